@@ -1,0 +1,1 @@
+"""Bayesian neural networks with Pyro as a Snakemake workflow."""

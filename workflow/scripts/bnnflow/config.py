@@ -1,0 +1,254 @@
+"""The config: checked as a whole before any job starts."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+HELP = "config/README.md explains every key"
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message lists every fault found."""
+
+
+def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
+    """Return `config` without its null entries, or raise.
+
+    Args:
+        config: the mapping read from the config files.
+        reserved: names of the workflow's own rules, which no fit can take.
+
+    Raises:
+        ConfigError: with one line for every fault: the key, its value, what is allowed.
+    """
+    config = _without_nulls(config)
+    faults = [*_schema_faults(config), *_not_finite(config)]
+    faults = faults or list(_cross_faults(config, reserved))
+    if faults:
+        lines = "".join(f"\n  {fault}" for fault in faults)
+        raise ConfigError(f"the config cannot be run:{lines}\n{HELP}")
+    return config
+
+
+@cache
+def schema() -> dict:
+    """The JSON schema of the config."""
+    path = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def prior_source(fit: dict) -> str | None:
+    """Name of the fit whose posterior is this fit's prior, if one is."""
+    return fit["prior"].get("posterior_of")
+
+
+def lineage(fits: dict, name: str) -> list[str]:
+    """A fit and the fits that its prior descends from, the oldest first."""
+    names = [name]
+    while (source := prior_source(fits[names[0]])) is not None:
+        names.insert(0, source)
+    return names
+
+
+def observation_names(config: dict) -> list[str]:
+    """Names of the simulated data sets, in the order in which they are drawn."""
+    return [observations["name"] for observations in config["data"]["observations"]]
+
+
+def rule_names(fits: dict) -> list[str]:
+    """Names of the rules that the fits make."""
+    return [
+        rule
+        for name, fit in fits.items()
+        for rule in (
+            name,
+            f"extract_parameters_{name}"
+            if fit["inference"]["method"] == "svi"
+            else f"{name}_chain",
+        )
+    ]
+
+
+def figure_names(config: dict) -> list[str]:
+    """Names of all figures, in the order of the story: data, fits, comparisons."""
+    names = list(config["figures"]["data"])
+    for name, fit in config["fits"].items():
+        names += [name] + [f"{name}_loss"] * (fit["inference"]["method"] == "svi")
+    updated = [name for name, fit in config["fits"].items() if prior_source(fit)]
+    return [*names, *(f"{name}_beside_prior" for name in updated), "all_fits"]
+
+
+def _without_nulls(value):
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    return value
+
+
+def _schema_faults(config: dict) -> Iterator[str]:
+    faults = sorted(_Validator(schema()).iter_errors(config), key=lambda e: [*map(str, e.path)])
+    seen = set()
+    for fault in faults:
+        key = _key(fault.absolute_path)
+        if (line := f"{key}: {_allowed(fault)}") not in seen:
+            seen.add(line)
+            yield line
+
+
+# 50.0 is a number that range() does not take.
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
+def _not_finite(value, *path) -> Iterator[str]:
+    entries = {dict: lambda: value.items(), list: lambda: enumerate(value)}.get(type(value))
+    if entries is not None:
+        for key, entry in entries():
+            yield from _not_finite(entry, *path, key)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{_key(path)}: is {value}; allowed is a finite number"
+
+
+def _key(path) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".") or "config"
+
+
+def _allowed(fault: jsonschema.ValidationError) -> str:
+    rule, value, limit = fault.validator, _shown(fault.instance), fault.validator_value
+    if "x-message" in fault.schema:
+        return f"is {value}; allowed is {fault.schema['x-message']}"
+    match rule:
+        case "additionalProperties":
+            known = sorted(fault.schema["properties"])
+            unknown = sorted(set(map(str, fault.instance)) - set(known))
+            return f"has the unknown key {', '.join(unknown)}; allowed are {', '.join(known)}"
+        case "required":
+            missing = [key for key in limit if key not in fault.instance]
+            return f"lacks the key {', '.join(missing)}"
+        case "type":
+            article = "an" if limit[0] in "aeiou" else "a"
+            name = {"object": "a mapping", "array": "a list"}.get(limit, f"{article} {limit}")
+            return f"is {value}; allowed is {name}"
+        case "enum":
+            return f"is {value}; allowed are {', '.join(map(str, limit))}"
+        case "minimum":
+            return f"is {value}; allowed is {limit} or more"
+        case "maximum":
+            return f"is {value}; allowed is {limit} or less"
+        case "exclusiveMinimum":
+            return f"is {value}; allowed is more than {limit}"
+        case "exclusiveMaximum":
+            return f"is {value}; allowed is less than {limit}"
+        case "minItems" | "maxItems":
+            return f"is {value}; allowed are {_count(fault.schema)} entries"
+        case "minProperties":
+            return f"is empty; at least {limit} entry is needed"
+        case "minLength":
+            return "is empty; a text is needed"
+        case "uniqueItems":
+            return f"is {value}; no entry may stand twice"
+        case _:
+            return fault.message
+
+
+def _shown(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _count(schema: dict) -> str:
+    low, high = schema.get("minItems"), schema.get("maxItems")
+    return f"exactly {low}" if low == high else f"at least {low}"
+
+
+def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
+    observations, models, fits = observation_names(config), config["models"], config["fits"]
+    figures = config["figures"]
+
+    for i, name in enumerate(observations):
+        if name in observations[:i]:
+            yield f"data.observations[{i}].name: is {name!r}, which is taken by another set"
+        if name == "truth":
+            yield f"data.observations[{i}].name: is 'truth', which is the true function's name"
+    for name, shown in figures["data"].items():
+        for i, entry in enumerate(shown):
+            if entry not in observations:
+                yield f"figures.data.{name}[{i}]: {_unknown(entry, 'observations', observations)}"
+
+    for key in ("xlim", "ylim"):
+        low, high = figures[key]
+        if not low < high:
+            yield f"figures.{key}: is [{low}, {high}]; the first must be less than the second"
+
+    for key, (low, high, _) in _intervals(config):
+        if not low < high:
+            yield f"{key}: runs from {low} to {high}; the first must be less than the second"
+
+    for kind, names in (
+        ("rules", [*reserved, *rule_names(fits)]),
+        ("figures", figure_names(config)),
+    ):
+        for name in sorted(name for name, count in Counter(names).items() if count > 1):
+            yield f"fits: two {kind} would be called {name!r}; rename a fit or a figure of data"
+
+    for name, fit in fits.items():
+        key = f"fits.{name}"
+        if fit["data"] not in observations:
+            yield f"{key}.data: {_unknown(fit['data'], 'observations', observations)}"
+        if fit["model"] not in models:
+            yield f"{key}.model: {_unknown(fit['model'], 'models', models)}"
+        if (source := prior_source(fit)) is not None:
+            yield from _source_faults(name, source, models, fits)
+
+
+def _intervals(config: dict) -> Iterator[tuple[str, list]]:
+    for i, observations in enumerate(config["data"]["observations"]):
+        for j, interval in enumerate(observations["intervals"]):
+            yield f"data.observations[{i}].intervals[{j}]", interval
+    yield "data.truth", config["data"]["truth"]
+    yield "predictions.grid", config["predictions"]["grid"]
+
+
+def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator[str]:
+    key = f"fits.{name}.prior.posterior_of"
+    if source not in fits:
+        yield f"{key}: {_unknown(source, 'fits', fits)}"
+        return
+
+    circle = [name]
+    while (following := prior_source(fits[circle[-1]])) in fits:
+        if following == name:
+            yield f"{key}: the priors go in a circle: {' <- '.join([*circle, name])}"
+            return
+        if following in circle:
+            return
+        circle.append(following)
+
+    if (method := fits[source]["inference"]["method"]) != "svi":
+        yield (
+            f"{key}: is {source!r}, whose method is {method}; allowed is a fit with method svi,"
+            " the only one with means and standard deviations to extract"
+        )
+    mine, theirs = models.get(fits[name]["model"]), models.get(fits[source]["model"])
+    if mine and theirs:
+        for part in ("hidden", "activation"):
+            if mine[part] != theirs[part]:
+                yield (
+                    f"{key}: is {source!r}, whose network does not fit: its {part} is"
+                    f" {theirs[part]}, this fit's is {mine[part]}"
+                )
+
+
+def _unknown(value: str, kind: str, known: Iterable[str]) -> str:
+    return f"is {value!r}, which is not among the {kind}; allowed are {', '.join(known)}"

@@ -1,0 +1,64 @@
+"""Data sets: simulated, written and read as CSV."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .errors import FileError
+
+Interval = tuple[float, float, int]
+
+
+def sinusoid(x: np.ndarray) -> np.ndarray:
+    """The true function x + 0.3 sin(2πx) + 0.3 sin(4πx), elementwise."""
+    return x + 0.3 * np.sin(2 * np.pi * x) + 0.3 * np.sin(4 * np.pi * x)
+
+
+def simulated(
+    intervals: list[Interval], noise: float, random: np.random.RandomState
+) -> pd.DataFrame:
+    """Observations y = f(x + e) at equally spaced inputs.
+
+    The noise e is normal and is added to the input, so that the spread of y grows with the
+    slope of the true function f.
+
+    Args:
+        intervals: [from, to, points] each, ends included.
+        noise: standard deviation of e.
+        random: the legacy generator, whose stream the tutorial uses.
+
+    Returns:
+        Columns x and y, a row for every point.
+    """
+    x = np.hstack([np.linspace(low, high, points) for low, high, points in intervals])
+    e = noise * random.randn(len(x))
+    return pd.DataFrame({"x": x, "y": sinusoid(x + e)})
+
+
+def truth(interval: Interval) -> pd.DataFrame:
+    """The true function on [from, to, points]: columns x and y."""
+    x = np.linspace(*interval)
+    return pd.DataFrame({"x": x, "y": sinusoid(x)})
+
+
+def write(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a data set so that reading gives the same numbers to the last bit."""
+    table.to_csv(path, index=False)
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Read a data set: the columns x and y, all numbers finite.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    try:
+        table = pd.read_csv(path, dtype=float)
+    except (ValueError, OSError) as error:
+        raise FileError(path, "a table of numbers", error) from error
+    if list(table.columns) != ["x", "y"] or table.empty:
+        raise FileError(path, "a data set with the columns x, y", f"it has {list(table.columns)}")
+    if not np.isfinite(table.to_numpy()).all():
+        raise FileError(path, "a data set of finite numbers", "some are missing or infinite")
+    return table

@@ -1,0 +1,127 @@
+"""Parameters of a variational fit: safetensors with the sites that they belong to."""
+
+import json
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from .errors import FileError
+
+
+@dataclass(frozen=True)
+class Site:
+    """A latent variable of a model and its place in the flat unconstrained vector.
+
+    Attributes:
+        name: the site's name in the model.
+        shape: of one value.
+        transform: what takes a value to unconstrained space: "identity", "log", or
+            "unconstrained" for any other.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    transform: str
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Moments of a normal distribution over a model's unconstrained vector.
+
+    Attributes:
+        sites: in the model's order.
+        mean, stddev: arrays (n,), the sites' values one after another.
+    """
+
+    sites: tuple[Site, ...]
+    mean: np.ndarray
+    stddev: np.ndarray
+
+    def by_site(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and standard deviation of every site, in the site's shape."""
+        ends = np.cumsum([site.size for site in self.sites])
+        return {
+            site.name: tuple(
+                part[end - site.size : end].reshape(site.shape) for part in (self.mean, self.stddev)
+            )
+            for site, end in zip(self.sites, ends, strict=True)
+        }
+
+    def table(self) -> pd.DataFrame:
+        """A row for every entry: site, index within the flattened site, mean, stddev, transform."""
+        rows = [(site.name, i, site.transform) for site in self.sites for i in range(site.size)]
+        table = pd.DataFrame(rows, columns=["site", "index", "transform"])
+        table.insert(2, "mean", self.mean)
+        table.insert(3, "stddev", self.stddev)
+        return table
+
+
+def write(parameters: Parameters, path: str | Path) -> None:
+    """Write tensors `mean` and `stddev`, and the sites as metadata."""
+    write_guide({"mean": parameters.mean, "stddev": parameters.stddev}, parameters.sites, path)
+
+
+def read(path: str | Path) -> Parameters:
+    """Read parameters.
+
+    Raises:
+        FileError: if the file is damaged, foreign, or its parts contradict each other.
+    """
+    tensors, sites = _read(path)
+    return _parameters(tensors, "mean", "stddev", sites, path)
+
+
+def write_guide(tensors: dict[str, np.ndarray], sites: tuple[Site, ...], path: str | Path) -> None:
+    """Write a fitted guide as Pyro stores it, with the sites that it covers as metadata."""
+    metadata = {"sites": json.dumps([asdict(site) for site in sites])}
+    # Not save_file, which lets nobody but the owner read.
+    Path(path).write_bytes(save(tensors, metadata))
+
+
+def extracted(path: str | Path) -> Parameters:
+    """Mean and standard deviation of a diagonal normal guide that `write_guide` has written.
+
+    Raises:
+        FileError: if the file is damaged, foreign, or its parts contradict each other.
+    """
+    tensors, sites = _read(path)
+    return _parameters(tensors, "AutoDiagonalNormal.loc", "AutoDiagonalNormal.scale", sites, path)
+
+
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray], tuple[Site, ...]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            sites = json.loads(file.metadata()["sites"])
+        return tensors, tuple(
+            Site(site["name"], tuple(map(int, site["shape"])), site["transform"]) for site in sites
+        )
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise FileError(path, "parameters of a fit", error) from error
+
+
+def _parameters(
+    tensors: dict[str, np.ndarray], mean: str, stddev: str, sites: tuple[Site, ...], path
+) -> Parameters:
+    count = sum(site.size for site in sites)
+    for name in (mean, stddev):
+        if name not in tensors:
+            raise FileError(path, "parameters of a fit", f"it has no tensor {name}")
+        shape = tensors[name].shape
+        if shape != (count,):
+            raise FileError(path, "parameters of a fit", f"{name} is {shape}, not ({count},)")
+        if not np.isfinite(tensors[name]).all():
+            raise FileError(path, "parameters of a fit", f"{name} is not finite")
+    if not (tensors[stddev] > 0).all():
+        raise FileError(path, "parameters of a fit", f"{stddev} is not positive")
+    return Parameters(sites, tensors[mean], tensors[stddev])

@@ -1,0 +1,12 @@
+"""Take mean and standard deviation from a fitted guide, with the sites that they belong to."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+from bnnflow import parameters
+
+extracted = parameters.extracted(snakemake.input.guide)
+parameters.write(extracted, snakemake.output.tensors)
+extracted.table().to_csv(snakemake.output.table, index=False)
+jobs.log.info("%d parameters of %d sites", len(extracted.mean), len(extracted.sites))

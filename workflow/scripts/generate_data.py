@@ -1,0 +1,18 @@
+"""Simulate every data set of the config from one stream, and the true function."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import numpy as np
+
+from bnnflow import datasets
+
+settings = snakemake.params.data
+
+random = np.random.RandomState(settings["seed"])
+for observations in settings["observations"]:
+    table = datasets.simulated(observations["intervals"], settings["noise"], random)
+    datasets.write(table, snakemake.output[observations["name"]])
+    jobs.log.info("%s: %d observations", observations["name"], len(table))
+datasets.write(datasets.truth(settings["truth"]), snakemake.output.truth)
