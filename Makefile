@@ -1,0 +1,45 @@
+# Set-up and the most common commands; `make` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run report test check lock clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: .venv/run.stamp ## make the environment and run the whole workflow, report included
+	$(BIN)/snakemake
+	$(BIN)/snakemake --report results/report.html
+
+report: .venv/run.stamp ## write results/report.html from the results of a finished run
+	$(BIN)/snakemake --report results/report.html
+
+test: .venv/dev.stamp ## make the environment and run all tests
+	$(BIN)/python -m pytest
+
+check: .venv/dev.stamp ## format and lint
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/snakemake --lint
+
+lock: ## pin the newest versions of all requirements
+	envs/lock.sh $(PYTHON)
+
+clean: ## delete the environment, not the results
+	rm -rf .venv
+
+.venv/run.stamp: envs/requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+	    f"Python 3.11 or later is needed; $(PYTHON) is {v.major}.{v.minor}. Try: make run PYTHON=python3.12")'
+	@echo "Installing the $$(grep -c == $<) packages of $< into .venv: 1.5 GB on disk, half of it torch."
+	@echo "On Linux pip takes torch with CUDA by default, several GB more; README.md tells how to avoid it."
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/dev.stamp: envs/requirements-dev.lock .venv/run.stamp
+	@echo "Installing the $$(grep -c == $<) packages of $< for the tests."
+	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

@@ -1,0 +1,124 @@
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).parent
+SCRIPTS = WORKFLOW / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from bnnflow.config import (
+    ConfigError,
+    checked,
+    figure_names,
+    lineage,
+    observation_names,
+    prior_source,
+)
+from bnnflow.provenance import digest, rules_in
+from bnnflow.seeds import derived
+
+# Captions are rendered by docutils; MathML needs neither a network nor a script.
+os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
+
+
+try:
+    valid = checked(config, reserved=rules_in(WORKFLOW.parent))
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+config.clear()
+config.update(valid)
+
+FITS = config["fits"]
+SVI_FITS = [name for name, fit in FITS.items() if fit["inference"]["method"] == "svi"]
+NUTS_FITS = [name for name in FITS if name not in SVI_FITS]
+UPDATED_FITS = [name for name, fit in FITS.items() if prior_source(fit)]
+
+
+def one_of(names):
+    """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(names) or "(?!)"
+
+
+def code(script):
+    """A param that changes when the code that the script runs does."""
+    return digest(SCRIPTS / f"{script}.py")
+
+
+def dataset(name):
+    return f"results/data/{name}.csv"
+
+
+def prior_input(fit):
+    """The file that a fit's prior is read from, if it is another fit's posterior."""
+    source = prior_source(FITS[fit])
+    return {"prior": f"results/fits/{source}/parameters.safetensors"} if source else {}
+
+
+def network(fit):
+    """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
+    model, prior = FITS[fit]["model"], FITS[fit]["prior"]
+    return {"model": config["models"][model], "prior": prior}
+
+
+def settings(fit, *left_out):
+    inference = FITS[fit]["inference"]
+    return {key: value for key, value in inference.items() if key not in left_out}
+
+
+def seed(fit, *part):
+    """Seed of a fit or of a chain; one that the config gives holds for the first chain."""
+    given = FITS[fit]["inference"].get("seed")
+    if given is None:
+        return derived(config["seed"], fit, *part)
+    return given if part in ((), (1,)) else derived(given, fit, *part)
+
+
+def style():
+    """The style file, from the working directory or from beside the Snakefile."""
+    path = Path(config["figures"]["style"])
+    beside = WORKFLOW.parent / path
+    return str(path if path.exists() or not beside.exists() else beside)
+
+
+def limits():
+    return {key: config["figures"][key] for key in ("xlim", "ylim")}
+
+
+def data_of(fits):
+    """Names of the data sets from which fits and their priors have learnt, the oldest first."""
+    learnt = (FITS[name]["data"] for fit in fits for name in lineage(FITS, fit))
+    return list(dict.fromkeys(learnt))
+
+
+def panels(fits, shown=data_of):
+    """Titles and data of the pictures of fits on a sheet."""
+    return [{"title": FITS[fit]["title"], "observations": shown([fit])} for fit in fits]
+
+
+def posteriors():
+    return expand("results/fits/{fit}/posterior.nc", fit=FITS)
+
+
+def parameters():
+    return expand("results/fits/{fit}/parameters.{end}", fit=SVI_FITS, end=["safetensors", "csv"])
+
+
+def predictions():
+    return expand("results/predictions/{fit}.nc", fit=FITS)
+
+
+def figures():
+    return expand("results/figures/{name}.{end}", name=figure_names(config), end=["png", "svg"])
+
+
+def drawn(name, caption, category, **labels):
+    """PNG for reading and for the report, SVG for publishing."""
+    png = report(
+        f"results/figures/{name}.png",
+        category=category,
+        labels=labels,
+        caption=f"../report/{caption}.rst",
+    )
+    return {"png": png, "svg": f"results/figures/{name}.svg"}
