@@ -1,0 +1,83 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+class Project:
+    """A copy of the project, in which Snakemake runs as a user would run it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True)
+        for name in names.stdout.splitlines():
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def append(self, name: str, text: str) -> None:
+        with self.path(name).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    def snakemake(self, *args: str, fails: bool = False, **environment: str) -> str:
+        """What a call prints; asserts that it ends as it should."""
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", *args],
+            cwd=self.folder,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+        )
+        printed = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, printed
+        return printed
+
+    def planned(self, *args: str) -> Counter:
+        """How many jobs of each rule a run would do."""
+        printed = self.snakemake("-n", *(args or SMOKE))
+        if "Nothing to be done" in printed:
+            return Counter()
+        stats = printed.split("Job stats:")[1].split("\n\n")[0]
+        jobs = Counter({rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.M)})
+        return Counter({rule: n for rule, n in jobs.items() if rule not in ("total", "all")})
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A finished smoke run; tests must leave it as it is."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.printed = project.snakemake("--cores", "2", *SMOKE)
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path) -> Project:
+    """A finished smoke run of the test's own."""
+    copy = Project.__new__(Project)
+    copy.folder = tmp_path / "project"
+    shutil.copytree(finished.folder, copy.folder)
+    return copy
+
+
+@pytest.fixture
+def empty(tmp_path) -> Project:
+    """A copy without results."""
+    return Project(tmp_path)

@@ -1,0 +1,142 @@
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnnflow.config import ConfigError, checked, figure_names, lineage, rule_names
+
+DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def changed(path: str, value) -> dict:
+    config = copy.deepcopy(DEFAULT)
+    *parents, last = path.split(".")
+    place = config
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return config
+
+
+def test_the_default_is_valid_and_loses_only_its_nulls():
+    expected = copy.deepcopy(DEFAULT)
+    for fit in ("mcmc_deep", "svi_deep", "svi_updated"):
+        assert expected["fits"][fit]["inference"].pop("seed", "absent") is None
+    assert checked(DEFAULT) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sead", 1, "config: has the unknown key sead; allowed are data, figures, fits"),
+        ("seed", None, "config: lacks the key seed"),
+        ("seed", -1, "seed: is -1; allowed is 0 or more"),
+        ("seed", 2**32, "seed: is 4294967296; allowed is 4294967295 or less"),
+        ("seed", 1.0, "seed: is 1.0; allowed is an integer"),
+        ("seed", True, "seed: is True; allowed is an integer"),
+        ("data.noise", 0, "data.noise: is 0; allowed is more than 0"),
+        ("data.noise", float("nan"), "data.noise: is nan; allowed is a finite number"),
+        ("data.noise", float("inf"), "data.noise: is inf; allowed is a finite number"),
+        ("data.truth", [0, 1], "data.truth: is [0, 1]; allowed are exactly 3 entries"),
+        ("data.truth", [1, 0, 9], "data.truth: runs from 1 to 0"),
+        ("data.observations", [], "data.observations: is []; allowed are at least 1 entries"),
+        (
+            "data.observations",
+            [{"name": "truth", "intervals": [[0, 1, 2]]}],
+            "data.observations[0].name: is 'truth'",
+        ),
+        ("models.deep.hidden", [3, 0], "models.deep.hidden[1]: is 0; allowed is 1 or more"),
+        ("models.deep.activation", "cos", "is 'cos'; allowed are tanh, relu"),
+        ("models.deep.noise.rate", "1", "models.deep.noise.rate: is '1'; allowed is a number"),
+        ("fits", {}, "fits: is empty"),
+        ("fits.Deep", {}, "fits: is 'Deep'; allowed is a name of lower-case letters"),
+        ("fits.svi_deep.data", None, "fits.svi_deep: lacks the key data"),
+        ("fits.svi_deep.data", "gap", "is 'gap', which is not among the observations"),
+        ("fits.svi_deep.data", "truth", "is 'truth', which is not among the observations"),
+        ("fits.svi_deep.model", "tiny", "fits.svi_deep.model: is 'tiny', which is not among"),
+        ("fits.svi_deep.prior", {}, "allowed is either stddev with scaling, or posterior_of"),
+        ("fits.svi_deep.prior.stddev", -5, "prior.stddev: is -5; allowed is more than 0"),
+        ("fits.svi_deep.prior.posterior_of", "svi_shallow", "either stddev with scaling, or"),
+        ("fits.svi_updated.prior.posterior_of", "nobody", "is 'nobody', which is not among"),
+        ("fits.svi_updated.prior.posterior_of", "svi_updated", "circle: svi_updated <- svi_upda"),
+        ("fits.svi_updated.prior.posterior_of", "mcmc_shallow", "whose method is nuts; allowed"),
+        ("fits.svi_updated.model", "deep", "whose network does not fit: its hidden is [5]"),
+        ("fits.svi_shallow.prior", {"posterior_of": "svi_updated"}, "priors go in a circle"),
+        ("fits.svi_deep.inference.method", "vi", "method: is 'vi'; allowed are nuts, svi"),
+        ("fits.svi_deep.inference.warmup", 5, "inference: has the unknown key warmup; allowed"),
+        ("fits.mcmc_deep.inference.chains", 0, "chains: is 0; allowed is 1 or more"),
+        ("fits.mcmc_deep.inference.target_accept", 1, "is 1; allowed is less than 1"),
+        ("predictions.quantiles", [0.5, 0.5], "no entry may stand twice"),
+        ("figures.xlim", [1, 1], "figures.xlim: is [1, 1]; the first must be less"),
+        ("figures.data", {"data": ["future"]}, "figures.data.data[0]: is 'future', which is not"),
+        ("figures.data", {"svi_deep": ["old"]}, "two figures would be called 'svi_deep'"),
+        ("figures.style", "", "figures.style: is empty"),
+    ],
+)
+def test_a_fault_is_named_with_its_key_value_and_what_is_allowed(path, value, message):
+    with pytest.raises(ConfigError) as error:
+        checked(changed(path, value))
+    assert message in str(error.value)
+    assert "config/README.md" in str(error.value)
+
+
+def test_names_that_would_collide_are_refused():
+    fit = DEFAULT["fits"]["mcmc_shallow"]
+    with pytest.raises(ConfigError, match="two rules would be called 'mcmc_shallow_chain'"):
+        checked(changed("fits.mcmc_shallow_chain", fit))
+    with pytest.raises(ConfigError, match="two rules would be called 'predict'"):
+        checked(changed("fits.predict", fit), reserved=frozenset({"predict"}))
+
+
+def test_every_fault_is_told_at_once():
+    config = changed("seed", -1)
+    config["data"]["noise"] = -1
+    with pytest.raises(ConfigError, match=r"(?s)data\.noise.*seed"):
+        checked(config)
+
+
+def test_updates_chain():
+    config = copy.deepcopy(DEFAULT)
+    again = copy.deepcopy(config["fits"]["svi_updated"])
+    config["fits"]["again"] = again | {"prior": {"posterior_of": "svi_updated"}}
+    fits = checked(config)["fits"]
+    assert lineage(fits, "again") == ["svi_shallow", "svi_updated", "again"]
+    assert "extract_parameters_again" in rule_names(fits)
+    assert "again_beside_prior" in figure_names(config)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=5,
+)
+
+
+def places(value, path=()):
+    if path:
+        yield path
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from places(value[key], (*path, key))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
+    config = copy.deepcopy(DEFAULT)
+    for path in data.draw(st.lists(st.sampled_from(list(places(DEFAULT))), min_size=1, max_size=3)):
+        place = config
+        try:
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = data.draw(JUNK)
+        except (TypeError, KeyError, IndexError):
+            continue  # an earlier change has removed this place
+    try:
+        valid = checked(config)
+    except ConfigError:
+        return
+    assert checked(valid) == valid

@@ -1,0 +1,203 @@
+"""What jobs hand to each other: the same bytes for the same content, and nothing else accepted."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import xarray as xr
+from arviz_base import convert_to_datatree, extract
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from bnnflow import parameters, posterior, predictions
+from bnnflow.errors import FileError
+from bnnflow.parameters import Parameters, Site
+
+SITES = (Site("layer1.weight", (2, 1), "identity"), Site("sigma", (), "log"))
+
+
+@pytest.fixture
+def stored():
+    mean, stddev = np.array([1, 2, -3], np.float32), np.array([0.5, 0.25, 2], np.float32)
+    return Parameters(SITES, mean, stddev)
+
+
+def chain(seed):
+    random = np.random.default_rng(seed)
+    draws = {
+        "layer1.weight": random.normal(size=(6, 2, 1)).astype(np.float32),
+        "sigma": random.gamma(1, size=6).astype(np.float32),
+    }
+    return draws, {"lp": random.normal(size=6), "diverging": np.zeros(6, bool)}
+
+
+@pytest.fixture
+def prediction():
+    values = {name: ("point", np.zeros(3, np.float32)) for name in ("mean", "stddev", "x")}
+    values["function_stddev"] = ("point", np.zeros(3, np.float32))
+    values |= {
+        name: (("quantile", "point"), np.zeros((1, 3)))
+        for name in ("quantiles", "function_quantiles")
+    }
+    return xr.Dataset(values | {"function": (("sample", "point"), np.zeros((2, 3)))})
+
+
+def test_parameters_come_back_with_their_names(stored, tmp_path):
+    path = tmp_path / "parameters.safetensors"
+    parameters.write(stored, path)
+    found = parameters.read(path)
+    assert found.sites == SITES
+    np.testing.assert_array_equal(found.mean, stored.mean)
+    weight, sigma = found.by_site().values()
+    assert weight[0].tolist() == [[1], [2]]
+    assert weight[1].tolist() == [[0.5], [0.25]]
+    assert sigma[0].shape == ()
+    assert float(sigma[0]) == -3
+    table = found.table()
+    assert list(table.columns) == ["site", "index", "mean", "stddev", "transform"]
+    assert table.iloc[-1].tolist() == ["sigma", 0, -3, 2, "log"]
+    assert table["index"].tolist() == [0, 1, 0]
+
+
+def test_extraction_takes_the_guides_own_tensors(stored, tmp_path):
+    path = tmp_path / "guide.safetensors"
+    tensors = {
+        "AutoDiagonalNormal.loc": stored.mean,
+        "AutoDiagonalNormal.scale": stored.stddev,
+    }
+    parameters.write_guide(tensors, SITES, path)
+    assert parameters.extracted(path).by_site().keys() == {"layer1.weight", "sigma"}
+    with pytest.raises(FileError, match="it has no tensor mean"):
+        parameters.read(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sites", "reason"),
+    [
+        ({"mean": [0, 0, 0]}, SITES, "it has no tensor stddev"),
+        ({"mean": [0, 0], "stddev": [1, 1]}, SITES, r"mean is \(2,\), not \(3,\)"),
+        ({"mean": [0, 0, np.nan], "stddev": [1, 1, 1]}, SITES, "mean is not finite"),
+        ({"mean": [0, 0, 0], "stddev": [1, 0, 1]}, SITES, "stddev is not positive"),
+        ({"mean": [], "stddev": []}, None, "'sites'"),
+    ],
+)
+def test_parameters_that_contradict_themselves_are_refused(tmp_path, tensors, sites, reason):
+    path = tmp_path / "parameters.safetensors"
+    arrays = {name: np.array(values, np.float32) for name, values in tensors.items()}
+    if sites is None:
+        save_file(arrays, path, metadata={"made by": "somebody else"})
+    else:
+        parameters.write_guide(arrays, sites, path)
+    with pytest.raises(FileError, match=rf"parameters\.safetensors cannot be read.*{reason}"):
+        parameters.read(path)
+
+
+@pytest.mark.parametrize(
+    "sites", ["[]", "[1]", "{}", "null", "nonsense", '[{"name": "a"}]', '[{"shape": [-1]}]']
+)
+def test_hostile_sites_are_refused(tmp_path, sites):
+    path = tmp_path / "parameters.safetensors"
+    tensors = {name: np.ones(3, np.float32) for name in ("mean", "stddev")}
+    save_file(tensors, path, metadata={"sites": sites})
+    with pytest.raises(FileError):
+        parameters.read(path)
+
+
+def test_chains_are_merged_in_order_and_open_in_arviz(tmp_path):
+    for number in range(3):
+        posterior.write(posterior.of_chain(*chain(number)), tmp_path / f"{number}.nc")
+    chains = [posterior.read(tmp_path / f"{number}.nc") for number in range(3)]
+    path = tmp_path / "posterior.nc"
+    posterior.write(posterior.merged(chains), path)
+
+    opened = convert_to_datatree(str(path))
+    assert extract(opened).sizes["sample"] == 18
+    assert opened["posterior"].sizes == {
+        "chain": 3,
+        "draw": 6,
+        "layer1.weight_dim_0": 2,
+        "layer1.weight_dim_1": 1,
+    }
+    assert opened["posterior"]["sigma"].dtype == np.float32
+    assert opened["sample_stats"]["diverging"].dtype == bool
+    for number in range(3):
+        draws, stats = chain(number)
+        np.testing.assert_array_equal(opened["posterior"]["sigma"][number], draws["sigma"])
+        np.testing.assert_array_equal(opened["sample_stats"]["lp"][number], stats["lp"])
+    pooled = posterior.pooled(posterior.read(path))
+    assert pooled["layer1.weight"].shape == (18, 2, 1)
+    np.testing.assert_array_equal(pooled["sigma"][6:12], chain(1)[0]["sigma"])
+
+
+def test_the_same_content_is_the_same_bytes(stored, prediction, tmp_path):
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        posterior.write(posterior.of_chain(*chain(0)), folder / "posterior.nc")
+        predictions.write(prediction, folder / "predictions.nc")
+        parameters.write(stored, folder / "parameters.safetensors")
+    for file in (tmp_path / "first").iterdir():
+        assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
+
+
+READERS = {
+    "posterior.nc": posterior.read,
+    "predictions.nc": predictions.read,
+    "parameters.safetensors": parameters.read,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("content", ["", "not a tensor", "{}", json.dumps({"a": 1}), "PICKLE"])
+def test_foreign_files_are_refused_by_name(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({"a": 1}) if content == "PICKLE" else content.encode())
+    with pytest.raises(FileError, match=f"{name} cannot be read"):
+        READERS[name](path)
+    with pytest.raises(FileError, match=f"{name} cannot be read"):
+        READERS[name](tmp_path / "missing" / name)
+
+
+@pytest.mark.parametrize("name", READERS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_cut_off_files_are_refused(tmp_path_factory, name, data):
+    path = tmp_path_factory.mktemp("cut") / name
+    if name == "posterior.nc":
+        posterior.write(posterior.of_chain(*chain(0)), path)
+    elif name == "parameters.safetensors":
+        mean, stddev = np.zeros(3, np.float32), np.ones(3, np.float32)
+        parameters.write(Parameters(SITES, mean, stddev), path)
+    else:
+        xr.Dataset({"x": ("point", np.zeros(300))}).to_netcdf(path, engine="h5netcdf")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(FileError):
+        READERS[name](path)
+
+
+def test_foreign_netcdf_is_refused(tmp_path, prediction):
+    path = tmp_path / "file.nc"
+    xr.Dataset({"temperature": ("time", [1.0])}).to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(FileError, match="posterior"):
+        posterior.read(path)
+    with pytest.raises(FileError, match="it has no x"):
+        predictions.read(path)
+
+    groups = {"posterior": xr.Dataset({"sigma": (("draw", "chain"), [[1.0]])})}
+    xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(FileError, match=r"sigma has the dimensions \('draw', 'chain'\)"):
+        posterior.read(path)
+
+    draws, _ = chain(0)
+    draws["sigma"][3] = np.nan
+    posterior.write(posterior.of_chain(draws), path)
+    with pytest.raises(FileError, match="sigma is not finite"):
+        posterior.read(path)
+
+    prediction["mean"][1] = np.inf
+    predictions.write(prediction, path)
+    with pytest.raises(FileError, match="mean is not finite"):
+        predictions.read(path)

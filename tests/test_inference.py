@@ -1,0 +1,145 @@
+"""Samplers and variational inference on targets whose posterior is known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyro
+import pyro.distributions as dist
+import pytest
+import torch
+
+from bnnflow import datasets, fits, nuts, svi
+from bnnflow.latent import Latent
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+def location_model(x, y=None):
+    """theta ~ Normal(0, 2), y ~ Normal(theta, 1)."""
+    theta = pyro.sample("theta", dist.Normal(0.0, 2.0))
+    with pyro.plate("data", len(x)):
+        pyro.sample("obs", dist.Normal(theta, 1.0), obs=y)
+
+
+Y = torch.tensor([0.3, 1.9, 0.8, 1.2])
+VARIANCE = 1 / (1 / 4 + len(Y))
+MEAN = VARIANCE * Y.sum().item()
+
+
+def test_nuts_recovers_a_conjugate_posterior():
+    draws, stats = nuts.sample_chain(
+        location_model, Y, Y, warmup=200, draws=1000, target_accept=0.8, max_tree_depth=10, seed=1
+    )
+    theta = draws["theta"]
+    # A chain of NUTS on a normal target is at worst as good as a quarter as many independent
+    # draws; four of their standard errors.
+    independent = len(theta) / 4
+    assert theta.mean() == pytest.approx(MEAN, abs=4 * np.sqrt(VARIANCE / independent))
+    assert theta.var() == pytest.approx(VARIANCE, abs=4 * VARIANCE * np.sqrt(2 / independent))
+
+    assert {name: values.shape for name, values in stats.items()} == dict.fromkeys(stats, (1000,))
+    normal = torch.distributions.Normal
+    lp = normal(0.0, 2.0).log_prob(torch.tensor(theta))
+    lp += normal(torch.tensor(theta)[:, None], 1.0).log_prob(Y).sum(1)
+    np.testing.assert_allclose(stats["lp"], lp, rtol=1e-5)
+    assert not stats["diverging"].any()
+    assert ((stats["acceptance_rate"] >= -1e-9) & (stats["acceptance_rate"] <= 1 + 1e-9)).all()
+    assert 0.6 < stats["acceptance_rate"].mean() < 1
+    assert (2 ** (stats["tree_depth"] - 1) <= stats["n_steps"]).all()
+    assert (stats["n_steps"] < 2 ** stats["tree_depth"]).all()
+    assert len(set(stats["step_size"])) == 1
+
+
+def test_a_chain_is_its_seed():
+    settings = {"warmup": 3, "draws": 4, "target_accept": 0.8, "max_tree_depth": 3}
+    runs = [
+        nuts.sample_chain(location_model, Y, Y, seed=seed, **settings)[0]["theta"]
+        for seed in (5, 5, 6)
+    ]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert (runs[0] != runs[2]).any()
+
+
+def test_no_warmup_is_possible():
+    settings = {"warmup": 0, "draws": 2, "target_accept": 0.8, "max_tree_depth": 3}
+    draws, _ = nuts.sample_chain(location_model, Y, Y, seed=1, **settings)
+    assert draws["theta"].shape == (2,)
+
+
+def test_a_model_without_finite_density_says_so():
+    def impossible(x, y=None):
+        pyro.sample("theta", dist.Normal(0.0, 1.0))
+        pyro.factor("never", torch.tensor(float("-inf")))
+
+    settings = {"warmup": 1, "draws": 1, "target_accept": 0.8, "max_tree_depth": 3}
+    with pytest.raises(ValueError, match="valid initial params"):
+        nuts.sample_chain(impossible, Y, Y, seed=1, **settings)
+
+
+def test_svi_recovers_a_conjugate_posterior():
+    pyro.set_rng_seed(1)
+    guide, losses = svi.fit(
+        location_model, Y, Y, guide="AutoDiagonalNormal", learning_rate=0.01, steps=4000
+    )
+    posterior = guide.get_posterior()
+    # Adam's iterates wander about the optimum on the scale of its learning rate.
+    assert posterior.mean.item() == pytest.approx(MEAN, abs=0.05)
+    assert posterior.stddev.item() == pytest.approx(np.sqrt(VARIANCE), rel=0.05)
+
+    # The guide's family holds the posterior, so that the bound is the evidence at every draw.
+    covariance = torch.eye(len(Y)) + 4
+    evidence = torch.distributions.MultivariateNormal(torch.zeros(len(Y)), covariance).log_prob(Y)
+    tail = losses[-400:]
+    assert -tail.mean() == pytest.approx(evidence.item(), abs=0.02)
+    assert set(svi.stored()) == {"AutoDiagonalNormal.loc", "AutoDiagonalNormal.scale"}
+
+    theta = svi.draws(guide, Latent(location_model, Y, Y), 10_000)["theta"]
+    assert theta.mean() == pytest.approx(
+        posterior.mean.item(), abs=4 * posterior.stddev.item() / 100
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_the_fit():
+    def broken(x, y=None):
+        pyro.sample("theta", dist.Normal(0.0, 1.0))
+        pyro.factor("bad", torch.tensor(float("-inf")))
+
+    with pytest.raises(FloatingPointError, match=r"step 1 of 5; try a learning_rate below 0\.01"):
+        svi.fit(broken, Y, Y, guide="AutoDiagonalNormal", learning_rate=0.01, steps=5)
+
+
+def test_svi_shallow_reproduces_the_published_table(config, tmp_path):
+    """The tutorial's own numbers, from the workflow's config and code."""
+    fit = config["fits"]["svi_shallow"]
+    random = np.random.RandomState(config["data"]["seed"])
+    old = config["data"]["observations"][0]
+    datasets.write(
+        datasets.simulated(old["intervals"], config["data"]["noise"], random), tmp_path / "old.csv"
+    )
+    settings = dict(fit["inference"])
+    pyro.set_rng_seed(settings["seed"])
+    model = fits.network(config["models"][fit["model"]], fit["prior"])
+    x, y = fits.observations(tmp_path / "old.csv")
+    optimization = {name: settings[name] for name in ("guide", "learning_rate", "steps")}
+    guide, _ = svi.fit(model, x, y, **optimization)
+
+    published = json.loads((HERE / "published_parameters.json").read_text())
+    mean, stddev = (np.array(published[name]) for name in ("loc", "scale"))
+    sizes = [(site.name, site.size) for site in Latent(model, x, y).sites]
+    assert [size for _, size in sizes] == [size for _, size in published["sites"]]
+    determined = stddev < 0.1
+    posterior = guide.get_posterior()
+    np.testing.assert_allclose(
+        posterior.mean.detach()[determined], mean[determined], rtol=0.005, atol=0
+    )
+    np.testing.assert_allclose(
+        posterior.stddev.detach()[determined], stddev[determined], rtol=0.01, atol=0
+    )
+    np.testing.assert_allclose(posterior.mean.detach(), mean, rtol=0.05, atol=0)
+    np.testing.assert_allclose(posterior.stddev.detach(), stddev, rtol=0.05, atol=0)

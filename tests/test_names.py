@@ -1,0 +1,64 @@
+import os
+
+import pytest
+from conftest import ROOT
+
+from bnnflow import provenance
+from bnnflow.seeds import derived
+
+
+def test_seeds_are_the_names_alone():
+    # SHA-256 of "0/svi_deep", its first four bytes; a change would change everybody's results.
+    assert derived(0, "svi_deep") == 0xAA07A728
+    names = [("a",), ("b",), ("a", 1), ("a", 2), ("a1",)]
+    assert len({derived(seed, *name) for seed in (0, 1) for name in names}) == 10
+    assert all(0 <= derived(seed, "fit") < 2**32 for seed in range(100))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / "bnnflow"
+    folder.mkdir()
+    for name, text in {
+        "__init__": "",
+        "outer": "from . import inner\n",
+        "inner": "from .deepest import thing\n",
+        "deepest": "thing = 1\n",
+        "other": "",
+    }.items():
+        (folder / f"{name}.py").write_text(text)
+    script = tmp_path / "script.py"
+    script.write_text("from bnnflow import outer\n")
+    monkeypatch.setattr(provenance, "PACKAGE", folder)
+    return folder
+
+
+def digest(package):
+    provenance._imported.cache_clear()
+    return provenance.digest(package.parent / "script.py")
+
+
+@pytest.mark.parametrize("name", ["__init__", "outer", "inner", "deepest", "../script"])
+def test_the_digest_sees_what_a_script_imports_at_any_depth(package, name):
+    before = digest(package)
+    with (package / f"{name}.py").open("a") as file:
+        file.write("# changed\n")
+    assert digest(package) != before
+
+
+def test_the_digest_sees_nothing_else(package):
+    before = digest(package)
+    (package / "other.py").write_text("changed = True\n")
+    os.utime(package / "inner.py", (0, 0))
+    assert digest(package) == before
+
+
+def test_jobs_that_need_no_torch_do_not_import_it():
+    scripts = ROOT / "workflow" / "scripts"
+    light = {"generate_data", "merge_chains", "extract_parameters"}
+    light |= {path.stem for path in scripts.glob("plot_*.py")}
+    assert {"plot_data", "plot_fits", "plot_loss"} <= light
+    for path in scripts.glob("*.py"):
+        code = "".join(file.read_text() for file in provenance._closure(path))
+        heavy = "import pyro" in code or "import torch\n" in code.replace("    import torch\n", "")
+        assert heavy == (path.stem not in light), path.stem

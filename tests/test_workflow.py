@@ -1,0 +1,296 @@
+"""The workflow as its users run it, on the small config."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, SMOKE
+
+FITS = ("mcmc_shallow", "mcmc_deep", "svi_deep", "svi_shallow", "svi_updated")
+SVI = FITS[2:]
+PLOTS = Counter(plot_data=2, plot_fit=5, plot_loss=3, plot_update=1, plot_all_fits=1)
+
+RESULTS = {
+    *(f"data/{name}.csv" for name in ("old", "new", "truth")),
+    *(f"fits/{fit}/posterior.nc" for fit in FITS),
+    *(f"predictions/{fit}.nc" for fit in FITS),
+    *(
+        f"fits/{fit}/{name}"
+        for fit in SVI
+        for name in ("guide.safetensors", "loss.csv", "parameters.safetensors", "parameters.csv")
+    ),
+    *(f"fits/mcmc_shallow/chains/{chain}.nc" for chain in (1, 2)),
+    "fits/mcmc_deep/chains/1.nc",
+    *(
+        f"figures/{name}.{end}"
+        for name in (
+            *("data", "new_data", "all_fits", "svi_updated_beside_prior"),
+            *FITS,
+            *(f"{fit}_loss" for fit in SVI),
+        )
+        for end in ("png", "svg")
+    ),
+}
+
+
+def files(project, *left_out):
+    results = project.path("results")
+    found = {str(path.relative_to(results)): path for path in results.rglob("*") if path.is_file()}
+    return {name: path for name, path in found.items() if not name.startswith(left_out)}
+
+
+def test_a_run_makes_every_result_and_nothing_else(finished):
+    assert set(files(finished, "logs/", "benchmarks/")) == RESULTS
+
+
+def test_every_job_has_a_log_and_a_benchmark(finished):
+    made = files(finished)
+    jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
+    logs = {name for name in jobs if name.endswith(".log")}
+    benchmarks = {name for name in jobs if name.endswith(".tsv")}
+    expected = 5 + 3 + 3 + 1 + 5 + sum(PLOTS.values())  # fits, chains, extraction, data, predict
+    assert len(logs) == len(benchmarks) == expected
+    assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
+
+
+def test_a_fit_tells_in_its_log_how_far_it_is_and_what_it_did(finished):
+    chain = finished.path("results/logs/mcmc_shallow_chain/2.log").read_text()
+    assert "mcmc_shallow_chain chain=2: warm-up 5/5, step size" in chain
+    assert re.search(r"draws 5/5, step size \S+, acceptance \S+", chain)
+    assert re.search(r"draws: done in \S+ s, \S+ steps per second", chain)
+    svi = finished.path("results/logs/svi_shallow.log").read_text()
+    assert "svi_shallow: svi 50/100, ELBO per point" in svi
+    assert re.search(r"final ELBO -?\d+\.\d+ nats per point", svi)
+    assert "svi 50/100" in finished.printed
+
+
+def test_a_finished_run_has_nothing_to_do(finished):
+    assert finished.planned() == Counter()
+
+
+@pytest.mark.parametrize(
+    ("target", "jobs"),
+    [
+        ("generate_data", Counter(generate_data=1)),
+        ("mcmc_shallow", Counter(generate_data=1, mcmc_shallow_chain=2, mcmc_shallow=1)),
+        ("svi_deep", Counter(generate_data=1, svi_deep=1)),
+        (
+            "svi_updated",
+            Counter(
+                generate_data=1, svi_shallow=1, extract_parameters_svi_shallow=1, svi_updated=1
+            ),
+        ),
+        (
+            "extract_parameters",
+            Counter(generate_data=1)
+            + Counter(SVI)
+            + Counter(f"extract_parameters_{fit}" for fit in SVI),
+        ),
+    ],
+)
+def test_rules_are_targets_under_the_names_of_the_fits(empty, target, jobs):
+    jobs = +Counter({rule: n for rule, n in jobs.items() if rule != target or rule in FITS})
+    planned = empty.planned(target, *SMOKE)
+    planned.pop("extract_parameters", None)
+    assert planned == jobs | (Counter(generate_data=1) if target == "generate_data" else Counter())
+
+
+def test_any_number_of_chains_is_a_job_each(project):
+    project.append("config/more.yaml", "fits: {mcmc_deep: {inference: {chains: 3}}}\n")
+    more = (*SMOKE, "config/more.yaml")
+    downstream = Counter(predict=1, plot_fit=1, plot_all_fits=1)
+    expected = Counter(mcmc_deep_chain=2, mcmc_deep=1) + downstream
+    assert project.planned(*more) == expected
+    before = project.path("results/fits/mcmc_deep/chains/1.nc").read_bytes()
+    project.snakemake("results/predictions/mcmc_deep.nc", "--cores", "2", *more)
+    assert project.path("results/fits/mcmc_deep/chains/1.nc").read_bytes() == before
+    chains = [project.path(f"results/fits/mcmc_deep/chains/{i}.nc").read_bytes() for i in (1, 2, 3)]
+    assert len(set(chains)) == 3
+
+
+def test_touching_reruns_nothing(project):
+    for path in project.folder.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts:
+            path.touch()
+    assert project.planned() == Counter()
+
+
+def test_a_change_of_style_redraws_and_refits_nothing(project):
+    project.append("config/bnnflow.mplstyle", "\nlines.linewidth: 3\n")
+    assert project.planned() == PLOTS
+    before = files(project)
+    fits = {name: path.stat().st_mtime_ns for name, path in before.items() if "fits/" in name}
+    picture = before["figures/all_fits.png"].read_bytes()
+    project.snakemake("--cores", "2", *SMOKE)
+    after = files(project)
+    assert {name: after[name].stat().st_mtime_ns for name in fits} == fits
+    assert after["figures/all_fits.png"].read_bytes() != picture
+
+
+def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
+    project.append("workflow/scripts/bnnflow/figures.py", "\n# changed\n")
+    assert project.planned() == PLOTS
+    project.append("workflow/scripts/plot_loss.py", "\n# changed\n")
+    assert project.planned("results/figures/svi_deep_loss.png", *SMOKE) == Counter(plot_loss=1)
+
+
+SVI_DOWNSTREAM = Counter(SVI) + Counter(f"extract_parameters_{fit}" for fit in SVI)
+SVI_DOWNSTREAM += Counter(predict=3, plot_fit=3, plot_loss=3, plot_update=1, plot_all_fits=1)
+
+
+def test_a_change_of_inference_code_refits_what_runs_it(project):
+    project.append("workflow/scripts/bnnflow/svi.py", "\n# changed\n")
+    assert project.planned() == SVI_DOWNSTREAM
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        (
+            "fits: {svi_updated: {inference: {learning_rate: 0.02}}}",
+            Counter(svi_updated=1, extract_parameters_svi_updated=1, predict=1, plot_fit=1)
+            + Counter(plot_loss=1, plot_update=1, plot_all_fits=1),
+        ),
+        (
+            "fits: {mcmc_shallow: {inference: {draws: 6}}}",
+            Counter(mcmc_shallow_chain=2, mcmc_shallow=1, predict=1, plot_fit=1, plot_all_fits=1),
+        ),
+        (
+            "fits: {svi_shallow: {prior: {stddev: 9}}}",
+            Counter(svi_shallow=1, extract_parameters_svi_shallow=1, svi_updated=1)
+            + Counter(extract_parameters_svi_updated=1, predict=2, plot_fit=2, plot_loss=2)
+            + Counter(plot_update=1, plot_all_fits=1),
+        ),
+        ("fits: {svi_deep: {note: Look twice.}}", Counter()),
+        (
+            "fits: {svi_deep: {title: Another title}}",
+            Counter(plot_fit=1, plot_loss=1, plot_all_fits=1),
+        ),
+        ("fits: {mcmc_deep: null}", Counter(plot_all_fits=1)),
+        ("figures: {ylim: [-2, 3]}", PLOTS - Counter(plot_loss=3)),
+        (
+            "predictions: {function_draws: 3}",
+            Counter(predict=5) + PLOTS - Counter(plot_data=2, plot_loss=3),
+        ),
+    ],
+)
+def test_a_change_of_settings_redoes_that_fit_and_what_depends_on_it(project, change, jobs):
+    project.append("config/change.yaml", change)
+    assert project.planned(*SMOKE, "config/change.yaml") == jobs
+
+
+def test_a_new_fit_is_an_entry_of_the_config(project):
+    config = yaml.safe_load(project.path("config/config.yaml").read_text())
+    again = config["fits"]["svi_updated"] | {"prior": {"posterior_of": "svi_updated"}}
+    again["inference"] = again["inference"] | {"steps": 5, "draws": 5}
+    sampled = config["fits"]["mcmc_shallow"] | {"prior": {"posterior_of": "svi_updated"}}
+    sampled["inference"] = sampled["inference"] | {"warmup": 2, "draws": 2, "max_tree_depth": 2}
+    fits = {"again": again, "sampled": sampled}
+    project.path("config/more.yaml").write_text(yaml.safe_dump({"fits": fits}))
+    project.snakemake("--cores", "2", *SMOKE, "config/more.yaml")
+    made = set(files(project))
+    assert {"figures/again_beside_prior.png", "figures/sampled_beside_prior.svg"} <= made
+    assert {"fits/again/parameters.csv", "predictions/sampled.nc"} <= made
+
+
+def test_the_same_config_gives_the_same_bytes(finished, empty):
+    empty.snakemake("--cores", "1", *SMOKE)
+    first, second = (files(p, "logs/", "benchmarks/") for p in (finished, empty))
+    assert set(first) == set(second) == RESULTS
+    different = [name for name in RESULTS if first[name].read_bytes() != second[name].read_bytes()]
+    assert not different
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("fits: {svi_deep: {steps: 5}}", "fits.svi_deep: has the unknown key steps; allowed are"),
+        ("fits: {svi_deep: {data: null}}", "fits.svi_deep: lacks the key data"),
+        ("fits: {svi_updated: {model: deep}}", "whose network does not fit"),
+        ("fits: {predict: {title: x, data: old, model: deep, prior: {stddev: 1, scaling: none},"
+         " inference: {method: svi, guide: AutoDiagonalNormal, learning_rate: 1, steps: 1,"
+         " draws: 1}}}", "two rules would be called 'predict'"),
+    ],
+)  # fmt: skip
+def test_bad_input_stops_before_any_job(empty, change, message):
+    empty.append("config/bad.yaml", change)
+    printed = empty.snakemake("--cores", "1", *SMOKE, "config/bad.yaml", fails=True)
+    assert message in printed
+    assert "Traceback" not in printed
+    assert not empty.path("results").exists()
+
+
+def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
+    project.path("results/fits/svi_shallow/parameters.safetensors").write_bytes(b"damaged")
+    arguments = ("svi_updated", "--forcerun", "svi_updated", "--cores", "1", *SMOKE)
+    printed = project.snakemake(*arguments, fails=True)
+    log = project.path("results/logs/svi_updated.log").read_text()
+    for text in (printed, log):
+        assert "parameters.safetensors cannot be read as parameters of a fit" in text
+        assert "If the workflow made it, delete it and run again." in text
+        assert "Traceback (most recent call last)" in text
+    assert not project.path("results/fits/svi_updated/posterior.nc").exists()
+
+
+def test_the_report_stands_alone(finished):
+    finished.snakemake("--report", "results/report.html", *SMOKE)
+    path = finished.path("results/report.html")
+    report = path.read_text(encoding="utf-8")
+    path.unlink()
+    story = json.loads(re.search(r"^ *var workflow_desc = (.*);$", report, re.M)[1])
+    for title in ("The data", "The fits at a glance", "Before and after the update", "All fits"):
+        assert f"<h1>{title}</h1>" in story
+    assert story.count("<figure>") == story.count("<figcaption>") == 12
+    assert story.count('src="data:image/svg+xml,') == 12
+    assert "<math" in story
+    assert "100 steps of Adam with learning rate 0.03" in story
+    assert "<td>log sigma</td>" in story
+    assert "<pre>" in story
+    for fault in ("system-message", "problematic", "{{", "{%"):
+        assert fault not in story
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"https?:", report)
+    captions = json.loads(re.search(r"<script id=\"results\">\s*var results = (.*);\n", report)[1])
+    assert len(captions) == 12 + 3
+    assert all(entry["caption"] for entry in captions.values())
+    assert "problematic" not in report
+
+
+def test_the_workflow_can_be_imported_by_another(finished, tmp_path):
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["data"]["observations"][0]["intervals"] = [[0, 1, 20]]
+    (tmp_path / "theirs.yaml").write_text(yaml.safe_dump({"networks": config}))
+    (tmp_path / "Snakefile").write_text(
+        f"""
+configfile: "theirs.yaml"
+
+module bnnflow:
+    snakefile: "{finished.path("Snakefile")}"
+    config: config["networks"]
+    prefix: "networks"
+
+use rule * from bnnflow as bnn_*
+
+rule all:
+    default_target: True
+    input: "networks/results/figures/data.png"
+"""
+    )
+    arguments = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "networks/results/figures/data.png").exists()
+    assert "rule bnn_generate_data" in done.stderr
+
+
+def test_lint_and_format_are_clean(finished):
+    assert "good condition" in finished.snakemake("--lint")
+    for command in ("ruff check", "ruff format --check", "snakefmt --check Snakefile workflow"):
+        program, *arguments = command.split()
+        path = Path(sys.executable).with_name(program)
+        done = subprocess.run([path, *arguments], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
