@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run report test check lock clean
+.PHONY: help run report test check docs lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,6 +23,9 @@ check: .venv/dev.stamp ## format and lint
 	$(BIN)/ruff check --fix
 	$(BIN)/snakefmt Snakefile workflow
 	$(BIN)/snakemake --lint
+
+docs: .venv/dev.stamp ## write the generated parts of the documentation
+	$(BIN)/python workflow/document.py
 
 lock: ## pin the newest versions of all requirements
 	envs/lock.sh $(PYTHON)

@@ -1,0 +1,135 @@
+"""What keeps the project true to what it says of itself."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+MODULES = {"pyro": "pyro-ppl", "yaml": "pyyaml"}
+CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+
+
+def pins(name):
+    lines = (ROOT / "envs" / name).read_text().splitlines()
+    return dict(line.lower().split("==") for line in lines if "==" in line)
+
+
+def required(name="requirements.txt"):
+    lines = (ROOT / "envs" / name).read_text().splitlines()
+    return {line for line in lines if line and not line.startswith(("#", "-r"))}
+
+
+def imported(*folders):
+    names = set()
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    names.add(node.module.split(".")[0])
+    names -= {*sys.stdlib_module_names, "bnnflow", "conftest"}
+    return {MODULES.get(name, name).replace("_", "-") for name in names}
+
+
+def test_what_is_imported_is_required_and_pinned():
+    unused = required() - imported("workflow")
+    # Only imported by Snakemake, h5netcdf and, for its report, by Snakemake again.
+    assert unused == {"snakemake", "h5netcdf", "h5py", "docutils", "pygments"}
+    assert imported("workflow") <= required()
+    assert imported("tests") <= required() | required("requirements-dev.txt")
+    assert required() <= set(pins("requirements.lock"))
+    assert {name.replace("-", "_") for name in required("requirements-dev.txt")} <= {
+        name.replace("-", "_") for name in pins("requirements-dev.lock")
+    }
+    assert not set(pins("requirements.lock")) & set(pins("requirements-dev.lock"))
+
+
+@pytest.mark.parametrize("name", ["base", "torch"])
+def test_conda_pins_agree_with_the_lock(name):
+    dependencies = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"]
+    assert "python >=3.11" in dependencies
+    found = dict(entry.split(" =") for entry in dependencies if not entry.startswith("python "))
+    locked = pins("requirements.lock")
+    assert found == {package: locked[CONDA.get(package, package)] for package in found}
+
+
+@pytest.mark.parametrize("name", ["base", "torch"])
+def test_a_conda_environment_has_what_its_scripts_import(name):
+    from bnnflow import provenance
+
+    dependencies = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"]
+    there = {CONDA.get(entry.split(" ")[0], entry.split(" ")[0]) for entry in dependencies}
+    for rules in (ROOT / "workflow/rules").glob("*.smk"):
+        for block in re.split(r"^ *rule.*:$", rules.read_text(), flags=re.M)[1:]:
+            if f"envs/{name}.yaml" not in block:
+                continue
+            script = ROOT / "workflow/scripts" / re.search(r"scripts/(\w+\.py)", block)[1]
+            for path in provenance._closure(script):
+                needed = set()
+                for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                    if isinstance(node, ast.Import):
+                        needed |= {alias.name.split(".")[0] for alias in node.names}
+                    elif isinstance(node, ast.ImportFrom) and not node.level:
+                        needed.add(node.module.split(".")[0])
+                needed -= {*sys.stdlib_module_names, "bnnflow"}
+                assert {MODULES.get(module, module) for module in needed} <= there, path
+
+
+def test_every_job_declares_its_log_benchmark_environment_and_code():
+    blocks = []
+    for rules in (ROOT / "workflow/rules").glob("*.smk"):
+        blocks += re.split(r"^ *rule.*:$", rules.read_text(), flags=re.M)[1:]
+    scripts = [block for block in blocks if "script:" in block]
+    assert len(scripts) == len(blocks) == 11
+    for block in scripts:
+        script = re.search(r"scripts/(\w+)\.py", block)[1]
+        assert (ROOT / f"workflow/scripts/{script}.py").exists()
+        assert f'code=code("{script}")' in block
+        order = [block.index(f"{part}:") for part in ("input", "output", "log", "benchmark")[1:]]
+        order += [block.index(f"{part}:") for part in ("conda", "params", "script")]
+        assert order == sorted(order)
+
+
+def test_nothing_is_ever_unpickled():
+    for path in (ROOT / "workflow").rglob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        assert not re.search(r"pickle|torch\.load|joblib|yaml\.load\(|\beval\(|\bexec\(", code), (
+            path
+        )
+
+
+def test_the_generated_documentation_is_fresh():
+    command = [sys.executable, "workflow/document.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_readme_names_what_exists():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`make (\w+)`|^make (\w+)$", readme, re.M)):
+        assert re.search(rf"^{target[0] or target[1]}:", makefile, re.M), target
+    table = readme.split("### Why each dependency is there")[1].split("For the tests:")[0]
+    named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\| ([\w, -]+) \|", table, re.M))))
+    assert required() == named - {"package", "---"}
+    for folder in re.findall(r"^\| `(\S+/)` \|", readme, re.M):
+        assert (ROOT / folder).is_dir(), folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".github/workflows/test.yml",
+        ".pre-commit-config.yaml",
+        ".snakemake-workflow-catalog.yml",
+        "CITATION.cff",
+        "profiles/default/config.yaml",
+    ],
+)
+def test_yaml_files_parse(name):
+    assert isinstance(yaml.safe_load((ROOT / name).read_text(encoding="utf-8")), dict)
