@@ -260,6 +260,33 @@ def test_the_report_stands_alone(finished):
     assert "problematic" not in report
 
 
+ODD = """
+data: {observations: [{name: index, intervals: [[0, 1, 5]]}]}
+figures: {data: {data: [index], new_data: null}}
+fits:
+  class:
+    title: 'a, b: *c `d \\ "q" {{x}} $\\e_f|'
+    data: index
+    model: shallow
+    prior: {stddev: 1, scaling: none}
+    inference:
+      {method: svi, guide: AutoDiagonalNormal, learning_rate: 0.03, steps: 1, draws: 1}
+"""
+
+
+def test_odd_names_and_titles_are_only_names_and_titles(empty):
+    fits = dict.fromkeys(FITS)
+    empty.append("config/odd.yaml", ODD)
+    empty.append("config/none.yaml", yaml.safe_dump({"fits": fits}))
+    arguments = ("--configfile", "config/odd.yaml", "config/none.yaml")
+    empty.snakemake("--cores", "2", *arguments)
+    empty.snakemake("--report", "results/report.html", *arguments)
+    report = empty.path("results/report.html").read_text(encoding="utf-8")
+    story = json.loads(re.search(r"var workflow_desc = (.*);\n", report)[1])
+    assert "<h1>a, b: *c `d \\ &quot;q&quot; {{x}} $\\e_f|</h1>" in story
+    assert "problematic" not in report
+
+
 def test_the_workflow_can_be_imported_by_another(finished, tmp_path):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["data"]["observations"][0]["intervals"] = [[0, 1, 20]]

@@ -1,6 +1,6 @@
 rule generate_data:
     output:
-        **{name: dataset(name) for name in observation_names(config)},
+        observations=[dataset(name) for name in observation_names(config)],
         truth=dataset("truth"),
     log:
         "results/logs/generate_data.log",

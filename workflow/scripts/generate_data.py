@@ -11,8 +11,8 @@ from bnnflow import datasets
 settings = snakemake.params.data
 
 random = np.random.RandomState(settings["seed"])
-for observations in settings["observations"]:
+for observations, path in zip(settings["observations"], snakemake.output.observations, strict=True):
     table = datasets.simulated(observations["intervals"], settings["noise"], random)
-    datasets.write(table, snakemake.output[observations["name"]])
+    datasets.write(table, path)
     jobs.log.info("%s: %d observations", observations["name"], len(table))
 datasets.write(datasets.truth(settings["truth"]), snakemake.output.truth)

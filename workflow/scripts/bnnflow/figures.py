@@ -133,7 +133,8 @@ def loss(title: str, steps: np.ndarray, losses: np.ndarray, observations: int) -
     smooth = scaled.rolling(window, center=True, min_periods=1).median()
     axes.plot(steps, smooth, color="C1", label=f"median of {window} steps")
     axes.set_yscale("symlog", linthresh=1)
-    axes.set(title=title, xlabel="step", ylabel="−ELBO per observation, nats")
+    axes.set_title(title, parse_math=False)
+    axes.set(xlabel="step", ylabel="−ELBO per observation, nats")
     axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
     axes.legend(loc="upper right")
     return figure
@@ -148,7 +149,7 @@ def _draw_panel(axes: Axes, frame: Frame, panel: Panel) -> None:
         x, mean - 2 * stddev, mean + 2 * stddev, color="C1", alpha=0.3, linewidth=0, label=label
     )
     axes.plot(x, mean, color="C1", label="predictive mean")
-    axes.set_title(panel.title)
+    axes.set_title(panel.title, parse_math=False)
     _finish(axes, frame)
 
 

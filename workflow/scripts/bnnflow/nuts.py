@@ -64,8 +64,6 @@ def sample_chain(
     with timed("draws", draws) as report:
         for step in range(1, draws + 1):
             calls, accepted = potential.calls, (step - 1) * kernel._mean_accept_prob
-            if step == 1:
-                accepted = 0.0
             position = kernel.sample(position)
             n_steps = potential.calls - calls
             positions.append(latent.constrained(position))
