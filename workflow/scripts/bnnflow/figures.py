@@ -129,7 +129,9 @@ def loss(title: str, steps: np.ndarray, losses: np.ndarray, observations: int) -
     scaled = pd.Series(losses / observations)
     figure = Figure()
     axes = figure.subplots()
-    axes.plot(steps, scaled, color="C1", alpha=0.35, linewidth=0.6, label="one draw")
+    # As a path of one point a step it would make the SVG many megabytes large.
+    thin = {"alpha": 0.35, "linewidth": 0.6, "rasterized": True}
+    axes.plot(steps, scaled, color="C1", label="one draw", **thin)
     smooth = scaled.rolling(window, center=True, min_periods=1).median()
     axes.plot(steps, smooth, color="C1", label=f"median of {window} steps")
     axes.set_yscale("symlog", linthresh=1)
