@@ -6,14 +6,10 @@ BIN := .venv/bin
 .PHONY: help run report test check docs lock clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z ]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: .venv/run.stamp ## make the environment and run the whole workflow, report included
-	$(BIN)/snakemake
-	$(BIN)/snakemake --report results/report.html
-
-report: .venv/run.stamp ## write results/report.html from the results of a finished run
-	$(BIN)/snakemake --report results/report.html
+run report: .venv/run.stamp ## make the environment and whatever is missing of the results, then the report
+	$(BIN)/snakemake --report results/report.html --report-after-run
 
 test: .venv/dev.stamp ## make the environment and run all tests
 	$(BIN)/python -m pytest
@@ -36,8 +32,9 @@ clean: ## delete the environment, not the results
 .venv/run.stamp: envs/requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 	    f"Python 3.11 or later is needed; $(PYTHON) is {v.major}.{v.minor}. Try: make run PYTHON=python3.12")'
-	@echo "Installing the $$(grep -c == $<) packages of $< into .venv: 1.5 GB on disk, half of it torch."
-	@echo "On Linux pip takes torch with CUDA by default, several GB more; README.md tells how to avoid it."
+	@echo "Installing the $$(grep -c == $<) packages of $< into .venv:"
+	@echo "1.5 GB on disk with the CPU build of torch. On Linux pip takes the build with CUDA by default,"
+	@echo "several GB more, unless PIP_EXTRA_INDEX_URL is set as README.md describes."
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

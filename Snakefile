@@ -1,9 +1,15 @@
+from os.path import exists
+
 from snakemake.utils import min_version
 
 min_version("9.15")
 
 
-configfile: "config/config.yaml"
+CONFIG = "config/config.yaml"
+
+
+# The working directory's own, or else the tutorial's.
+configfile: CONFIG if exists(CONFIG) else workflow.source_path(CONFIG)
 
 
 report: "workflow/report/workflow.rst"
@@ -19,6 +25,7 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
+        data=data(),
         posteriors=posteriors(),
         parameters=parameters(),
         predictions=predictions(),
@@ -31,7 +38,13 @@ rule figures:
         figures(),
 
 
-# The table of every variational fit: `snakemake extract_parameters`.
+# All data sets: `snakemake generate_data`.
+rule generate_data:
+    input:
+        data(),
+
+
+# The parameters of every variational fit: `snakemake extract_parameters`.
 rule extract_parameters:
     input:
         parameters(),

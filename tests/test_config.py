@@ -50,9 +50,22 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ),
         ("models.deep.hidden", [3, 0], "models.deep.hidden[1]: is 0; allowed is 1 or more"),
         ("models.deep.activation", "cos", "is 'cos'; allowed are tanh, relu"),
-        ("models.deep.noise.rate", "1", "models.deep.noise.rate: is '1'; allowed is a number"),
+        ("models.deep.noise.rate", [], "models.deep.noise.rate: is []; allowed is a number"),
+        (
+            "models.deep.noise.rate",
+            "1e-3",
+            "is the text '1e-3'; allowed is a number, as YAML writes it: 0.001",
+        ),
+        (
+            "fits.svi_deep.inference.steps",
+            "1e4",
+            "is the text '1e4'; allowed is an integer, as YAML writes it: 10000",
+        ),
+        ("fits.svi_deep.title", " ", "fits.svi_deep.title: is ' '; allowed is one line of text"),
+        ("fits.svi_deep.title", "a\nb", "allowed is one line of text"),
+        ("fits.svi_deep.data", 3, "fits.svi_deep.data: is 3; allowed is a text"),
         ("fits", {}, "fits: is empty"),
-        ("fits.Deep", {}, "fits: is 'Deep'; allowed is a name of lower-case letters"),
+        ("fits.Deep", {}, "fits: has the name 'Deep'; allowed is a name of lower-case letters"),
         ("fits.svi_deep.data", None, "fits.svi_deep: lacks the key data"),
         ("fits.svi_deep.data", "gap", "is 'gap', which is not among the observations"),
         ("fits.svi_deep.data", "truth", "is 'truth', which is not among the observations"),
@@ -60,7 +73,8 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_deep.prior", {}, "allowed is either stddev with scaling, or posterior_of"),
         ("fits.svi_deep.prior.stddev", -5, "prior.stddev: is -5; allowed is more than 0"),
         ("fits.svi_deep.prior.posterior_of", "svi_shallow", "either stddev with scaling, or"),
-        ("fits.svi_updated.prior.posterior_of", "nobody", "is 'nobody', which is not among"),
+        ("fits.svi_updated.prior.posterior_of", "nobody", "allowed are svi_shallow"),
+        ("fits.svi_shallow", None, "none of them: remove this fit or change its prior"),
         ("fits.svi_updated.prior.posterior_of", "svi_updated", "circle: svi_updated <- svi_upda"),
         ("fits.svi_updated.prior.posterior_of", "mcmc_shallow", "whose method is nuts; allowed"),
         ("fits.svi_updated.model", "deep", "whose network does not fit: its hidden is [5]"),
@@ -69,6 +83,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_deep.inference.warmup", 5, "inference: has the unknown key warmup; allowed"),
         ("fits.mcmc_deep.inference.chains", 0, "chains: is 0; allowed is 1 or more"),
         ("fits.mcmc_deep.inference.target_accept", 1, "is 1; allowed is less than 1"),
+        ("predictions.quantiles", [1e-5], "is 1e-05; allowed is 0.0001 or more"),
         ("predictions.quantiles", [0.5, 0.5], "no entry may stand twice"),
         ("figures.xlim", [1, 1], "figures.xlim: is [1, 1]; the first must be less"),
         ("figures.data", {"data": ["future"]}, "figures.data.data[0]: is 'future', which is not"),
@@ -104,7 +119,7 @@ def test_updates_chain():
     config["fits"]["again"] = again | {"prior": {"posterior_of": "svi_updated"}}
     fits = checked(config)["fits"]
     assert lineage(fits, "again") == ["svi_shallow", "svi_updated", "again"]
-    assert "extract_parameters_again" in rule_names(fits)
+    assert "extract_parameters_again" in rule_names(checked(config))
     assert "again_beside_prior" in figure_names(config)
 
 

@@ -44,8 +44,8 @@ def test_reading_gives_back_every_bit(tmp_path):
     ("text", "reason"),
     [
         ("", "a table of numbers"),
-        ("x,y\n", "columns"),
-        ("a,b\n1,2\n", "columns x, y"),
+        ("x,y\n", "it has 0 rows"),
+        ("a,b\n1,2\n", "columns x, y: it has 1 rows of a, b"),
         ("x,y\n1,two\n", "a table of numbers"),
         ("x,y\n1,\n", "missing or infinite"),
         ("x,y\n1,inf\n", "missing or infinite"),

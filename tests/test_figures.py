@@ -7,7 +7,8 @@ from conftest import ROOT
 from bnnflow import datasets, figures
 
 STYLE = ROOT / "config" / "bnnflow.mplstyle"
-FRAME = figures.Frame(datasets.truth([-1, 1, 50]), (-1, 1), (-2, 2))
+SETS = ["old", "new", *"abcdef"]
+FRAME = figures.Frame(datasets.truth([-1, 1, 50]), SETS, (-1, 1), (-2, 2))
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,20 @@ def test_colours_keep_their_meaning():
     assert len({line.get_color() for line in axes.lines}) == 4
 
 
+def test_a_data_set_has_the_same_colour_in_every_panel():
+    names = [("old",), ("new",), ("new", "old"), ("f", "new")]
+    sheet = figures.sheet(FRAME, [panel("fit", sets) for sets in names], columns=2)
+    found = {}
+    for axes in sheet.axes[:4]:
+        for label, handle in legend(axes).items():
+            if "observations" in label:
+                found.setdefault(label, set()).add(handle.get_color())
+    assert all(len(colors) == 1 for colors in found.values())
+    assert len({*found["old observations"], *found["new observations"]}) == 2
+    everything = figures.data(FRAME, panel(names=SETS).observations).axes[0].lines
+    assert all(line.get_color() != everything[0].get_color() for line in everything[1:])
+
+
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
 def test_a_sheet_has_a_panel_for_each_fit_and_one_legend(count):
     panels = [panel(f"fit {i}", ("old", "new")[: 1 + (i == 1)]) for i in range(count)]
@@ -99,9 +114,18 @@ def test_a_missing_style_file_is_named(tmp_path):
         pass
 
 
-def test_a_bad_line_of_a_style_file_is_warned_of(tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("lines.linewidth: thick", "lines.linewidth: thick"),
+        ("lines.width: 3", "lines.width"),
+        ('axes.prop_cycle: cycler(color=["tomatoe", "b", "g"])', "tomatoe"),
+        ('axes.prop_cycle: cycler(color=["r", "b"])', "fewer than three colours"),
+    ],
+)
+def test_a_bad_line_of_a_style_file_is_named(tmp_path, line, message):
     path = tmp_path / "my.mplstyle"
-    path.write_text("lines.linewidth: thick\n")
-    with figures.styled(path):
-        assert "my.mplstyle" in caplog.text
-        assert "lines.linewidth: thick" in caplog.text
+    path.write_text(f"{line}\n")
+    bad = figures.styled(path)
+    with pytest.raises(ValueError, match=rf"figures\.style: .*{message}"), bad:
+        pass

@@ -8,6 +8,8 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
+from pyro.infer import NUTS
+from pyro.infer.mcmc.util import initialize_model
 
 from bnnflow import datasets, fits, nuts, svi
 from bnnflow.latent import Latent
@@ -72,6 +74,33 @@ def test_no_warmup_is_possible():
     assert draws["theta"].shape == (2,)
 
 
+def test_divergences_and_acceptance_are_those_of_the_draw():
+    """A target with a wall, against what Pyro tells of the same chain."""
+
+    def walled(x, y=None):
+        theta = pyro.sample("theta", dist.Normal(0.0, 1.0))
+        pyro.factor("wall", -1e6 * torch.relu(theta - 1.0))
+
+    settings = {"warmup": 0, "draws": 60, "target_accept": 0.8, "max_tree_depth": 5}
+    _, stats = nuts.sample_chain(walled, Y, Y, seed=2, **settings)
+
+    pyro.set_rng_seed(2)
+    start, potential, _, _ = initialize_model(walled, (Y, Y))
+    kernel = NUTS(potential_fn=potential, max_tree_depth=5)
+    kernel.initial_params = position = start
+    kernel.setup(0)
+    means = []
+    for _ in range(60):
+        position = kernel.sample(position)
+        means.append(kernel._mean_accept_prob)
+    divergences = kernel.diagnostics()["divergences"]
+    assert 0 < len(divergences) < 60
+    assert np.flatnonzero(stats["diverging"]).tolist() == divergences
+    running = np.cumsum(stats["acceptance_rate"]) / np.arange(1, 61)
+    np.testing.assert_allclose(running, means, rtol=1e-9)
+    assert stats["acceptance_rate"].std() > 0
+
+
 def test_a_model_without_finite_density_says_so():
     def impossible(x, y=None):
         pyro.sample("theta", dist.Normal(0.0, 1.0))
@@ -112,6 +141,18 @@ def test_a_loss_that_is_not_finite_stops_the_fit():
 
     with pytest.raises(FloatingPointError, match=r"step 1 of 5; try a learning_rate below 0\.01"):
         svi.fit(broken, Y, Y, guide="AutoDiagonalNormal", learning_rate=0.01, steps=5)
+
+
+def test_a_rate_that_is_too_large_is_named():
+    pyro.set_rng_seed(0)
+    with pytest.raises(FloatingPointError, match=r"try a learning_rate below 1000\.0"):
+        svi.fit(noisy_model, Y, Y, guide="AutoDiagonalNormal", learning_rate=1000.0, steps=50)
+
+
+def noisy_model(x, y=None):
+    sigma = pyro.sample("sigma", dist.Gamma(0.5, 1.0))
+    with pyro.plate("data", len(x)):
+        pyro.sample("obs", dist.Normal(0.0, sigma**2), obs=y)
 
 
 def test_svi_shallow_reproduces_the_published_table(config, tmp_path):

@@ -81,6 +81,14 @@ def test_sites_are_in_the_models_order_and_no_stream_moves():
     assert torch.equal(values["sigma"], vectors[:, 16].exp())
 
 
+def test_a_prior_draw_that_the_likelihood_cannot_take_is_no_obstacle():
+    noise = {"concentration": 0.01, "rate": 1.0, "power": 60}
+    model = BayesianNetwork([1, 2, 1], "tanh", normal_prior([1, 2, 1], 1, "none"), noise)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        assert len(Latent(model, torch.zeros(3, 1), torch.zeros(3)).sites) == 5
+
+
 def test_other_supports_are_called_unconstrained():
     def model():
         pyro.sample("p", pyro.distributions.Beta(1.0, 1.0))

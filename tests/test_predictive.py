@@ -62,6 +62,17 @@ def test_moments_are_those_of_the_mixture(case):
     np.testing.assert_allclose(kept["function_stddev"], m.std(0), rtol=1e-5)
 
 
+def test_the_kept_quantiles_are_of_the_response_and_of_the_function(case):
+    mean, stddev = predictive.response(*case)
+    levels = [0.1, 0.5, 0.8]
+    kept = predictive.summarised(np.zeros(30), mean, stddev, levels, function_draws=1)
+    for row, level in zip(kept["quantiles"].values, levels, strict=True):
+        below = stats.norm(mean.numpy(), stddev.numpy()).cdf(row).mean(0)
+        np.testing.assert_allclose(below, level, rtol=0, atol=2e-6)
+    expected = np.quantile(mean.numpy(), levels, axis=0)
+    np.testing.assert_allclose(kept["function_quantiles"], expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("spread", [0.01, 1.0, 30.0])
 def test_quantiles_are_those_of_the_mixture(spread):
     """Separated, overlapping and very unequal components against a root finder."""

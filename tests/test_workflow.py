@@ -1,7 +1,9 @@
 """The workflow as its users run it, on the small config."""
 
+import html
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +15,8 @@ from conftest import ROOT, SMOKE
 
 FITS = ("mcmc_shallow", "mcmc_deep", "svi_deep", "svi_shallow", "svi_updated")
 SVI = FITS[2:]
+OLD, NEW = Counter(generate_data_old=1), Counter(generate_data_new=1)
+DATA = OLD + NEW
 PLOTS = Counter(plot_data=2, plot_fit=5, plot_loss=3, plot_update=1, plot_all_fits=1)
 
 RESULTS = {
@@ -24,8 +28,8 @@ RESULTS = {
         for fit in SVI
         for name in ("guide.safetensors", "loss.csv", "parameters.safetensors", "parameters.csv")
     ),
-    *(f"fits/mcmc_shallow/chains/{chain}.nc" for chain in (1, 2)),
-    "fits/mcmc_deep/chains/1.nc",
+    *(f"fits/mcmc_shallow/chains/{chain}.nc" for chain in (0, 1)),
+    "fits/mcmc_deep/chains/0.nc",
     *(
         f"figures/{name}.{end}"
         for name in (
@@ -53,14 +57,14 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    expected = 5 + 3 + 3 + 1 + 5 + sum(PLOTS.values())  # fits, chains, extraction, data, predict
+    expected = 5 + 3 + 3 + 3 + 5 + sum(PLOTS.values())  # fits, chains, extraction, data, predict
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
 
 
 def test_a_fit_tells_in_its_log_how_far_it_is_and_what_it_did(finished):
-    chain = finished.path("results/logs/mcmc_shallow_chain/2.log").read_text()
-    assert "mcmc_shallow_chain chain=2: warm-up 5/5, step size" in chain
+    chain = finished.path("results/logs/mcmc_shallow_chain/1.log").read_text()
+    assert "mcmc_shallow_chain chain=1: warm-up 5/5, step size" in chain
     assert re.search(r"draws 5/5, step size \S+, acceptance \S+", chain)
     assert re.search(r"draws: done in \S+ s, \S+ steps per second", chain)
     svi = finished.path("results/logs/svi_shallow.log").read_text()
@@ -76,28 +80,22 @@ def test_a_finished_run_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("target", "jobs"),
     [
-        ("generate_data", Counter(generate_data=1)),
-        ("mcmc_shallow", Counter(generate_data=1, mcmc_shallow_chain=2, mcmc_shallow=1)),
-        ("svi_deep", Counter(generate_data=1, svi_deep=1)),
+        ("generate_data", DATA + Counter(generate_data_truth=1)),
+        ("mcmc_shallow", OLD + Counter(mcmc_shallow_chain=2, mcmc_shallow=1)),
+        ("svi_deep", OLD + Counter(svi_deep=1)),
         (
             "svi_updated",
-            Counter(
-                generate_data=1, svi_shallow=1, extract_parameters_svi_shallow=1, svi_updated=1
-            ),
+            DATA + Counter(svi_shallow=1, extract_parameters_svi_shallow=1, svi_updated=1),
         ),
         (
             "extract_parameters",
-            Counter(generate_data=1)
-            + Counter(SVI)
-            + Counter(f"extract_parameters_{fit}" for fit in SVI),
+            DATA + Counter(SVI) + Counter(f"extract_parameters_{fit}" for fit in SVI),
         ),
     ],
 )
 def test_rules_are_targets_under_the_names_of_the_fits(empty, target, jobs):
-    jobs = +Counter({rule: n for rule, n in jobs.items() if rule != target or rule in FITS})
-    planned = empty.planned(target, *SMOKE)
-    planned.pop("extract_parameters", None)
-    assert planned == jobs | (Counter(generate_data=1) if target == "generate_data" else Counter())
+    collected = Counter({target: 1} if target not in FITS else {})
+    assert empty.planned(target, *SMOKE) == jobs + collected
 
 
 def test_any_number_of_chains_is_a_job_each(project):
@@ -106,10 +104,10 @@ def test_any_number_of_chains_is_a_job_each(project):
     downstream = Counter(predict=1, plot_fit=1, plot_all_fits=1)
     expected = Counter(mcmc_deep_chain=2, mcmc_deep=1) + downstream
     assert project.planned(*more) == expected
-    before = project.path("results/fits/mcmc_deep/chains/1.nc").read_bytes()
+    before = project.path("results/fits/mcmc_deep/chains/0.nc").read_bytes()
     project.snakemake("results/predictions/mcmc_deep.nc", "--cores", "2", *more)
-    assert project.path("results/fits/mcmc_deep/chains/1.nc").read_bytes() == before
-    chains = [project.path(f"results/fits/mcmc_deep/chains/{i}.nc").read_bytes() for i in (1, 2, 3)]
+    assert project.path("results/fits/mcmc_deep/chains/0.nc").read_bytes() == before
+    chains = [project.path(f"results/fits/mcmc_deep/chains/{i}.nc").read_bytes() for i in range(3)]
     assert len(set(chains)) == 3
 
 
@@ -139,13 +137,30 @@ def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
     assert project.planned("results/figures/svi_deep_loss.png", *SMOKE) == Counter(plot_loss=1)
 
 
+LOSSES = Counter(plot_loss=3)
+SMOKE_OLD = "{name: old, intervals: [[-0.2, 0.2, 50], [0.6, 1.0, 50]]}"
+SMOKE_NEW = "{name: new, intervals: [[0.2, 0.6, 20]]}"
+SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
 SVI_DOWNSTREAM = Counter(SVI) + Counter(f"extract_parameters_{fit}" for fit in SVI)
 SVI_DOWNSTREAM += Counter(predict=3, plot_fit=3, plot_loss=3, plot_update=1, plot_all_fits=1)
 
 
-def test_a_change_of_inference_code_refits_what_runs_it(project):
-    project.append("workflow/scripts/bnnflow/svi.py", "\n# changed\n")
-    assert project.planned() == SVI_DOWNSTREAM
+NUTS_DOWNSTREAM = Counter(mcmc_shallow_chain=2, mcmc_shallow=1, mcmc_deep_chain=1, mcmc_deep=1)
+NUTS_DOWNSTREAM += Counter(predict=2, plot_fit=2, plot_all_fits=1)
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("svi", SVI_DOWNSTREAM),
+        ("nuts", NUTS_DOWNSTREAM),
+        ("model", SVI_DOWNSTREAM | NUTS_DOWNSTREAM | Counter(predict=5, plot_fit=5)),
+        ("predictive", Counter(predict=5) + PLOTS - Counter(plot_data=2, plot_loss=3)),
+    ],
+)
+def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
+    project.append(f"workflow/scripts/bnnflow/{module}.py", "\n# changed\n")
+    assert project.planned() == jobs
 
 
 @pytest.mark.parametrize(
@@ -172,7 +187,18 @@ def test_a_change_of_inference_code_refits_what_runs_it(project):
             Counter(plot_fit=1, plot_loss=1, plot_all_fits=1),
         ),
         ("fits: {mcmc_deep: null}", Counter(plot_all_fits=1)),
-        ("figures: {ylim: [-2, 3]}", PLOTS - Counter(plot_loss=3)),
+        ("data: {truth: [-0.5, 1.5, 500]}", Counter(generate_data_truth=1) + PLOTS - LOSSES),
+        (
+            f"data: {{observations: [{SMOKE_OLD}, {SMOKE_NEW}, {SMOKE_MORE}]}}",
+            Counter(generate_data_more=1) + PLOTS - LOSSES,
+        ),
+        (
+            f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
+            NEW
+            + Counter(svi_updated=1, extract_parameters_svi_updated=1, predict=1, plot_data=1)
+            + Counter(plot_fit=1, plot_loss=1, plot_update=1, plot_all_fits=1),
+        ),
+        ("figures: {ylim: [-2, 3]}", PLOTS - LOSSES),
         (
             "predictions: {function_draws: 3}",
             Counter(predict=5) + PLOTS - Counter(plot_data=2, plot_loss=3),
@@ -225,6 +251,20 @@ def test_bad_input_stops_before_any_job(empty, change, message):
     assert not empty.path("results").exists()
 
 
+def test_a_missing_style_file_stops_before_any_job(project):
+    project.append("config/bad.yaml", "figures: {style: nope.mplstyle}")
+    printed = project.snakemake("-n", *SMOKE, "config/bad.yaml", fails=True)
+    assert "figures.style: is 'nope.mplstyle'; there is no such file" in printed
+
+
+def test_another_directory_takes_the_tutorials_config(finished, tmp_path):
+    smoke = str(finished.path("config/smoke.yaml"))
+    arguments = ("--directory", str(tmp_path), "--cores", "1", "--configfile", smoke)
+    finished.snakemake("results/data/old.csv", "results/figures/data.png", *arguments)
+    made = (tmp_path / "results/data/old.csv").read_bytes()
+    assert made == finished.path("results/data/old.csv").read_bytes()
+
+
 def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
     project.path("results/fits/svi_shallow/parameters.safetensors").write_bytes(b"damaged")
     arguments = ("svi_updated", "--forcerun", "svi_updated", "--cores", "1", *SMOKE)
@@ -265,7 +305,7 @@ data: {observations: [{name: index, intervals: [[0, 1, 5]]}]}
 figures: {data: {data: [index], new_data: null}}
 fits:
   class:
-    title: 'a, b: *c `d \\ "q" {{x}} $\\e_f|'
+    title: '---a, b: *c `d \\ "q" {{x}} $\\e_f| <漢字>'
     data: index
     model: shallow
     prior: {stddev: 1, scaling: none}
@@ -283,13 +323,17 @@ def test_odd_names_and_titles_are_only_names_and_titles(empty):
     empty.snakemake("--report", "results/report.html", *arguments)
     report = empty.path("results/report.html").read_text(encoding="utf-8")
     story = json.loads(re.search(r"var workflow_desc = (.*);\n", report)[1])
-    assert "<h1>a, b: *c `d \\ &quot;q&quot; {{x}} $\\e_f|</h1>" in story
+    title = yaml.safe_load(ODD)["fits"]["class"]["title"]
+    assert title in html.unescape(story)
+    assert "system-message" not in story
     assert "problematic" not in report
 
 
 def test_the_workflow_can_be_imported_by_another(finished, tmp_path):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["data"]["observations"][0]["intervals"] = [[0, 1, 20]]
+    for name in ("svi_shallow", "svi_updated"):
+        config["fits"][name]["inference"].update(steps=5, draws=5)
     (tmp_path / "theirs.yaml").write_text(yaml.safe_dump({"networks": config}))
     (tmp_path / "Snakefile").write_text(
         f"""
@@ -304,14 +348,21 @@ use rule * from bnnflow as bnn_*
 
 rule all:
     default_target: True
-    input: "networks/results/figures/data.png"
+    input:
+        "networks/results/figures/data.png",
+        "networks/results/fits/svi_updated/parameters.csv"
 """
     )
-    arguments = [sys.executable, "-m", "snakemake", "--cores", "1"]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    # A style file of the same name in the importing workflow is that workflow's choice.
+    (tmp_path / "config").mkdir()
+    shutil.copy(ROOT / "config/bnnflow.mplstyle", tmp_path / "config")
+    for arguments in (["--cores", "2"], ["--report", "report.html"]):
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "guide of <em>svi_updated</em>" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "networks/results/figures/data.png").exists()
-    assert "rule bnn_generate_data" in done.stderr
+    assert (tmp_path / "networks/results/logs/generate_data_old.log").exists()
 
 
 def test_lint_and_format_are_clean(finished):

@@ -50,6 +50,12 @@ def dataset(name):
     return f"results/data/{name}.csv"
 
 
+def stream_until(name):
+    """Intervals of a data set and of those drawn before it, so that later ones change nothing."""
+    sets = config["data"]["observations"]
+    return [set["intervals"] for set in sets[: observation_names(config).index(name) + 1]]
+
+
 def prior_input(fit):
     """The file that a fit's prior is read from, if it is another fit's posterior."""
     source = prior_source(FITS[fit])
@@ -72,18 +78,24 @@ def seed(fit, *part):
     given = FITS[fit]["inference"].get("seed")
     if given is None:
         return derived(config["seed"], fit, *part)
-    return given if part in ((), (1,)) else derived(given, fit, *part)
+    return given if part in ((), (0,)) else derived(given, fit, *part)
 
 
 def style():
     """The style file, from the working directory or from beside the Snakefile."""
-    path = Path(config["figures"]["style"])
-    beside = WORKFLOW.parent / path
-    return str(path if path.exists() or not beside.exists() else beside)
+    path = config["figures"]["style"]
+    places = [Path(path).resolve(), (WORKFLOW.parent / path).resolve()]
+    found = [place for place in places if place.is_file()]
+    if not found:
+        raise WorkflowError(f"figures.style: is {path!r}; there is no such file")
+    # Relative where the workflow runs in its own folder, so that the folder can move.
+    return path if found[0] == places[1] == places[0] else str(found[0])
 
 
-def limits():
-    return {key: config["figures"][key] for key in ("xlim", "ylim")}
+def frame():
+    """What all figures over x share."""
+    limits = {key: config["figures"][key] for key in ("xlim", "ylim")}
+    return limits | {"sets": observation_names(config)}
 
 
 def data_of(fits):
@@ -95,6 +107,10 @@ def data_of(fits):
 def panels(fits, shown=data_of):
     """Titles and data of the pictures of fits on a sheet."""
     return [{"title": FITS[fit]["title"], "observations": shown([fit])} for fit in fits]
+
+
+def data():
+    return [dataset(name) for name in (*observation_names(config), "truth")]
 
 
 def posteriors():

@@ -1,15 +1,36 @@
-rule generate_data:
+for data_set in observation_names(config):
+
+    rule:
+        name:
+            f"generate_data_{data_set}"
+        output:
+            dataset(data_set),
+        log:
+            f"results/logs/generate_data_{data_set}.log",
+        benchmark:
+            f"results/benchmarks/generate_data_{data_set}.tsv"
+        conda:
+            "../../envs/base.yaml"
+        params:
+            stream=config["data"]["seed"],
+            noise=config["data"]["noise"],
+            sets=stream_until(data_set),
+            code=code("generate_data"),
+        script:
+            "../scripts/generate_data.py"
+
+
+rule generate_data_truth:
     output:
-        observations=[dataset(name) for name in observation_names(config)],
-        truth=dataset("truth"),
+        dataset("truth"),
     log:
-        "results/logs/generate_data.log",
+        "results/logs/generate_data_truth.log",
     benchmark:
-        "results/benchmarks/generate_data.tsv"
+        "results/benchmarks/generate_data_truth.tsv"
     conda:
         "../../envs/base.yaml"
     params:
-        data=config["data"],
-        code=code("generate_data"),
+        interval=config["data"]["truth"],
+        code=code("generate_data_truth"),
     script:
-        "../scripts/generate_data.py"
+        "../scripts/generate_data_truth.py"

@@ -15,7 +15,7 @@ rule plot_data:
         "../../envs/base.yaml"
     params:
         shown=lambda wildcards: config["figures"]["data"][wildcards.name],
-        limits=limits(),
+        frame=frame(),
         code=code("plot_data"),
     script:
         "../scripts/plot_data.py"
@@ -40,7 +40,7 @@ rule plot_fit:
     params:
         panels=lambda wildcards: panels([wildcards.fit]),
         observations=lambda wildcards: data_of([wildcards.fit]),
-        limits=limits(),
+        frame=frame(),
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"
@@ -92,7 +92,7 @@ rule plot_update:
             lineage(FITS, wildcards.fit)[-2:], shown=lambda _: data_of([wildcards.fit])
         ),
         observations=lambda wildcards: data_of([wildcards.fit]),
-        limits=limits(),
+        frame=frame(),
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"
@@ -115,7 +115,7 @@ rule plot_all_fits:
     params:
         panels=panels(FITS),
         observations=data_of(FITS),
-        limits=limits(),
+        frame=frame(),
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"

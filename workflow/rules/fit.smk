@@ -13,7 +13,7 @@ for fit in NUTS_FITS:
         benchmark:
             f"results/benchmarks/{fit}_chain/{{chain}}.tsv"
         wildcard_constraints:
-            chain=r"[1-9]\d*",
+            chain=r"0|[1-9]\d*",
         conda:
             "../../envs/torch.yaml"
         params:
@@ -32,7 +32,7 @@ for fit in NUTS_FITS:
             expand(
                 "results/fits/{fit}/chains/{chain}.nc",
                 fit=fit,
-                chain=range(1, settings(fit)["chains"] + 1),
+                chain=range(settings(fit)["chains"]),
             ),
         output:
             f"results/fits/{fit}/posterior.nc",
@@ -96,6 +96,7 @@ for fit in SVI_FITS:
         conda:
             "../../envs/base.yaml"
         params:
+            fit=fit,
             code=code("extract_parameters"),
         script:
             "../scripts/extract_parameters.py"

@@ -1,4 +1,4 @@
-"""Simulate every data set of the config from one stream, and the true function."""
+"""Simulate a data set, whose noise follows that of the earlier ones in the stream."""
 
 from bnnflow import jobs
 
@@ -8,11 +8,8 @@ import numpy as np
 
 from bnnflow import datasets
 
-settings = snakemake.params.data
-
-random = np.random.RandomState(settings["seed"])
-for observations, path in zip(settings["observations"], snakemake.output.observations, strict=True):
-    table = datasets.simulated(observations["intervals"], settings["noise"], random)
-    datasets.write(table, path)
-    jobs.log.info("%s: %d observations", observations["name"], len(table))
-datasets.write(datasets.truth(settings["truth"]), snakemake.output.truth)
+random = np.random.RandomState(snakemake.params.stream)
+for intervals in snakemake.params.sets:
+    table = datasets.simulated(intervals, snakemake.params.noise, random)
+datasets.write(table, snakemake.output[0])
+jobs.log.info("%d observations", len(table))

@@ -17,7 +17,7 @@ panels = [
     for panel, path in zip(snakemake.params.panels, snakemake.input.predictions, strict=True)
 ]
 with figures.styled(snakemake.input.style):
-    frame = figures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.limits)
+    frame = figures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
     if len(panels) == 1:
         figure = figures.predictive(frame, panels[0])
     else:

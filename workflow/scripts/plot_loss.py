@@ -4,11 +4,9 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import pandas as pd
-
 from bnnflow import datasets, figures
 
-loss = pd.read_csv(snakemake.input.loss)
+loss = datasets.read(snakemake.input.loss, columns=["step", "loss"])
 observations = len(datasets.read(snakemake.input.data))
 with figures.styled(snakemake.input.style):
     steps, losses = (loss[name].to_numpy() for name in ("step", "loss"))

@@ -10,6 +10,7 @@ import jsonschema
 import yaml
 
 HELP = "config/README.md explains every key"
+NETWORK = ("hidden", "activation")
 
 
 class ConfigError(ValueError):
@@ -60,11 +61,11 @@ def observation_names(config: dict) -> list[str]:
     return [observations["name"] for observations in config["data"]["observations"]]
 
 
-def rule_names(fits: dict) -> list[str]:
-    """Names of the rules that the fits make."""
-    return [
+def rule_names(config: dict) -> list[str]:
+    """Names of the rules that the config makes."""
+    return [f"generate_data_{name}" for name in observation_names(config)] + [
         rule
-        for name, fit in fits.items()
+        for name, fit in config["fits"].items()
         for rule in (
             name,
             f"extract_parameters_{name}"
@@ -126,19 +127,28 @@ def _key(path) -> str:
 
 def _allowed(fault: jsonschema.ValidationError) -> str:
     rule, value, limit = fault.validator, _shown(fault.instance), fault.validator_value
+    key_fault = "propertyNames" in fault.absolute_schema_path
     if "x-message" in fault.schema:
-        return f"is {value}; allowed is {fault.schema['x-message']}"
+        verb = "has the name" if key_fault else "is"
+        return f"{verb} {value}; allowed is {fault.schema['x-message']}"
+    article = "an" if str(limit)[0] in "aeiou" else "a"
     match rule:
         case "additionalProperties":
             known = sorted(fault.schema["properties"])
             unknown = sorted(set(map(str, fault.instance)) - set(known))
-            return f"has the unknown key {', '.join(unknown)}; allowed are {', '.join(known)}"
+            keys = "keys" if len(unknown) > 1 else "key"
+            return f"has the unknown {keys} {', '.join(unknown)}; allowed are {', '.join(known)}"
         case "required":
             missing = [key for key in limit if key not in fault.instance]
-            return f"lacks the key {', '.join(missing)}"
+            keys = "keys" if len(missing) > 1 else "key"
+            return f"lacks the {keys} {', '.join(missing)}"
+        case "type" if limit in ("integer", "number") and _is_numeric(fault.instance):
+            plain = f"{float(fault.instance):.15g}"
+            return f"is the text {value}; allowed is {article} {limit}, as YAML writes it: {plain}"
         case "type":
-            article = "an" if limit[0] in "aeiou" else "a"
-            name = {"object": "a mapping", "array": "a list"}.get(limit, f"{article} {limit}")
+            name = {"object": "a mapping", "array": "a list", "string": "a text"}.get(
+                limit, f"{article} {limit}"
+            )
             return f"is {value}; allowed is {name}"
         case "enum":
             return f"is {value}; allowed are {', '.join(map(str, limit))}"
@@ -160,6 +170,13 @@ def _allowed(fault: jsonschema.ValidationError) -> str:
             return f"is {value}; no entry may stand twice"
         case _:
             return fault.message
+
+
+def _is_numeric(value) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def _shown(value) -> str:
@@ -196,7 +213,7 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             yield f"{key}: runs from {low} to {high}; the first must be less than the second"
 
     for kind, names in (
-        ("rules", [*reserved, *rule_names(fits)]),
+        ("rules", [*reserved, *rule_names(config)]),
         ("figures", figure_names(config)),
     ):
         for name in sorted(name for name, count in Counter(names).items() if count > 1):
@@ -223,7 +240,16 @@ def _intervals(config: dict) -> Iterator[tuple[str, list]]:
 def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator[str]:
     key = f"fits.{name}.prior.posterior_of"
     if source not in fits:
-        yield f"{key}: {_unknown(source, 'fits', fits)}"
+        network = models.get(fits[name]["model"])
+        fitting = [
+            other
+            for other, fit in fits.items()
+            if other != name
+            and fit["inference"]["method"] == "svi"
+            and _same_network(models.get(fit["model"]), network)
+        ]
+        allowed = ", ".join(fitting) or "none of them: remove this fit or change its prior"
+        yield f"{key}: is {source!r}, which is not among the fits; allowed are {allowed}"
         return
 
     circle = [name]
@@ -242,12 +268,16 @@ def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator
         )
     mine, theirs = models.get(fits[name]["model"]), models.get(fits[source]["model"])
     if mine and theirs:
-        for part in ("hidden", "activation"):
+        for part in NETWORK:
             if mine[part] != theirs[part]:
                 yield (
                     f"{key}: is {source!r}, whose network does not fit: its {part} is"
                     f" {theirs[part]}, this fit's is {mine[part]}"
                 )
+
+
+def _same_network(a: dict | None, b: dict | None) -> bool:
+    return bool(a and b) and all(a[part] == b[part] for part in NETWORK)
 
 
 def _unknown(value: str, kind: str, known: Iterable[str]) -> str:

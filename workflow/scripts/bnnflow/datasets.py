@@ -1,5 +1,6 @@
 """Data sets: simulated, written and read as CSV."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,8 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
     table.to_csv(path, index=False)
 
 
-def read(path: str | Path) -> pd.DataFrame:
-    """Read a data set: the columns x and y, all numbers finite.
+def read(path: str | Path, columns: Sequence[str] = ("x", "y")) -> pd.DataFrame:
+    """Read a table of these columns, all numbers finite.
 
     Raises:
         FileError: if the file is damaged or something else.
@@ -57,8 +58,9 @@ def read(path: str | Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=float)
     except (ValueError, OSError) as error:
         raise FileError(path, "a table of numbers", error) from error
-    if list(table.columns) != ["x", "y"] or table.empty:
-        raise FileError(path, "a data set with the columns x, y", f"it has {list(table.columns)}")
+    if list(table.columns) != list(columns) or table.empty:
+        found = f"it has {len(table)} rows of {', '.join(table.columns)}"
+        raise FileError(path, f"a table with the columns {', '.join(columns)}", found)
     if not np.isfinite(table.to_numpy()).all():
-        raise FileError(path, "a data set of finite numbers", "some are missing or infinite")
+        raise FileError(path, "a table of finite numbers", "some are missing or infinite")
     return table

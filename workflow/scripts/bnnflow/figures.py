@@ -1,8 +1,10 @@
 """The figures. Their look is the style file's, whose colours have these meanings:
 
-C0 the true function, C1 the prediction, C2 newer observations; the colour of text the oldest.
+C0 the true function, C1 the prediction, the following the data sets in the order of the config,
+but the first, which has the colour of text.
 """
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib import rcParams
-from matplotlib import style as styles
+from matplotlib import rc_context, rc_params_from_file, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,10 +25,12 @@ class Frame:
 
     Attributes:
         truth: the true function, columns x and y.
+        sets: names of all data sets; a set's place among them is its colour in every figure.
         xlim, ylim: ranges of the axes.
     """
 
     truth: pd.DataFrame
+    sets: list[str]
     xlim: tuple[float, float]
     ylim: tuple[float, float]
 
@@ -52,17 +55,25 @@ def styled(path: str | Path) -> Iterator[None]:
     """Draw and save in the style of a Matplotlib style file.
 
     Raises:
-        ValueError: if there is no such file or it is not one.
+        ValueError: if there is no such file, or a line of it is wrong.
     """
+    complaints = _Complaints()
+    logger = logging.getLogger("matplotlib")
+    logger.addHandler(complaints)
     try:
-        context = styles.context(path)
-        context.__enter__()
+        style = rc_params_from_file(path, use_default_template=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"figures.style: {path} is no Matplotlib style file: {error}") from error
-    try:
-        yield
     finally:
-        context.__exit__(None, None, None)
+        logger.removeHandler(complaints)
+    if complaints.messages:
+        raise ValueError(f"figures.style: {'; '.join(complaints.messages)}")
+    with rc_context(style):
+        if len(rcParams["axes.prop_cycle"].by_key().get("color", [])) < 3:
+            raise ValueError(
+                f"figures.style: {path} has fewer than three colours in its prop_cycle"
+            )
+        yield
 
 
 def save(figure: Figure, *paths: str) -> None:
@@ -76,7 +87,7 @@ def data(frame: Frame, observations: dict[str, pd.DataFrame]) -> Figure:
     figure = Figure()
     axes = figure.subplots()
     _draw_truth(axes, frame)
-    _draw_observations(axes, observations)
+    _draw_observations(axes, frame, observations)
     _finish(axes, frame)
     axes.legend()
     return figure
@@ -104,6 +115,8 @@ def sheet(frame: Frame, panels: list[Panel], columns: int) -> Figure:
         axes.locator_params(axis="x", nbins=5)
         handles, labels = axes.get_legend_handles_labels()
         legend |= dict(zip(labels, handles, strict=True))
+    # What only some panels show stands where the others show it: behind the true function.
+    legend = dict(sorted(legend.items(), key=lambda entry: entry[0] in labels[-2:]))
     if len(panels) < len(grid):
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
@@ -131,20 +144,33 @@ def loss(title: str, steps: np.ndarray, losses: np.ndarray, observations: int) -
     axes = figure.subplots()
     # As a path of one point a step it would make the SVG many megabytes large.
     thin = {"alpha": 0.35, "linewidth": 0.6, "rasterized": True}
-    axes.plot(steps, scaled, color="C1", label="one draw", **thin)
+    axes.plot(steps, scaled, color="C1", label="each step", **thin)
     smooth = scaled.rolling(window, center=True, min_periods=1).median()
-    axes.plot(steps, smooth, color="C1", label=f"median of {window} steps")
+    label = f"median of {window} steps" if window > 1 else None
+    axes.plot(steps, smooth, color="C1", label=label)
     axes.set_yscale("symlog", linthresh=1)
     axes.set_title(title, parse_math=False)
     axes.set(xlabel="step", ylabel="−ELBO per observation, nats")
     axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="upper right")
     return figure
 
 
+class _Complaints(logging.Handler):
+    """Collects what Matplotlib logs about a style file, of which it only warns."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.messages = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(" ".join(record.getMessage().split()))
+
+
 def _draw_panel(axes: Axes, frame: Frame, panel: Panel) -> None:
     _draw_truth(axes, frame)
-    _draw_observations(axes, panel.observations)
+    _draw_observations(axes, frame, panel.observations)
     x, mean, stddev = (panel.predictions[name].to_numpy() for name in ("x", "mean", "stddev"))
     label = "± 2 standard deviations"
     axes.fill_between(
@@ -159,9 +185,11 @@ def _draw_truth(axes: Axes, frame: Frame) -> None:
     axes.plot(frame.truth["x"], frame.truth["y"], color="C0", label="true function")
 
 
-def _draw_observations(axes: Axes, observations: dict[str, pd.DataFrame]) -> None:
-    for age, (name, table) in enumerate(observations.items()):
-        color = rcParams["text.color"] if age == 0 else f"C{1 + age}"
+def _draw_observations(axes: Axes, frame: Frame, observations: dict[str, pd.DataFrame]) -> None:
+    colors = rcParams["axes.prop_cycle"].by_key()["color"][2:]
+    for name, table in observations.items():
+        place = frame.sets.index(name)
+        color = colors[(place - 1) % len(colors)] if place else rcParams["text.color"]
         style = {"linestyle": "none", "marker": ".", "color": color}
         axes.plot(table["x"], table["y"], label=f"{name} observations", **style)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pyro
 import torch
 from pyro import poutine
 from pyro.poutine.util import prune_subsample_sites
@@ -21,7 +22,8 @@ class Latent:
 
     def __init__(self, model: Callable, *args):
         """Run `model(*args)` once to find its latent sites; no random stream moves on."""
-        with torch.random.fork_rng(devices=[]):
+        # A draw from the prior may lie where the likelihood cannot be evaluated.
+        with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
             trace = prune_subsample_sites(poutine.trace(model).get_trace(*args))
         nodes = dict(trace.iter_stochastic_nodes())
         self._transforms = {name: biject_to(node["fn"].support) for name, node in nodes.items()}

@@ -93,7 +93,8 @@ def mixture_quantiles(mean: Tensor, stddev: Tensor, levels: Tensor) -> Tensor:
         levels: probabilities (q,).
 
     Returns:
-        Tensor (q, n) at which the mixture's probability is within 1e-6 of the level.
+        Tensor (q, n) at which the mixture's probability is within 1e-6 of the level, as long as
+        single precision can tell the components from points.
     """
     start = mean.mean(0) + _mixture_stddev(mean, stddev) * torch.special.ndtri(levels)[:, None]
     points = max(1, CHUNK // (16 * len(mean)))

@@ -41,16 +41,22 @@ def fit(
     losses = np.empty(steps)
     with timed("svi", steps) as report:
         for step in range(steps):
-            losses[step] = svi.step(x, y)
+            try:
+                losses[step] = svi.step(x, y)
+            except ValueError as error:  # of Pyro's validation: a draw that is not finite
+                raise _diverged("not defined", step, steps, learning_rate) from error
             if not math.isfinite(losses[step]):
-                raise FloatingPointError(
-                    f"the loss is {losses[step]} at step {step + 1} of {steps};"
-                    f" try a learning_rate below {learning_rate}"
-                )
+                raise _diverged(losses[step], step, steps, learning_rate)
             report(step + 1, **{"ELBO per point": -losses[step] / len(y)})
     tail = losses[-max(1, steps // 100) :]
     log.info("final ELBO %.4f nats per point, mean of %d steps", -tail.mean() / len(y), len(tail))
     return fitted, losses
+
+
+def _diverged(loss: float | str, step: int, steps: int, rate: float) -> FloatingPointError:
+    return FloatingPointError(
+        f"the loss is {loss} at step {step + 1} of {steps}; try a learning_rate below {rate}"
+    )
 
 
 def draws(guide: AutoContinuous, latent: Latent, count: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,9 @@
+"""Write the true function."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+from bnnflow import datasets
+
+datasets.write(datasets.truth(snakemake.params.interval), snakemake.output[0])
