@@ -119,6 +119,7 @@ def test_a_missing_style_file_is_named(tmp_path):
     [
         ("lines.linewidth: thick", "lines.linewidth: thick"),
         ("lines.width: 3", "lines.width"),
+        ("lines.linewidth: 1\nlines.linewidth: 2", "Duplicate key"),
         ('axes.prop_cycle: cycler(color=["tomatoe", "b", "g"])', "tomatoe"),
         ('axes.prop_cycle: cycler(color=["r", "b"])', "fewer than three colours"),
     ],

@@ -119,7 +119,8 @@ def test_touching_reruns_nothing(project):
 
 
 def test_a_change_of_style_redraws_and_refits_nothing(project):
-    project.append("config/bnnflow.mplstyle", "\nlines.linewidth: 3\n")
+    style = project.path("config/bnnflow.mplstyle")
+    style.write_text(style.read_text().replace("lines.linewidth: 2", "lines.linewidth: 3"))
     assert project.planned() == PLOTS
     before = files(project)
     fits = {name: path.stat().st_mtime_ns for name, path in before.items() if "fits/" in name}
