@@ -254,8 +254,10 @@ def test_bad_input_stops_before_any_job(empty, change, message):
 
 def test_a_missing_style_file_stops_before_any_job(project):
     project.append("config/bad.yaml", "figures: {style: nope.mplstyle}")
-    printed = project.snakemake("-n", *SMOKE, "config/bad.yaml", fails=True)
+    before = {name: path.stat().st_mtime_ns for name, path in files(project).items()}
+    printed = project.snakemake("--cores", "1", *SMOKE, "config/bad.yaml", fails=True)
     assert "figures.style: is 'nope.mplstyle'; there is no such file" in printed
+    assert {name: path.stat().st_mtime_ns for name, path in files(project).items()} == before
 
 
 def test_another_directory_takes_the_tutorials_config(finished, tmp_path):

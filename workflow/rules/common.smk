@@ -88,8 +88,10 @@ def style():
     found = [place for place in places if place.is_file()]
     if not found:
         raise WorkflowError(f"figures.style: is {path!r}; there is no such file")
-    # Relative where the workflow runs in its own folder, so that the folder can move.
-    return path if found[0] == places[1] == places[0] else str(found[0])
+    # Relative where the workflow runs in its own folder, so that the folder can move; not as a
+    # module, whose relative paths Snakemake may prefix.
+    is_main = Path(workflow.main_snakefile).resolve() == WORKFLOW.resolve().parent / "Snakefile"
+    return path if is_main and places[0] == places[1] else str(found[0])
 
 
 def frame():

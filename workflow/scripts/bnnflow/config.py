@@ -142,8 +142,7 @@ def _allowed(fault: jsonschema.ValidationError) -> str:
             missing = [key for key in limit if key not in fault.instance]
             keys = "keys" if len(missing) > 1 else "key"
             return f"lacks the {keys} {', '.join(missing)}"
-        case "type" if limit in ("integer", "number") and _is_numeric(fault.instance):
-            plain = f"{float(fault.instance):.15g}"
+        case "type" if plain := _as_yaml(fault.instance, limit):
             return f"is the text {value}; allowed is {article} {limit}, as YAML writes it: {plain}"
         case "type":
             name = {"object": "a mapping", "array": "a list", "string": "a text"}.get(
@@ -172,11 +171,15 @@ def _allowed(fault: jsonschema.ValidationError) -> str:
             return fault.message
 
 
-def _is_numeric(value) -> bool:
+def _as_yaml(value, kind: str) -> str | None:
+    """How YAML writes the number that a text was meant to be, if it was."""
     try:
-        return isinstance(value, str) and math.isfinite(float(value))
+        number = float(value) if isinstance(value, str) else math.nan
     except ValueError:
-        return False
+        return None
+    if kind == "number" and math.isfinite(number):
+        return yaml.safe_dump(number).split()[0]
+    return str(int(number)) if kind == "integer" and number.is_integer() else None
 
 
 def _shown(value) -> str:
@@ -217,7 +220,7 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         ("figures", figure_names(config)),
     ):
         for name in sorted(name for name, count in Counter(names).items() if count > 1):
-            yield f"fits: two {kind} would be called {name!r}; rename a fit or a figure of data"
+            yield f"fits: two {kind} would be called {name!r}; rename a fit or data"
 
     for name, fit in fits.items():
         key = f"fits.{name}"

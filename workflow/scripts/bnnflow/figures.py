@@ -41,7 +41,7 @@ class Panel:
 
     Attributes:
         title: its heading.
-        observations: data sets by name, the oldest first.
+        observations: data sets by name.
         predictions: the content of the fit's predictions file.
     """
 
@@ -61,7 +61,7 @@ def styled(path: str | Path) -> Iterator[None]:
     logger = logging.getLogger("matplotlib")
     logger.addHandler(complaints)
     try:
-        style = rc_params_from_file(path, use_default_template=False)
+        style = rc_params_from_file(str(path), use_default_template=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"figures.style: {path} is no Matplotlib style file: {error}") from error
     finally:
@@ -83,7 +83,7 @@ def save(figure: Figure, *paths: str) -> None:
 
 
 def data(frame: Frame, observations: dict[str, pd.DataFrame]) -> Figure:
-    """Data sets, the oldest first, and the true function."""
+    """Data sets and the true function."""
     figure = Figure()
     axes = figure.subplots()
     _draw_truth(axes, frame)
@@ -165,7 +165,8 @@ class _Complaints(logging.Handler):
         self.messages = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(" ".join(record.getMessage().split()))
+        message = record.getMessage().split("You probably need")[0]
+        self.messages.append(" ".join(message.split()))
 
 
 def _draw_panel(axes: Axes, frame: Frame, panel: Panel) -> None:
