@@ -1,4 +1,3 @@
-import os
 import re
 import shutil
 import subprocess
@@ -23,12 +22,17 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
+
+    @classmethod
+    def copied(cls, folder: Path) -> "Project":
+        """The project as it stands, without what git ignores."""
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True)
         for name in names.stdout.splitlines():
             if (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
+        return cls(folder)
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -37,12 +41,11 @@ class Project:
         with self.path(name).open("a", encoding="utf-8") as file:
             file.write(text)
 
-    def snakemake(self, *args: str, fails: bool = False, **environment: str) -> str:
+    def snakemake(self, *args: str, fails: bool = False) -> str:
         """What a call prints; asserts that it ends as it should."""
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *args],
             cwd=self.folder,
-            env=os.environ | environment,
             capture_output=True,
             text=True,
         )
@@ -63,7 +66,7 @@ class Project:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
     """A finished smoke run; tests must leave it as it is."""
-    project = Project(tmp_path_factory.mktemp("finished"))
+    project = Project.copied(tmp_path_factory.mktemp("finished"))
     project.printed = project.snakemake("--cores", "2", *SMOKE)
     return project
 
@@ -71,13 +74,10 @@ def finished(tmp_path_factory) -> Project:
 @pytest.fixture
 def project(finished, tmp_path) -> Project:
     """A finished smoke run of the test's own."""
-    copy = Project.__new__(Project)
-    copy.folder = tmp_path / "project"
-    shutil.copytree(finished.folder, copy.folder)
-    return copy
+    return Project(shutil.copytree(finished.folder, tmp_path / "project"))
 
 
 @pytest.fixture
 def empty(tmp_path) -> Project:
     """A copy without results."""
-    return Project(tmp_path)
+    return Project.copied(tmp_path)

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from bnnflow import provenance
+
 MODULES = {"pyro": "pyro-ppl", "yaml": "pyyaml"}
 CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 
@@ -23,17 +25,29 @@ def required(name="requirements.txt"):
     return {line for line in lines if line and not line.startswith(("#", "-r"))}
 
 
-def imported(*folders):
+def packages(nodes):
+    """What must be installed for the imports among the nodes of a syntax tree."""
     names = set()
-    for folder in folders:
-        for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    names |= {alias.name.split(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    names.add(node.module.split(".")[0])
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.split(".")[0])
     names -= {*sys.stdlib_module_names, "bnnflow", "conftest"}
     return {MODULES.get(name, name).replace("_", "-") for name in names}
+
+
+def imported(*folders):
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    return packages(node for tree in trees for node in ast.walk(tree))
+
+
+def jobs():
+    """The text of every rule of the rules' files, and the script that it runs."""
+    for rules in (ROOT / "workflow/rules").glob("*.smk"):
+        for block in re.split(r"^ *rule.*:$", rules.read_text(), flags=re.M)[1:]:
+            yield block, ROOT / "workflow/scripts" / re.search(r"scripts/(\w+\.py)", block)[1]
 
 
 def test_what_is_imported_is_required_and_pinned():
@@ -60,38 +74,24 @@ def test_conda_pins_agree_with_the_lock(name):
 
 @pytest.mark.parametrize("name", ["base", "torch"])
 def test_a_conda_environment_has_what_its_scripts_import(name):
-    from bnnflow import provenance
-
     dependencies = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"]
     there = {CONDA.get(entry.split(" ")[0], entry.split(" ")[0]) for entry in dependencies}
-    for rules in (ROOT / "workflow/rules").glob("*.smk"):
-        for block in re.split(r"^ *rule.*:$", rules.read_text(), flags=re.M)[1:]:
-            if f"envs/{name}.yaml" not in block:
-                continue
-            script = ROOT / "workflow/scripts" / re.search(r"scripts/(\w+\.py)", block)[1]
-            for path in provenance._closure(script):
-                needed = set()
-                for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                    if isinstance(node, ast.Import):
-                        needed |= {alias.name.split(".")[0] for alias in node.names}
-                    elif isinstance(node, ast.ImportFrom) and not node.level:
-                        needed.add(node.module.split(".")[0])
-                needed -= {*sys.stdlib_module_names, "bnnflow"}
-                assert {MODULES.get(module, module) for module in needed} <= there, path
+    scripts = [script for block, script in jobs() if f"envs/{name}.yaml" in block]
+    assert scripts
+    for script in scripts:
+        for path in provenance._closure(script):
+            # At the top only: what a function imports is for those who call it.
+            assert packages(ast.parse(path.read_text(encoding="utf-8")).body) <= there, path
 
 
 def test_every_job_declares_its_log_benchmark_environment_and_code():
-    blocks = []
-    for rules in (ROOT / "workflow/rules").glob("*.smk"):
-        blocks += re.split(r"^ *rule.*:$", rules.read_text(), flags=re.M)[1:]
-    scripts = [block for block in blocks if "script:" in block]
-    assert len(scripts) == len(blocks) == 12
-    for block in scripts:
-        script = re.search(r"scripts/(\w+)\.py", block)[1]
-        assert (ROOT / f"workflow/scripts/{script}.py").exists()
-        assert f'code=code("{script}")' in block
-        order = [block.index(f"{part}:") for part in ("input", "output", "log", "benchmark")[1:]]
-        order += [block.index(f"{part}:") for part in ("conda", "params", "script")]
+    blocks = list(jobs())
+    assert len(blocks) == 12
+    for block, script in blocks:
+        assert script.exists()
+        assert f'code=code("{script.stem}")' in block
+        parts = ("output", "log", "benchmark", "conda", "params", "script")
+        order = [block.index(f"{part}:") for part in parts]
         assert order == sorted(order)
 
 

@@ -1,5 +1,6 @@
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -41,6 +42,7 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
+@cache
 def code(script):
     """A param that changes when the code that the script runs does."""
     return digest(SCRIPTS / f"{script}.py")
@@ -106,9 +108,12 @@ def data_of(fits):
     return list(dict.fromkeys(learnt))
 
 
-def panels(fits, shown=data_of):
-    """Titles and data of the pictures of fits on a sheet."""
-    return [{"title": FITS[fit]["title"], "observations": shown([fit])} for fit in fits]
+def panels(fits, observations=None):
+    """Titles and data of the pictures of fits; the data that each has learnt from, or the given."""
+    return [
+        {"title": FITS[fit]["title"], "observations": observations or data_of([fit])}
+        for fit in fits
+    ]
 
 
 def data():

@@ -88,9 +88,7 @@ rule plot_update:
     conda:
         "../../envs/base.yaml"
     params:
-        panels=lambda wildcards: panels(
-            lineage(FITS, wildcards.fit)[-2:], shown=lambda _: data_of([wildcards.fit])
-        ),
+        panels=lambda wildcards: panels(lineage(FITS, wildcards.fit)[-2:], data_of([wildcards.fit])),
         observations=lambda wildcards: data_of([wildcards.fit]),
         frame=frame(),
         code=code("plot_fits"),

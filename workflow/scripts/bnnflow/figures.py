@@ -18,6 +18,8 @@ from matplotlib import rc_context, rc_params_from_file, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+BAND, MEAN = "± 2 standard deviations", "predictive mean"
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -115,8 +117,8 @@ def sheet(frame: Frame, panels: list[Panel], columns: int) -> Figure:
         axes.locator_params(axis="x", nbins=5)
         handles, labels = axes.get_legend_handles_labels()
         legend |= dict(zip(labels, handles, strict=True))
-    # What only some panels show stands where the others show it: behind the true function.
-    legend = dict(sorted(legend.items(), key=lambda entry: entry[0] in labels[-2:]))
+    # A data set that only a later panel shows still stands with the others, before the prediction.
+    legend = dict(sorted(legend.items(), key=lambda entry: entry[0] in (BAND, MEAN)))
     if len(panels) < len(grid):
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
@@ -173,11 +175,10 @@ def _draw_panel(axes: Axes, frame: Frame, panel: Panel) -> None:
     _draw_truth(axes, frame)
     _draw_observations(axes, frame, panel.observations)
     x, mean, stddev = (panel.predictions[name].to_numpy() for name in ("x", "mean", "stddev"))
-    label = "± 2 standard deviations"
     axes.fill_between(
-        x, mean - 2 * stddev, mean + 2 * stddev, color="C1", alpha=0.3, linewidth=0, label=label
+        x, mean - 2 * stddev, mean + 2 * stddev, color="C1", alpha=0.3, linewidth=0, label=BAND
     )
-    axes.plot(x, mean, color="C1", label="predictive mean")
+    axes.plot(x, mean, color="C1", label=MEAN)
     axes.set_title(panel.title, parse_math=False)
     _finish(axes, frame)
 
