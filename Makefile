@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run report test check docs lock clean
+.PHONY: help run report test check docs bench lock clean
 
 help:
 	@sed -n 's/^\([a-z ]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,6 +23,9 @@ check: .venv/dev.stamp ## format and lint
 docs: .venv/dev.stamp ## write the generated parts of the documentation
 	$(BIN)/python workflow/document.py
 
+bench: .venv/bench.stamp ## measure the speed beside Pyro, NumPyro and JAX, in about an hour
+	$(BIN)/python benchmarks/bench.py
+
 lock: ## pin the newest versions of all requirements
 	envs/lock.sh $(PYTHON)
 
@@ -41,5 +44,9 @@ clean: ## delete the environment, not the results
 
 .venv/dev.stamp: envs/requirements-dev.lock .venv/run.stamp
 	@echo "Installing the $$(grep -c == $<) packages of $< for the tests."
+	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/bench.stamp: benchmarks/requirements.txt .venv/dev.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,15 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_compiled_code(tmp_path_factory):
+    """The tests' own, so that they compile what they test; BNNFLOW_CACHE keeps one for the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "BNNFLOW_CACHE" not in os.environ:
+            patch.setenv("BNNFLOW_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

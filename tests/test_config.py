@@ -31,7 +31,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("sead", 1, "config: has the unknown key sead; allowed are data, figures, fits"),
+        ("sead", 1, "config: has the unknown key sead; allowed are data, engine, figures, fits"),
         ("seed", None, "config: lacks the key seed"),
         ("seed", -1, "seed: is -1; allowed is 0 or more"),
         ("seed", 2**32, "seed: is 4294967296; allowed is 4294967295 or less"),
@@ -91,6 +91,14 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_deep.inference.warmup", 5, "inference: has the unknown key warmup; allowed"),
         ("fits.mcmc_deep.inference.chains", 0, "chains: is 0; allowed is 1 or more"),
         ("fits.mcmc_deep.inference.target_accept", 1, "is 1; allowed is less than 1"),
+        (
+            "fits.mcmc_deep.inference.mass_matrix",
+            "low_rank",
+            "the sampler pyro are diagonal, dense",
+        ),
+        ("fits.mcmc_deep.inference.init", "zero", "allowed are uniform, median, prior"),
+        ("fits.svi_deep.inference.schedule", "linear", "allowed are constant, cosine"),
+        ("engine", "fast", "engine: is 'fast'; allowed are auto, compiled, pyro"),
         ("predictions.quantiles", [1e-5], "is 1e-05; allowed is 0.0001 or more"),
         ("predictions.quantiles", [0.5, 0.5], "no entry may stand twice"),
         ("figures.xlim", [1, 1], "figures.xlim: is [1, 1]; the first must be less"),

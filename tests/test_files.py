@@ -4,14 +4,18 @@ import json
 import pickle
 
 import numpy as np
+import pyro
+import pyro.distributions as dist
 import pytest
+import torch
 import xarray as xr
 from arviz_base import convert_to_datatree, extract
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
-from bnnflow import parameters, posterior, predictions
+from bnnflow import parameters, posterior, predictions, svi
+from bnnflow.density import LogDensity
 from bnnflow.errors import FileError
 from bnnflow.parameters import Parameters, Site
 
@@ -68,9 +72,47 @@ def test_extraction_takes_the_guides_own_tensors(stored, tmp_path):
         "AutoDiagonalNormal.scale": stored.stddev,
     }
     parameters.write_guide(tensors, SITES, path)
-    assert parameters.extracted(path).by_site().keys() == {"layer1.weight", "sigma"}
+    extracted, covariance = parameters.extracted(path)
+    assert extracted.by_site().keys() == {"layer1.weight", "sigma"}
+    assert covariance is None
     with pytest.raises(FileError, match="it has no tensor mean"):
         parameters.read(path)
+
+
+@pytest.mark.parametrize("guide", ["AutoMultivariateNormal", "AutoLowRankMultivariateNormal"])
+def test_a_covariance_is_the_guides_own(guide, tmp_path):
+    pyro.set_rng_seed(2)
+    y = torch.tensor([0.3, 1.9])
+
+    def model(x, y=None):
+        weight = pyro.sample("weight", dist.Normal(torch.zeros(4, 1), 1.0).to_event(2))
+        pyro.sample("obs", dist.Normal(weight.sum(), torch.ones(2)).to_event(1), obs=y)
+
+    density = LogDensity(model, y, y, engine="pyro")
+    settings = {"guide": guide, "learning_rate": 0.1, "schedule": "constant", "steps": 30}
+    ((fit, _),) = svi.fit(density, [torch.default_generator], **settings)
+    parameters.write_guide(svi.stored(fit), density.sites, tmp_path / "guide.safetensors")
+    extracted, covariance = parameters.extracted(tmp_path / "guide.safetensors")
+    expected = fit.get_posterior()
+    np.testing.assert_allclose(extracted.mean, expected.mean.detach())
+    np.testing.assert_allclose(extracted.stddev, expected.stddev.detach(), rtol=1e-5)
+    np.testing.assert_allclose(
+        covariance, expected.covariance_matrix.detach(), rtol=1e-4, atol=1e-7
+    )
+    parameters.write(extracted, tmp_path / "parameters.safetensors", covariance)
+    np.testing.assert_array_equal(
+        load_file(tmp_path / "parameters.safetensors")["covariance"], covariance
+    )
+    np.testing.assert_array_equal(
+        parameters.read(tmp_path / "parameters.safetensors").stddev, extracted.stddev
+    )
+
+
+def test_a_guide_of_another_kind_is_refused(tmp_path):
+    tensors = {"AutoDelta.loc": np.ones(3, np.float32), "AutoDelta.scale": np.ones(3, np.float32)}
+    parameters.write_guide(tensors, SITES, tmp_path / "guide.safetensors")
+    with pytest.raises(FileError, match="a normal guide"):
+        parameters.extracted(tmp_path / "guide.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pyro.infer import NUTS
 from pyro.infer.mcmc.util import initialize_model
 
 from bnnflow import datasets, fits, nuts, svi
-from bnnflow.latent import Latent
+from bnnflow.density import LogDensity
 
 HERE = Path(__file__).parent
 
@@ -29,14 +29,38 @@ def location_model(x, y=None):
         pyro.sample("obs", dist.Normal(theta, 1.0), obs=y)
 
 
+PYRO = {"sampler": "pyro", "mass_matrix": "diagonal", "init": "uniform"}
+SETTINGS = {"warmup": 3, "draws": 4, "target_accept": 0.8, "max_tree_depth": 3, **PYRO}
+SVI = {"guide": "AutoDiagonalNormal", "schedule": "constant"}
+
+
+def sampled(model, engine="pyro", **settings):
+    return nuts.sample_chain(LogDensity(model, Y, Y, engine=engine), **SETTINGS | settings)
+
+
+def fitted(model, engine="pyro", streams=(torch.default_generator,), **settings):
+    return svi.fit(LogDensity(model, Y, Y, engine=engine), streams, **SVI | settings)
+
+
 Y = torch.tensor([0.3, 1.9, 0.8, 1.2])
 VARIANCE = 1 / (1 / 4 + len(Y))
 MEAN = VARIANCE * Y.sum().item()
 
 
-def test_nuts_recovers_a_conjugate_posterior():
-    draws, stats = nuts.sample_chain(
-        location_model, Y, Y, warmup=200, draws=1000, target_accept=0.8, max_tree_depth=10, seed=1
+@pytest.mark.parametrize(
+    ("sampler", "mass_matrix", "engine"),
+    [
+        ("pyro", "diagonal", "pyro"),
+        ("pyro", "dense", "compiled"),
+        ("nutpie", "diagonal", "compiled"),
+        ("nutpie", "low_rank", "compiled"),
+        ("nutpie", "diagonal", "pyro"),
+    ],
+)
+def test_nuts_recovers_a_conjugate_posterior(sampler, mass_matrix, engine):
+    settings = {"warmup": 200, "draws": 1000, "max_tree_depth": 10, "seed": 1}
+    draws, stats = sampled(
+        location_model, engine, sampler=sampler, mass_matrix=mass_matrix, **settings
     )
     theta = draws["theta"]
     # A chain of NUTS on a normal target is at worst as good as a quarter as many independent
@@ -50,27 +74,26 @@ def test_nuts_recovers_a_conjugate_posterior():
     lp = normal(0.0, 2.0).log_prob(torch.tensor(theta))
     lp += normal(torch.tensor(theta)[:, None], 1.0).log_prob(Y).sum(1)
     np.testing.assert_allclose(stats["lp"], lp, rtol=1e-5)
+    # Kinetic energy is half a chi-squared variable of one degree of freedom.
+    kinetic = stats["energy"] + stats["lp"]
+    assert kinetic.mean() == pytest.approx(0.5, abs=4 * np.sqrt((0.5 + VARIANCE) / independent))
     assert not stats["diverging"].any()
     assert ((stats["acceptance_rate"] >= -1e-9) & (stats["acceptance_rate"] <= 1 + 1e-9)).all()
     assert 0.6 < stats["acceptance_rate"].mean() < 1
     assert (2 ** (stats["tree_depth"] - 1) <= stats["n_steps"]).all()
     assert (stats["n_steps"] < 2 ** stats["tree_depth"]).all()
-    assert len(set(stats["step_size"])) == 1
+    assert sampler == "nutpie" or len(set(stats["step_size"])) == 1
 
 
-def test_a_chain_is_its_seed():
-    settings = {"warmup": 3, "draws": 4, "target_accept": 0.8, "max_tree_depth": 3}
-    runs = [
-        nuts.sample_chain(location_model, Y, Y, seed=seed, **settings)[0]["theta"]
-        for seed in (5, 5, 6)
-    ]
+@pytest.mark.parametrize("sampler", [{}, {"sampler": "nutpie"}, {"init": "median"}])
+def test_a_chain_is_its_seed(sampler):
+    runs = [sampled(location_model, seed=seed, **sampler)[0]["theta"] for seed in (5, 5, 6)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert (runs[0] != runs[2]).any()
 
 
 def test_no_warmup_is_possible():
-    settings = {"warmup": 0, "draws": 2, "target_accept": 0.8, "max_tree_depth": 3}
-    draws, _ = nuts.sample_chain(location_model, Y, Y, seed=1, **settings)
+    draws, _ = sampled(location_model, seed=1, warmup=0, draws=2)
     assert draws["theta"].shape == (2,)
 
 
@@ -81,8 +104,7 @@ def test_divergences_and_acceptance_are_those_of_the_draw():
         theta = pyro.sample("theta", dist.Normal(0.0, 1.0))
         pyro.factor("wall", -1e6 * torch.relu(theta - 1.0))
 
-    settings = {"warmup": 0, "draws": 60, "target_accept": 0.8, "max_tree_depth": 5}
-    _, stats = nuts.sample_chain(walled, Y, Y, seed=2, **settings)
+    _, stats = sampled(walled, seed=2, warmup=0, draws=60, max_tree_depth=5)
 
     pyro.set_rng_seed(2)
     start, potential, _, _ = initialize_model(walled, (Y, Y))
@@ -106,16 +128,14 @@ def test_a_model_without_finite_density_says_so():
         pyro.sample("theta", dist.Normal(0.0, 1.0))
         pyro.factor("never", torch.tensor(float("-inf")))
 
-    settings = {"warmup": 1, "draws": 1, "target_accept": 0.8, "max_tree_depth": 3}
     with pytest.raises(ValueError, match="valid initial params"):
-        nuts.sample_chain(impossible, Y, Y, seed=1, **settings)
+        sampled(impossible, seed=1)
 
 
-def test_svi_recovers_a_conjugate_posterior():
+@pytest.mark.parametrize("engine", ["pyro", "compiled"])
+def test_svi_recovers_a_conjugate_posterior(engine):
     pyro.set_rng_seed(1)
-    guide, losses = svi.fit(
-        location_model, Y, Y, guide="AutoDiagonalNormal", learning_rate=0.01, steps=4000
-    )
+    ((guide, losses),) = fitted(location_model, engine, learning_rate=0.01, steps=4000)
     posterior = guide.get_posterior()
     # Adam's iterates wander about the optimum on the scale of its learning rate.
     assert posterior.mean.item() == pytest.approx(MEAN, abs=0.05)
@@ -126,27 +146,31 @@ def test_svi_recovers_a_conjugate_posterior():
     evidence = torch.distributions.MultivariateNormal(torch.zeros(len(Y)), covariance).log_prob(Y)
     tail = losses[-400:]
     assert -tail.mean() == pytest.approx(evidence.item(), abs=0.02)
-    assert set(svi.stored()) == {"AutoDiagonalNormal.loc", "AutoDiagonalNormal.scale"}
+    assert set(svi.stored(guide)) == {"AutoDiagonalNormal.loc", "AutoDiagonalNormal.scale"}
 
-    theta = svi.draws(guide, Latent(location_model, Y, Y), 10_000)["theta"]
+    theta = svi.draws(guide, LogDensity(location_model, Y, Y), 10_000, torch.default_generator)[
+        "theta"
+    ]
     assert theta.mean() == pytest.approx(
         posterior.mean.item(), abs=4 * posterior.stddev.item() / 100
     )
 
 
-def test_a_loss_that_is_not_finite_stops_the_fit():
+@pytest.mark.parametrize("engine", ["pyro", "compiled"])
+def test_a_loss_that_is_not_finite_stops_the_fit(engine):
     def broken(x, y=None):
         pyro.sample("theta", dist.Normal(0.0, 1.0))
         pyro.factor("bad", torch.tensor(float("-inf")))
 
     with pytest.raises(FloatingPointError, match=r"step 1 of 5; try a learning_rate below 0\.01"):
-        svi.fit(broken, Y, Y, guide="AutoDiagonalNormal", learning_rate=0.01, steps=5)
+        fitted(broken, engine, learning_rate=0.01, steps=5)
 
 
-def test_a_rate_that_is_too_large_is_named():
+@pytest.mark.parametrize("engine", ["pyro", "compiled"])
+def test_a_rate_that_is_too_large_is_named(engine):
     pyro.set_rng_seed(0)
-    with pytest.raises(FloatingPointError, match=r"try a learning_rate below 1000\.0"):
-        svi.fit(noisy_model, Y, Y, guide="AutoDiagonalNormal", learning_rate=1000.0, steps=50)
+    with pytest.raises(FloatingPointError, match=r"try a learning_rate below 1000"):
+        fitted(noisy_model, engine, learning_rate=1000.0, steps=50)
 
 
 def noisy_model(x, y=None):
@@ -155,7 +179,54 @@ def noisy_model(x, y=None):
         pyro.sample("obs", dist.Normal(0.0, sigma**2), obs=y)
 
 
-def test_svi_shallow_reproduces_the_published_table(config, tmp_path):
+@pytest.mark.parametrize("guide", svi.GAUSSIAN)
+def test_a_compiled_step_follows_pyros_own(guide):
+    """The same seed, the same noise, the same steps: apart only by rounding."""
+    settings = {"guide": guide, "learning_rate": 0.02, "schedule": "cosine", "steps": 50}
+    results = []
+    for engine in ("pyro", "compiled"):
+        pyro.set_rng_seed(3)
+        ((fit, losses),) = fitted(noisy_model, engine, **settings)
+        results.append((losses, svi.stored(fit), torch.rand(1)))
+    (losses, parameters, after), (found, found_parameters, found_after) = results
+    # Steps are of one sign and at most about the learning rate, so that errors add up slowly.
+    np.testing.assert_allclose(found, losses, rtol=1e-3)
+    assert parameters.keys() == found_parameters.keys()
+    for name, value in parameters.items():
+        np.testing.assert_allclose(found_parameters[name], value, rtol=1e-3, atol=1e-5)
+    assert torch.equal(after, found_after)
+
+
+def test_many_starts_at_once_are_the_single_ones():
+    settings = {"learning_rate": 0.02, "schedule": "cosine", "steps": 40}
+    streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
+    together = fitted(noisy_model, "compiled", streams=streams, **settings)
+    assert len({losses[-1] for _, losses in together}) == 3
+    for seed, (guide, losses) in enumerate(together):
+        stream = torch.Generator().manual_seed(seed)
+        ((alone, expected),) = fitted(noisy_model, "compiled", streams=[stream], **settings)
+        np.testing.assert_allclose(losses, expected, rtol=1e-4)
+        for name, value in svi.stored(alone).items():
+            np.testing.assert_allclose(svi.stored(guide)[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_another_guide_is_fitted_by_pyro(caplog):
+    caplog.set_level("INFO", "bnnflow")
+    pyro.set_rng_seed(1)
+    settings = {"guide": "AutoIAFNormal", "learning_rate": 0.01, "steps": 5}
+    ((_, losses),) = fitted(pair_model, "compiled", **settings)
+    assert np.isfinite(losses).all()
+    assert "AutoIAFNormal is fitted by Pyro's SVI" in caplog.text
+
+
+def pair_model(x, y=None):
+    pair = pyro.sample("pair", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+    with pyro.plate("data", len(x)):
+        pyro.sample("obs", dist.Normal(pair.sum(), 1.0), obs=y)
+
+
+@pytest.mark.parametrize("engine", ["pyro", "compiled"])
+def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     """The tutorial's own numbers, from the workflow's config and code."""
     fit = config["fits"]["svi_shallow"]
     random = np.random.RandomState(config["data"]["seed"])
@@ -166,13 +237,14 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path):
     settings = dict(fit["inference"])
     pyro.set_rng_seed(settings["seed"])
     model = fits.network(config["models"][fit["model"]], fit["prior"])
-    x, y = fits.observations(tmp_path / "old.csv")
-    optimization = {name: settings[name] for name in ("guide", "learning_rate", "steps")}
-    guide, _ = svi.fit(model, x, y, **optimization)
+    density = LogDensity(model, *fits.observations(tmp_path / "old.csv"), engine=engine)
+    names = ("guide", "learning_rate", "schedule", "steps")
+    optimization = {name: settings[name] for name in names}
+    ((guide, _),) = svi.fit(density, [torch.default_generator], **optimization)
 
     published = json.loads((HERE / "published_parameters.json").read_text())
     mean, stddev = (np.array(published[name]) for name in ("loc", "scale"))
-    sizes = [(site.name, site.size) for site in Latent(model, x, y).sites]
+    sizes = [(site.name, site.size) for site in density.sites]
     assert [size for _, size in sizes] == [size for _, size in published["sites"]]
     determined = stddev < 0.1
     posterior = guide.get_posterior()

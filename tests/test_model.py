@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pyro import poutine
 from scipy import stats
 
-from bnnflow.latent import Latent
+from bnnflow.density import LogDensity
 from bnnflow.model import ACTIVATIONS, BayesianNetwork, normal_prior, posterior_prior
 from bnnflow.parameters import Parameters, Site
 
@@ -66,9 +66,9 @@ def test_sites_are_in_the_models_order_and_no_stream_moves():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    latent = Latent(model, torch.zeros(4, 1), torch.zeros(4))
+    density = LogDensity(model, torch.zeros(4, 1), torch.zeros(4))
     assert torch.equal(torch.rand(2), expected)
-    assert latent.sites == (
+    assert density.sites == (
         Site("layer1.weight", (5, 1), "identity"),
         Site("layer1.bias", (5,), "identity"),
         Site("layer2.weight", (1, 5), "identity"),
@@ -76,7 +76,7 @@ def test_sites_are_in_the_models_order_and_no_stream_moves():
         Site("sigma", (), "log"),
     )
     vectors = torch.arange(34.0).reshape(2, 17)
-    values = latent.constrained(latent.unflattened(vectors))
+    values = density.constrained(density.unflattened(vectors))
     assert values["layer2.weight"].tolist() == [[[10, 11, 12, 13, 14]], [[27, 28, 29, 30, 31]]]
     assert torch.equal(values["sigma"], vectors[:, 16].exp())
 
@@ -86,7 +86,7 @@ def test_a_prior_draw_that_the_likelihood_cannot_take_is_no_obstacle():
     model = BayesianNetwork([1, 2, 1], "tanh", normal_prior([1, 2, 1], 1, "none"), noise)
     for seed in range(20):
         torch.manual_seed(seed)
-        assert len(Latent(model, torch.zeros(3, 1), torch.zeros(3)).sites) == 5
+        assert len(LogDensity(model, torch.zeros(3, 1), torch.zeros(3)).sites) == 5
 
 
 def test_other_supports_are_called_unconstrained():
@@ -94,7 +94,7 @@ def test_other_supports_are_called_unconstrained():
         pyro.sample("p", pyro.distributions.Beta(1.0, 1.0))
         pyro.sample("shift", pyro.distributions.Pareto(1.0, 1.0))
 
-    assert {site.transform for site in Latent(model).sites} == {"unconstrained"}
+    assert {site.transform for site in LogDensity(model).sites} == {"unconstrained"}
 
 
 def test_a_stored_posterior_is_a_prior_of_independent_normals():

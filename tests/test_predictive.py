@@ -5,7 +5,7 @@ from pyro import poutine
 from scipy import optimize, stats
 
 from bnnflow import predictive
-from bnnflow.latent import Latent
+from bnnflow.density import LogDensity
 from bnnflow.model import BayesianNetwork, normal_prior
 
 NOISE = {"concentration": 0.5, "rate": 1.0, "power": 2}
@@ -18,9 +18,9 @@ def case():
     widths = [1, 4, 3, 1]
     model = BayesianNetwork(widths, "tanh", normal_prior(widths, 2, "none"), NOISE)
     x = torch.linspace(-1, 1, 30)[:, None]
-    latent = Latent(model, x, x[:, 0])
-    vectors = torch.randn(12, sum(site.size for site in latent.sites))
-    draws = latent.constrained(latent.unflattened(vectors))
+    density = LogDensity(model, x, x[:, 0])
+    vectors = torch.randn(12, density.size)
+    draws = density.constrained(density.unflattened(vectors))
     return model, {name: value.numpy() for name, value in draws.items()}, x
 
 

@@ -10,8 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import xarray
 import yaml
 from conftest import ROOT, SMOKE
+from safetensors.numpy import load_file
 
 FITS = ("mcmc_shallow", "mcmc_deep", "svi_deep", "svi_shallow", "svi_updated")
 SVI = FITS[2:]
@@ -225,6 +227,34 @@ def test_a_new_fit_is_an_entry_of_the_config(project):
     assert {"fits/again/parameters.csv", "predictions/sampled.nc"} <= made
 
 
+COMPILED = """\
+engine: compiled
+fits:
+  mcmc_shallow:
+    inference: {sampler: nutpie, mass_matrix: low_rank, warmup: 20, draws: 5, chains: 1}
+  mcmc_deep: null
+  svi_deep: null
+  svi_shallow: {inference: {guide: AutoMultivariateNormal, schedule: cosine}}
+"""
+
+
+def test_fits_run_compiled(empty):
+    """A sampler and an optimizer in real jobs; a second run takes their code from the cache."""
+    empty.append("config/compiled.yaml", COMPILED)
+    fits = ("mcmc_shallow", "svi_shallow", "extract_parameters_svi_updated")
+    run = ("--cores", "2", *SMOKE, "config/compiled.yaml")
+    empty.snakemake(*fits, *run)
+    for fit in ("mcmc_shallow", "svi_shallow", "svi_updated"):
+        stored = xarray.open_datatree(empty.path(f"results/fits/{fit}/posterior.nc"))
+        assert stored["posterior"].attrs == {"engine": "compiled"}
+    covariance = load_file(empty.path("results/fits/svi_shallow/parameters.safetensors"))
+    assert covariance["covariance"].shape == (17, 17)
+    first = {path: path.read_bytes() for path in empty.folder.glob("results/fits/**/posterior.nc")}
+    printed = empty.snakemake("--forceall", *fits, *run)
+    assert "compiling" not in printed
+    assert {path: path.read_bytes() for path in first} == first
+
+
 def test_the_same_config_gives_the_same_bytes(finished, empty):
     empty.snakemake("--cores", "1", *SMOKE)
     first, second = (files(p, "logs/", "benchmarks/") for p in (finished, empty))
@@ -240,8 +270,8 @@ def test_the_same_config_gives_the_same_bytes(finished, empty):
         ("fits: {svi_deep: {data: null}}", "fits.svi_deep: lacks the key data"),
         ("fits: {svi_updated: {model: deep}}", "whose network does not fit"),
         ("fits: {predict: {title: x, data: old, model: deep, prior: {stddev: 1, scaling: none},"
-         " inference: {method: svi, guide: AutoDiagonalNormal, learning_rate: 1, steps: 1,"
-         " draws: 1}}}", "two rules would be called 'predict'"),
+         " inference: {method: svi, guide: AutoDiagonalNormal, learning_rate: 1,"
+         " schedule: constant, steps: 1, draws: 1}}}", "two rules would be called 'predict'"),
     ],
 )  # fmt: skip
 def test_bad_input_stops_before_any_job(empty, change, message):
@@ -313,7 +343,8 @@ fits:
     model: shallow
     prior: {stddev: 1, scaling: none}
     inference:
-      {method: svi, guide: AutoDiagonalNormal, learning_rate: 0.03, steps: 1, draws: 1}
+      {method: svi, guide: AutoDiagonalNormal, learning_rate: 0.03, schedule: constant, steps: 1,
+       draws: 1}
 """
 
 

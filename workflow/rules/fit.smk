@@ -20,6 +20,7 @@ for fit in NUTS_FITS:
             network=network(fit),
             sampler=settings(fit, "method", "chains", "seed"),
             seed=lambda wildcards, fit=fit: seed(fit, int(wildcards.chain)),
+            engine=config["engine"],
             torch_threads=1,
             code=code("sample_chain"),
         script:
@@ -71,6 +72,7 @@ for fit in SVI_FITS:
             optimization=settings(fit, "method", "draws", "seed"),
             draws=settings(fit)["draws"],
             seed=seed(fit),
+            engine=config["engine"],
             torch_threads=1,
             code=code("fit_svi"),
         script:

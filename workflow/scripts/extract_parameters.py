@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 from bnnflow import parameters
 
-extracted = parameters.extracted(snakemake.input.guide)
-parameters.write(extracted, snakemake.output.tensors)
+extracted, covariance = parameters.extracted(snakemake.input.guide)
+parameters.write(extracted, snakemake.output.tensors, covariance)
 extracted.table().to_csv(snakemake.output.table, index=False)
 jobs.log.info("%d parameters of %d sites", len(extracted.mean), len(extracted.sites))

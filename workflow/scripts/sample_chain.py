@@ -5,12 +5,12 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow import fits, nuts, posterior
+from bnnflow.density import LogDensity
 
 jobs.use_threads(snakemake.params.torch_threads)
 
 model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
-x, y = fits.observations(snakemake.input.data)
-draws, stats = nuts.sample_chain(
-    model, x, y, seed=snakemake.params.seed, **snakemake.params.sampler
-)
-posterior.write(posterior.of_chain(draws, stats), snakemake.output[0])
+data = fits.observations(snakemake.input.data)
+density = LogDensity(model, *data, engine=snakemake.params.engine)
+draws, stats = nuts.sample_chain(density, seed=snakemake.params.seed, **snakemake.params.sampler)
+posterior.write(posterior.of_chain(draws, stats, density.facts), snakemake.output[0])

@@ -10,6 +10,9 @@ import jsonschema
 import yaml
 
 HELP = "config/README.md explains every key"
+# What the samplers can learn in the warm-up.
+MASS_MATRICES = {"pyro": ("diagonal", "dense"), "nutpie": ("diagonal", "low_rank")}
+
 NETWORK = ("hidden", "activation")
 
 
@@ -228,6 +231,14 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             yield f"{key}.data: {_unknown(fit['data'], 'observations', observations)}"
         if fit["model"] not in models:
             yield f"{key}.model: {_unknown(fit['model'], 'models', models)}"
+        inference = fit["inference"]
+        if inference["method"] == "nuts":
+            allowed = MASS_MATRICES[inference["sampler"]]
+            if (given := inference["mass_matrix"]) not in allowed:
+                yield (
+                    f"{key}.inference.mass_matrix: is {given!r}; allowed with the sampler"
+                    f" {inference['sampler']} are {', '.join(allowed)}"
+                )
         if (source := prior_source(fit)) is not None:
             yield from _source_faults(name, source, models, fits)
 

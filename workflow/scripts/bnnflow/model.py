@@ -87,10 +87,14 @@ class BayesianNetwork(PyroModule):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Sample the model at inputs (n, inputs), with responses (n,) if observed; returns f."""
-        f = self.layer1(x)
-        for number in range(2, self.depth + 1):
-            f = getattr(self, f"layer{number}")(self.activation(f))
-        f = f.squeeze(-1)
+        # Units by points: the points lie side by side in memory, as vector instructions want them.
+        units = x.mT
+        for number in range(1, self.depth + 1):
+            layer = getattr(self, f"layer{number}")
+            units = layer.weight @ units + layer.bias[:, None]
+            if number < self.depth:
+                units = self.activation(units)
+        f = units.squeeze(-2)
         sigma = pyro.sample("sigma", dist.Gamma(self.noise["concentration"], self.noise["rate"]))
         with pyro.plate("data", len(x)):
             pyro.sample("obs", dist.Normal(f, sigma ** self.noise["power"]), obs=y)

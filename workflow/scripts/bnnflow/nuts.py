@@ -1,42 +1,44 @@
-"""The No-U-Turn sampler (Hoffman and Gelman, 2014, arXiv:1111.4246), Pyro's own."""
+"""The No-U-Turn sampler (Hoffman and Gelman, 2014, arXiv:1111.4246): Pyro's own, and nutpie."""
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pyro
 import torch
 from pyro.infer import NUTS
+from pyro.infer.autoguide import initialization
 from pyro.infer.mcmc.util import initialize_model
 from torch import Tensor
 
+from .density import LogDensity
 from .jobs import timed
-from .latent import Latent
 
 Arrays = dict[str, np.ndarray]
 
+INITS = {
+    "uniform": initialization.init_to_uniform,
+    "median": initialization.init_to_median,
+    "prior": initialization.init_to_sample,
+}
+
 
 def sample_chain(
-    model: Callable,
-    x: Tensor,
-    y: Tensor,
-    *,
-    warmup: int,
-    draws: int,
-    target_accept: float,
-    max_tree_depth: int,
-    seed: int,
+    density: LogDensity, *, sampler: str, init: str, seed: int, **settings
 ) -> tuple[Arrays, Arrays]:
-    """Run one chain of NUTS on `model(x, y)`.
+    """Run one chain of NUTS.
 
     Args:
-        model: a Pyro model.
-        x, y: what it is conditioned on.
-        warmup: iterations that adapt the step size and the diagonal mass matrix.
-        draws: iterations kept.
-        target_accept: mean acceptance probability that the step size is adapted to.
-        max_tree_depth: limit on the doublings of a trajectory.
+        density: of the posterior.
+        sampler: "pyro" or "nutpie".
+        init: where the chain starts: "uniform" in (-2, 2) in unconstrained space, or the "median"
+            of draws from the prior, or a draw from the "prior".
         seed: of the whole chain, its starting point included.
+        settings: warmup, iterations that adapt step size and mass matrix; draws, iterations
+            kept; target_accept, the mean acceptance probability that the step size is adapted
+            to; max_tree_depth, the limit on the doublings of a trajectory; mass_matrix,
+            "diagonal", or "dense" for Pyro, or "low_rank" for nutpie.
 
     Returns:
         Draws: for every site, in the model's order, an array (draws, ...) in constrained space.
@@ -44,15 +46,42 @@ def sample_chain(
 
     Raises:
         ValueError: if no starting point of finite density is found.
+        NotCompiledError: if the density's engine `compiled` is not possible.
     """
-    latent = Latent(model, x, y)
     pyro.set_rng_seed(seed)
-    start, potential, _, _ = initialize_model(model, (x, y))
-    potential = _Counted(potential)
-    kernel = NUTS(
-        potential_fn=potential, target_accept_prob=target_accept, max_tree_depth=max_tree_depth
+    found, _, _, _ = initialize_model(density.model, density.data, init_strategy=INITS[init])
+    start = density.flattened(found)
+    density.value_and_grad(start)  # compiles, so that the sampler's time is its own
+    if sampler == "nutpie":
+        vectors, stats = _nutpie(density, start, seed=seed, **settings)
+    else:
+        # What is validated in Pyro's sampler is its own coin; the reference keeps its checks.
+        with pyro.validation_enabled(density.engine == "pyro"):
+            vectors, stats = _pyro(density, start, **settings)
+    # The last doubling, which a turn or a divergence may have cut short, counts as one.
+    stats["tree_depth"] = np.ceil(np.log2(stats["n_steps"] + 1)).astype(int)
+    values = density.constrained(density.unflattened(vectors))
+    return {name: value.numpy() for name, value in values.items()}, stats
+
+
+def _pyro(
+    density: LogDensity,
+    start: Tensor,
+    *,
+    warmup: int,
+    draws: int,
+    target_accept: float,
+    max_tree_depth: int,
+    mass_matrix: str,
+) -> tuple[Tensor, Arrays]:
+    potential = _Potential(density)
+    kernel = _Kernel(
+        potential_fn=potential,
+        target_accept_prob=target_accept,
+        max_tree_depth=max_tree_depth,
+        full_mass=mass_matrix == "dense",
     )
-    kernel.initial_params = position = start
+    kernel.initial_params = position = {"z": start}
     kernel.setup(warmup)
 
     with timed("warm-up", warmup) as report:
@@ -60,43 +89,130 @@ def sample_chain(
             position = kernel.sample(position)
             report(step, **_progress(kernel))
 
-    positions, stats = [], []
+    vectors, stats = [], []
     with timed("draws", draws) as report:
         for step in range(1, draws + 1):
             calls, accepted = potential.calls, (step - 1) * kernel._mean_accept_prob
             position = kernel.sample(position)
             n_steps = potential.calls - calls
-            positions.append(latent.constrained(position))
+            vectors.append(position["z"].detach())
             stats.append(
                 {
-                    "lp": -float(potential.function(position)),
+                    "lp": float(density.value_and_grad(vectors[-1])[0]),
                     # Pyro keeps only the mean over the draws so far.
                     "acceptance_rate": step * kernel._mean_accept_prob - accepted,
                     "step_size": float(kernel.step_size),
                     "n_steps": n_steps,
-                    "tree_depth": math.ceil(math.log2(n_steps + 1)),
+                    "energy": kernel.energy,
                     "diverging": step - 1 in kernel.diagnostics()["divergences"],
                 }
             )
             report(step, **_progress(kernel))
-    return (
-        {
-            site.name: torch.stack([p[site.name] for p in positions]).numpy()
-            for site in latent.sites
-        },
-        {name: np.array([row[name] for row in stats]) for name in stats[0]},
-    )
+    return torch.stack(vectors), {name: np.array([row[name] for row in stats]) for name in stats[0]}
 
 
-class _Counted:
-    """A potential that counts its evaluations: Pyro does not tell the steps of a trajectory."""
+def _nutpie(
+    density: LogDensity,
+    start: Tensor,
+    *,
+    warmup: int,
+    draws: int,
+    target_accept: float,
+    max_tree_depth: int,
+    mass_matrix: str,
+    seed: int,
+) -> tuple[Tensor, Arrays]:
+    import nutpie
+    from nutpie.compiled_pyfunc import from_pyfunc
 
-    def __init__(self, function: Callable):
-        self.function, self.calls = function, 0
+    with timed("warm-up and draws", warmup + draws) as report:
+        steps = iter(range(1, warmup + draws + 1))
+
+        def expanded(position: np.ndarray) -> dict[str, np.ndarray]:
+            # nutpie asks once an iteration, and perhaps for the starting point.
+            if step := next(steps, None):
+                report(step)
+            return {"z": position}
+
+        trace = nutpie.sample(
+            from_pyfunc(
+                density.size,
+                partial(float64_function, density),
+                lambda *_: expanded,
+                [np.dtype(np.float64)],
+                [(density.size,)],
+                ["z"],
+                make_initial_point_fn=lambda _: start.double().numpy(),
+            ),
+            tune=warmup,
+            draws=draws,
+            chains=1,
+            cores=1,
+            seed=seed,
+            target_accept=target_accept,
+            maxdepth=max_tree_depth,
+            low_rank_modified_mass_matrix=mass_matrix == "low_rank",
+            save_warmup=False,
+            progress_bar=False,
+        )
+    names = {
+        "lp": "logp",
+        "acceptance_rate": "mean_tree_accept",
+        "step_size": "step_size",
+        "n_steps": "n_steps",
+        "energy": "energy",
+        "diverging": "diverging",
+    }
+    stats = {name: trace.sample_stats[theirs].values[0] for name, theirs in names.items()}
+    return torch.tensor(trace.posterior["z"].values[0], dtype=start.dtype), stats
+
+
+def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Value and gradient as nutpie wants them: of and as double precision arrays."""
+    vector = torch.empty(density.size)
+    entries = vector.numpy()
+
+    def value_and_grad(position: np.ndarray) -> tuple[float, np.ndarray]:
+        entries[:] = position
+        value, grad = density.value_and_grad(vector)
+        return value.item(), grad.numpy().astype(np.float64)
+
+    return value_and_grad
+
+
+class _Potential:
+    """Minus the log density, for Pyro's autograd; counts its evaluations, as Pyro does not."""
+
+    def __init__(self, density: LogDensity):
+        self.density, self.calls = density, 0
 
     def __call__(self, position: dict[str, Tensor]) -> Tensor:
         self.calls += 1
-        return self.function(position)
+        return _Negated.apply(position["z"], self.density)
+
+
+class _Negated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, vector: Tensor, density: LogDensity) -> Tensor:
+        value, ctx.grad = density.value_and_grad(vector.detach())
+        return -value
+
+    @staticmethod
+    def backward(ctx, weight: Tensor) -> tuple[Tensor, None]:
+        return -weight * ctx.grad, None
+
+
+class _Kernel(NUTS):
+    """Keeps the energy of a trajectory, potential and kinetic, in nats."""
+
+    energy = math.nan
+
+    def _sample_r(self, name: str):
+        scaled, unscaled = super()._sample_r(name)
+        _, potential, _ = self._fetch_from_cache()
+        if potential is not None:
+            self.energy = float(potential + self._kinetic_energy(unscaled))
+        return scaled, unscaled
 
 
 def _progress(kernel: NUTS) -> dict[str, float]:

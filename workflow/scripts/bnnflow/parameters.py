@@ -66,9 +66,12 @@ class Parameters:
         return table
 
 
-def write(parameters: Parameters, path: str | Path) -> None:
-    """Write tensors `mean` and `stddev`, and the sites as metadata."""
-    write_guide({"mean": parameters.mean, "stddev": parameters.stddev}, parameters.sites, path)
+def write(parameters: Parameters, path: str | Path, covariance: np.ndarray | None = None) -> None:
+    """Write tensors `mean`, `stddev` and, if given, `covariance`, and the sites as metadata."""
+    tensors = {"mean": parameters.mean, "stddev": parameters.stddev}
+    if covariance is not None:
+        tensors["covariance"] = np.ascontiguousarray(covariance)
+    write_guide(tensors, parameters.sites, path)
 
 
 def read(path: str | Path) -> Parameters:
@@ -88,14 +91,34 @@ def write_guide(tensors: dict[str, np.ndarray], sites: tuple[Site, ...], path: s
     Path(path).write_bytes(save(tensors, metadata))
 
 
-def extracted(path: str | Path) -> Parameters:
-    """Mean and standard deviation of a diagonal normal guide that `write_guide` has written.
+def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
+    """Moments of a normal guide that `write_guide` has written.
+
+    Returns:
+        Means and standard deviations, and the covariance (n, n) where the guide has one.
 
     Raises:
         FileError: if the file is damaged, foreign, or its parts contradict each other.
     """
     tensors, sites = _read(path)
-    return _parameters(tensors, "AutoDiagonalNormal.loc", "AutoDiagonalNormal.scale", sites, path)
+    guides = {name.partition(".")[0] for name in tensors}
+    given = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
+    try:
+        loc, scale = given["loc"], given["scale"]
+        if guides == {"AutoDiagonalNormal"}:
+            root = None
+        elif guides == {"AutoMultivariateNormal"}:
+            root = scale[:, None] * given["scale_tril"]
+        elif guides == {"AutoLowRankMultivariateNormal"}:
+            root = np.hstack([scale[:, None] * given["cov_factor"], np.diag(scale)])
+        else:
+            raise FileError(path, "parameters of a normal guide", f"it has {sorted(tensors)}")
+        covariance = None if root is None else root @ root.T
+    except (KeyError, ValueError, IndexError) as error:
+        raise FileError(path, "parameters of a normal guide", error) from error
+    stddev = scale if covariance is None else np.sqrt(covariance.diagonal())
+    moments = {"loc": loc, "scale": stddev}
+    return _parameters(moments, "loc", "scale", sites, path), covariance
 
 
 def _read(path: str | Path) -> tuple[dict[str, np.ndarray], tuple[Site, ...]]:

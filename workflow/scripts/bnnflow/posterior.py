@@ -11,22 +11,29 @@ from .errors import FileError
 Draws = Mapping[str, np.ndarray]
 
 
-def of_chain(draws: Draws, stats: Draws | None = None) -> xr.DataTree:
+def of_chain(
+    draws: Draws, stats: Draws | None = None, facts: Mapping[str, str] | None = None
+) -> xr.DataTree:
     """A posterior of one chain.
 
     Args:
         draws: for every site an array (draws, ...).
         stats: for every sampler statistic an array (draws,).
+        facts: on how it was made, kept as attributes of the group `posterior`.
     """
     groups = {"posterior": draws} | ({"sample_stats": stats} if stats else {})
-    return xr.DataTree.from_dict({group: _dataset(arrays) for group, arrays in groups.items()})
+    tree = xr.DataTree.from_dict({group: _dataset(arrays) for group, arrays in groups.items()})
+    tree["posterior"].attrs.update(facts or {})
+    return tree
 
 
 def merged(chains: list[xr.DataTree]) -> xr.DataTree:
     """One posterior of many chains, numbered from 0 in the order given."""
     groups = {
         group: xr.concat(
-            [chain[group].to_dataset() for chain in chains], dim="chain"
+            [chain[group].to_dataset() for chain in chains],
+            dim="chain",
+            combine_attrs="override",
         ).assign_coords(chain=np.arange(len(chains)))
         for group in chains[0].children
     }

@@ -9,7 +9,7 @@ import xarray as xr
 from pyro import poutine
 from torch import Tensor
 
-from .latent import Latent
+from .density import LogDensity
 
 CHUNK = 2**21
 
@@ -29,7 +29,7 @@ def response(model: Callable, draws: dict[str, np.ndarray], x: Tensor) -> tuple[
         ValueError: if the draws are not of this model's sites.
     """
     unseen = torch.zeros(len(x))
-    needed = {site.name: site.shape for site in Latent(model, x, unseen).sites}
+    needed = {site.name: site.shape for site in LogDensity(model, x, unseen).sites}
     given = {name: array.shape[1:] for name, array in draws.items()}
     if given != needed:
         raise ValueError(f"the draws are of the sites {given}, the model has {needed}")

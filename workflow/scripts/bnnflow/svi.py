@@ -1,75 +1,262 @@
-"""Stochastic variational inference (Hoffman et al., 2013, arXiv:1206.7051), Pyro's own."""
+"""Stochastic variational inference (Hoffman et al., 2013, arXiv:1206.7051)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 import pyro
+import torch
 from pyro.infer import SVI, Trace_ELBO, autoguide
 from pyro.infer.autoguide import AutoContinuous
-from pyro.optim import Adam
-from torch import Tensor
+from pyro.optim import LambdaLR
+from torch import Generator, Tensor, nn
+from torch.distributions import lowrank_multivariate_normal, multivariate_normal, normal
+from torch.func import functional_call, grad_and_value, vmap
 
+from .density import LogDensity
 from .jobs import log, timed
-from .latent import Latent
+from .native import Function
+
+# Normal in unconstrained space: their whole step is compiled.
+GAUSSIAN = ("AutoDiagonalNormal", "AutoMultivariateNormal", "AutoLowRankMultivariateNormal")
+
+SCHEDULES = {
+    "constant": lambda progress: 1.0,
+    "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
+}
+
+# Adam's, by default in PyTorch as in its paper (Kingma and Ba, 2015, arXiv:1412.6980).
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+Fit = tuple[AutoContinuous, np.ndarray]
 
 
 def fit(
-    model: Callable, x: Tensor, y: Tensor, *, guide: str, learning_rate: float, steps: int
-) -> tuple[AutoContinuous, np.ndarray]:
-    """Maximise the evidence lower bound of `model(x, y)` with Adam, one draw from the guide a step.
+    density: LogDensity,
+    streams: Sequence[Generator],
+    *,
+    guide: str,
+    learning_rate: float,
+    schedule: str,
+    steps: int,
+) -> list[Fit]:
+    """Maximise the evidence lower bound with Adam, one draw from the guide a step.
 
-    Draws from torch's random stream: seed it before.
+    A Gaussian guide's whole step is one call of compiled code, for all starts together. With any
+    other guide, or where nothing can be compiled, Pyro's own SVI does the same.
 
     Args:
-        model: a Pyro model.
-        x, y: what it is conditioned on.
+        density: of the posterior.
+        streams: of random numbers, one for every start; each moves on as Pyro's SVI moves it.
         guide: name of one of Pyro's automatic guides.
-        learning_rate: of Adam, constant.
+        learning_rate: of Adam.
+        schedule: of the learning rate over the steps, "constant", or "cosine" down to zero.
         steps: number of gradient steps.
 
     Returns:
-        The fitted guide, and the loss (steps,): before each step an estimate of the negative
-        bound, in nats.
+        For every start the fitted guide, and the loss (steps,): before each step an estimate of
+        the negative bound, in nats.
 
     Raises:
         FloatingPointError: if the loss ceases to be finite.
+        NotCompiledError: if the density's engine `compiled` is not possible.
     """
-    pyro.clear_param_store()
-    fitted = getattr(autoguide, guide)(model)
-    svi = SVI(model, fitted, Adam({"lr": learning_rate}), loss=Trace_ELBO())
-    losses = np.empty(steps)
-    with timed("svi", steps) as report:
-        for step in range(steps):
-            try:
-                losses[step] = svi.step(x, y)
-            except ValueError as error:  # of Pyro's validation: a draw that is not finite
-                raise _diverged("not defined", step, steps, learning_rate) from error
-            if not math.isfinite(losses[step]):
-                raise _diverged(losses[step], step, steps, learning_rate)
-            report(step + 1, **{"ELBO per point": -losses[step] / len(y)})
-    tail = losses[-max(1, steps // 100) :]
-    log.info("final ELBO %.4f nats per point, mean of %d steps", -tail.mean() / len(y), len(tail))
-    return fitted, losses
+    rates = [learning_rate * SCHEDULES[schedule](step / steps) for step in range(steps)]
+    guides = [_begun(guide, density, stream) for stream in streams]
+    step = _compiled_step(guides, density) if guide in GAUSSIAN else None
+    if step:
+        fitted = _fit_compiled(step, guides, density, streams, rates)
+    else:
+        if guide not in GAUSSIAN:
+            log.info("%s is fitted by Pyro's SVI", guide)
+        fitted = [_fit_by_pyro(g, density, s, rates) for g, s in zip(guides, streams, strict=True)]
+    tail = max(1, steps // 100)
+    for _, losses in fitted:
+        elbo = -losses[-tail:].mean() / _points(density)
+        log.info("final ELBO %.4f nats per point, mean of %d steps", elbo, tail)
+    return fitted
 
 
-def _diverged(loss: float | str, step: int, steps: int, rate: float) -> FloatingPointError:
-    return FloatingPointError(
-        f"the loss is {loss} at step {step + 1} of {steps}; try a learning_rate below {rate}"
-    )
-
-
-def draws(guide: AutoContinuous, latent: Latent, count: int) -> dict[str, np.ndarray]:
-    """Independent draws from a fitted guide: for every site an array (count, ...).
-
-    Draws from torch's random stream: seed it before.
-    """
-    vectors = guide.get_posterior().sample((count,))
-    values = latent.constrained(latent.unflattened(vectors))
+def draws(
+    guide: AutoContinuous, density: LogDensity, count: int, stream: Generator
+) -> dict[str, np.ndarray]:
+    """Independent draws from a fitted guide: for every site an array (count, ...)."""
+    with _drawing_from(stream), torch.no_grad():
+        vectors = guide.get_posterior().sample((count,))
+        values = density.constrained(density.unflattened(vectors))
     return {name: value.numpy() for name, value in values.items()}
 
 
-def stored() -> dict[str, np.ndarray]:
-    """The parameters of the guide fitted last, named as Pyro's parameter store names them."""
-    params = pyro.get_param_store().items()
-    return {name: value.detach().numpy().copy() for name, value in params}
+def stored(guide: AutoContinuous) -> dict[str, np.ndarray]:
+    """The parameters of a guide, named as Pyro's parameter store names them."""
+    names = (name.removesuffix("_unconstrained") for name, _ in guide.named_parameters())
+    values = {name: getattr(guide, name).detach().numpy().copy() for name in names}
+    return {f"{type(guide).__name__}.{name}": value for name, value in values.items()}
+
+
+def _begun(guide: str, density: LogDensity, stream: Generator) -> AutoContinuous:
+    """A guide at its start, drawn from the stream as Pyro's SVI draws it before its first step."""
+    begun = getattr(autoguide, guide)(density.model)
+    with _drawing_from(stream):
+        begun._setup_prototype(*density.data)
+    return begun
+
+
+def _fit_by_pyro(
+    guide: AutoContinuous, density: LogDensity, stream: Generator, rates: list[float]
+) -> Fit:
+    pyro.clear_param_store()
+    adam = LambdaLR(
+        {
+            "optimizer": torch.optim.Adam,
+            "optim_args": {"lr": 1.0},
+            "lr_lambda": lambda step: rates[min(step, len(rates) - 1)],
+        }
+    )
+    svi = SVI(density.model, guide, adam, loss=Trace_ELBO())
+    losses = np.empty(len(rates))
+    with _drawing_from(stream), timed("svi", len(rates)) as report:
+        for step in range(len(rates)):
+            try:
+                losses[step] = svi.step(*density.data)
+            except ValueError as error:  # of Pyro's validation: a draw that is not finite
+                raise _diverged("not defined", step, rates) from error
+            if not math.isfinite(losses[step]):
+                raise _diverged(losses[step], step, rates)
+            adam.step()
+            report(step + 1, **{"ELBO per point": -losses[step] / _points(density)})
+    return guide, losses
+
+
+def _fit_compiled(
+    step: Function,
+    guides: list[AutoContinuous],
+    density: LogDensity,
+    streams: Sequence[Generator],
+    rates: list[float],
+) -> list[Fit]:
+    shapes = _noise_shapes(guides[0])
+    noise = torch.empty(len(guides), sum(map(math.prod, shapes)))
+    ends = np.cumsum([0, *map(math.prod, shapes)])
+    normal = [
+        (row[begin:end], torch.zeros(end - begin), torch.ones(end - begin), stream)
+        for row, stream in zip(noise, streams, strict=True)
+        for begin, end in pairwise(ends)
+    ]
+    factors = torch.tensor(
+        [
+            (rate / (1 - BETA1**number), math.sqrt(1 - BETA2**number))
+            for number, rate in enumerate(rates, start=1)
+        ]
+    )
+    state = _state(guides)
+    losses = np.empty((len(rates), len(guides)))
+    with timed("svi", len(rates)) as report:
+        for number, factor in enumerate(factors):
+            for out, zeros, ones, stream in normal:
+                torch.normal(zeros, ones, generator=stream, out=out)
+            state, loss = step(state, noise, factor, *density.data)
+            losses[number] = loss.numpy()
+            if not np.isfinite(losses[number]).all():
+                raise _diverged(losses[number].sum(), number, rates)
+            elbo = -losses[number].min() / _points(density)
+            report(number + 1, **{"ELBO per point": elbo})
+    for guide, (parameters, _, _) in zip(guides, state, strict=True):
+        nn.utils.vector_to_parameters(parameters, guide.parameters())
+    return list(zip(guides, losses.T, strict=True))
+
+
+def _compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Function | None:
+    """One step of all starts: states, standard normal noise and factors to states and losses.
+
+    A state (3, parameters) has the guide's parameters without constraints, then Adam's first and
+    second moments. The factors are the learning rate over the first moment's bias, and the root
+    of the second's.
+    """
+    guide, shapes = guides[0], _noise_shapes(guides[0])
+    names, values = zip(*guide.named_parameters(), strict=True)
+    sizes, forms = [v.numel() for v in values], [v.shape for v in values]
+    posterior = _Posterior(guide)
+
+    def loss(parameters: Tensor, noise: Tensor, *data: Tensor) -> Tensor:
+        parts = zip(names, parameters.split(sizes), forms, strict=True)
+        given = {f"guide.{name}": part.reshape(form) for name, part, form in parts}
+        q = functional_call(posterior, given, ())
+        parts = noise.split([math.prod(shape) for shape in shapes])
+        eps = iter([part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
+        with _standard_normal(lambda *_, **__: next(eps)):
+            vector = q.rsample()
+        return q.log_prob(vector) - density.log_prob(vector, *data)
+
+    def step(state: Tensor, noise: Tensor, factor: Tensor, *data: Tensor) -> tuple[Tensor, Tensor]:
+        parameters, first, second = state.unbind()
+        grad, value = grad_and_value(loss)(parameters, noise, *data)
+        first = BETA1 * first + (1 - BETA1) * grad
+        second = BETA2 * second + (1 - BETA2) * grad**2
+        rate, root = factor.unbind()
+        parameters = parameters - rate * first / (second.sqrt() / root + EPSILON)
+        return torch.stack([parameters, first, second]), value
+
+    noise = torch.zeros(len(guides), sum(map(math.prod, shapes)))
+    every = vmap(step, in_dims=(0, 0, None, *[None] * len(density.data)))
+    return density.compiled(every, _state(guides), noise, torch.ones(2))
+
+
+def _state(guides: list[AutoContinuous]) -> Tensor:
+    parameters = [nn.utils.parameters_to_vector(guide.parameters()) for guide in guides]
+    return torch.stack([torch.stack([p, p * 0, p * 0]) for p in parameters]).detach()
+
+
+class _Posterior(nn.Module):
+    def __init__(self, guide: AutoContinuous):
+        super().__init__()
+        self.guide = guide
+
+    def forward(self) -> torch.distributions.Distribution:
+        return self.guide.get_posterior()
+
+
+def _noise_shapes(guide: AutoContinuous) -> list[torch.Size]:
+    """Shapes of the standard normal draws that a draw from the guide is made of, in order."""
+    shapes = []
+
+    def recorded(shape, dtype, device):
+        shapes.append(torch.Size(shape))
+        return torch.zeros(shape, dtype=dtype, device=device)
+
+    with _standard_normal(recorded):
+        guide.get_posterior().rsample()
+    return shapes
+
+
+@contextmanager
+def _standard_normal(source: Callable[..., Tensor]) -> Iterator[None]:
+    """torch's normal distributions with a source of noise in place of the random stream."""
+    with ExitStack() as stack:
+        for module in (normal, multivariate_normal, lowrank_multivariate_normal):
+            stack.enter_context(patch.object(module, "_standard_normal", source))
+        yield
+
+
+@contextmanager
+def _drawing_from(stream: Generator) -> Iterator[None]:
+    """The stream as torch's global one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(stream.get_state())
+        yield
+        state = torch.get_rng_state()
+    stream.set_state(state)
+
+
+def _points(density: LogDensity) -> int:
+    return len(density.data[-1]) if density.data else 1
+
+
+def _diverged(loss: float | str, step: int, rates: list[float]) -> FloatingPointError:
+    return FloatingPointError(
+        f"the loss is {loss} at step {step + 1} of {len(rates)}; "
+        f"try a learning_rate below {max(rates):g}"
+    )
