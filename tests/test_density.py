@@ -326,6 +326,16 @@ def test_nobody_is_stranded(cache, caplog, monkeypatch, model, compiler, reason)
         LogDensity(model, y, y, engine="compiled").value_and_grad(torch.tensor([-0.4]))
 
 
+@pytest.mark.parametrize("engine", ["compiled", "pyro"])
+def test_where_a_scale_underflows_the_density_is_not_finite(engine):
+    model, _ = network([1, 2, 1], "tanh", "none", 2, 0, torch.float32)
+    x = torch.ones(4, 1)
+    vector = torch.zeros(8)
+    vector[-1] = -60.0  # log sigma
+    value, _ = LogDensity(model, x, x[:, 0], engine=engine).value_and_grad(vector)
+    assert not value.isfinite()
+
+
 def test_what_has_no_gradient_is_refused():
     def counted(x, y=None):
         pyro.sample("number", dist.Poisson(3.0))

@@ -101,6 +101,8 @@ class LogDensity:
     def value_and_grad(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """The log density and its gradient, at one vector or at many in one call.
 
+        Where they are not defined, as where a scale underflows, they are not finite.
+
         Args:
             vectors: (size,), or (n, size); for each n there is machine code of its own.
 
@@ -149,7 +151,7 @@ class LogDensity:
         return value, grad
 
     def _differentiated(self, vector: Tensor, *data: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
+        with _no_validation(), torch.enable_grad():
             vector = vector.detach().requires_grad_()
             value = self.log_prob(vector, *data)
             return value.detach(), torch.autograd.grad(value, vector)[0]
