@@ -1,14 +1,19 @@
 """The No-U-Turn sampler (Hoffman and Gelman, 2014, arXiv:1111.4246): Pyro's own, and nutpie."""
 
+import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import pyro
 import torch
 from pyro.infer import NUTS
 from pyro.infer.autoguide import initialization
+from pyro.infer.mcmc import hmc as pyro_hmc
+from pyro.infer.mcmc import nuts as pyro_nuts
 from pyro.infer.mcmc.util import initialize_model
 from torch import Tensor
 
@@ -16,6 +21,7 @@ from .density import LogDensity
 from .jobs import timed
 
 Arrays = dict[str, np.ndarray]
+Position = dict[str, Tensor]
 
 INITS = {
     "uniform": initialization.init_to_uniform,
@@ -55,9 +61,7 @@ def sample_chain(
     if sampler == "nutpie":
         vectors, stats = _nutpie(density, start, seed=seed, **settings)
     else:
-        # What is validated in Pyro's sampler is its own coin; the reference keeps its checks.
-        with pyro.validation_enabled(density.engine == "pyro"):
-            vectors, stats = _pyro(density, start, **settings)
+        vectors, stats = _pyro(density, start, **settings)
     # The last doubling, which a turn or a divergence may have cut short, counts as one.
     stats["tree_depth"] = np.ceil(np.log2(stats["n_steps"] + 1)).astype(int)
     values = density.constrained(density.unflattened(vectors))
@@ -81,9 +85,16 @@ def _pyro(
         max_tree_depth=max_tree_depth,
         full_mass=mass_matrix == "dense",
     )
-    kernel.initial_params = position = {"z": start}
-    kernel.setup(warmup)
+    # What Pyro's sampler would validate is its own coin.
+    with pyro.validation_enabled(False), potential.in_place_of_autograd():
+        return _chain(kernel, potential, {"z": start}, warmup, draws)
 
+
+def _chain(
+    kernel: "_Kernel", potential: "_Potential", position: Position, warmup: int, draws: int
+) -> tuple[Tensor, Arrays]:
+    kernel.initial_params = position
+    kernel.setup(warmup)
     with timed("warm-up", warmup) as report:
         for step in range(1, warmup + 1):
             position = kernel.sample(position)
@@ -95,10 +106,10 @@ def _pyro(
             calls, accepted = potential.calls, (step - 1) * kernel._mean_accept_prob
             position = kernel.sample(position)
             n_steps = potential.calls - calls
-            vectors.append(position["z"].detach())
+            vectors.append(position["z"])
             stats.append(
                 {
-                    "lp": float(density.value_and_grad(vectors[-1])[0]),
+                    "lp": -float(kernel._potential_energy_last),
                     # Pyro keeps only the mean over the draws so far.
                     "acceptance_rate": step * kernel._mean_accept_prob - accepted,
                     "step_size": float(kernel.step_size),
@@ -168,11 +179,21 @@ def _nutpie(
 
 
 def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """Value and gradient as nutpie wants them: of and as double precision arrays."""
+    """Value and gradient as nutpie wants them: of and as double precision arrays.
+
+    To be called in one thread, which need not be Python's own.
+    """
     vector = torch.empty(density.size)
     entries = vector.numpy()
+    called = False
 
     def value_and_grad(position: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal called
+        if not called:
+            # Otherwise Python makes and drops its state of nutpie's thread at every call, which
+            # takes as long as the gradient does.
+            ctypes.pythonapi.PyGILState_Ensure()
+            called = True
         entries[:] = position
         value, grad = density.value_and_grad(vector)
         return value.item(), grad.numpy().astype(np.float64)
@@ -181,25 +202,51 @@ def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float,
 
 
 class _Potential:
-    """Minus the log density, for Pyro's autograd; counts its evaluations, as Pyro does not."""
+    """Minus the log density, which has its own gradient; counts its evaluations.
+
+    Pyro's sampler differentiates a potential in two functions, for which this has others.
+    """
 
     def __init__(self, density: LogDensity):
         self.density, self.calls = density, 0
 
-    def __call__(self, position: dict[str, Tensor]) -> Tensor:
+    def __call__(self, position: Position) -> Tensor:
+        return self.gradient(self, position)[1]
+
+    @contextmanager
+    def in_place_of_autograd(self) -> Iterator[None]:
+        """Pyro's sampler with the functions below."""
+        with ExitStack() as stack:
+            for module in (pyro_hmc, pyro_nuts):
+                stack.enter_context(patch.object(module, "potential_grad", self.gradient))
+                stack.enter_context(patch.object(module, "velocity_verlet", self.leapfrog))
+            yield
+
+    def gradient(self, _, position: Position) -> tuple[Position, Tensor]:
+        """`pyro.ops.integrator.potential_grad` of it."""
         self.calls += 1
-        return _Negated.apply(position["z"], self.density)
+        value, grad = self.density.value_and_grad(position["z"])
+        return {"z": -grad}, -value
 
-
-class _Negated(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, vector: Tensor, density: LogDensity) -> Tensor:
-        value, ctx.grad = density.value_and_grad(vector.detach())
-        return -value
-
-    @staticmethod
-    def backward(ctx, weight: Tensor) -> tuple[Tensor, None]:
-        return -weight * ctx.grad, None
+    def leapfrog(
+        self,
+        position: Position,
+        momentum: Position,
+        _,
+        kinetic_grad: Callable[[Position], Position],
+        step_size: float,
+        num_steps: int = 1,
+        z_grads: Position | None = None,
+    ) -> tuple[Position, Position, Position, Tensor]:
+        """`pyro.ops.integrator.velocity_verlet` of it."""
+        z, r, step = position["z"], momentum["z"], float(step_size)
+        grads = z_grads or self.gradient(self, position)[0]
+        for _ in range(num_steps):
+            r = torch.sub(r, grads["z"], alpha=step / 2)
+            z = torch.add(z, kinetic_grad({"z": r})["z"], alpha=step)
+            grads, energy = self.gradient(self, {"z": z})
+            r = torch.sub(r, grads["z"], alpha=step / 2)
+        return {"z": z}, {"z": r}, grads, energy
 
 
 class _Kernel(NUTS):
