@@ -1,0 +1,233 @@
+"""The whole default run beside the tutorial's script, and where its time goes."""
+
+import ast
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from measure import Row, row
+from problems import ROOT, SCRIPTS
+from report import CAUSES
+
+TUTORIAL = Path(__file__).with_name("tutorial.py")
+REPEATS = 2
+
+# The tutorial with torch's own choice of threads, and with one, which can be faster.
+THREADS = {"tutorial": None, "tutorial, one thread": "1"}
+
+IMPORT = (ast.Import, ast.ImportFrom)
+PACKAGES = ("numpy", "pandas", "matplotlib.pyplot", "xarray", "torch", "pyro", "nutpie")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a finished run; times in seconds of the clock.
+
+    Attributes:
+        name: of its log.
+        script: that it ran.
+        inputs, outputs: its files.
+        start, end: as Snakemake saw them.
+        loop: start and end of its loops, from its log; None if it has none.
+    """
+
+    name: str
+    script: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    start: float
+    end: float
+    loop: tuple[float, float] | None
+
+
+def run(quick: bool) -> list[Row]:
+    """The default run on two cores, the compiler's cache empty and warm, and the tutorial's code.
+
+    Every run of the workflow is in a fresh copy without results, so Snakemake's own start counts.
+    """
+    repeats = 1 if quick else REPEATS
+    seconds: dict[str, list[float]] = {who: [] for who in ("empty cache", "warm cache", *THREADS)}
+    parts: dict[tuple[str, str], float] = {}
+    scripts = list(THREADS.items())
+    for turn in range(max(repeats, len(scripts))):
+        if turn < repeats:
+            with tempfile.TemporaryDirectory() as compiled:
+                for who in ("empty cache", "warm cache"):
+                    with _copied() as folder:
+                        seconds[who].append(_run(folder, Path(compiled), quick))
+        if turn < len(scripts):
+            who, threads = scripts[turn]
+            spent, printed = _tutorial(threads, quick)
+            seconds[who].append(spent)
+            parts |= {(who, name): s for name, s in printed.items()}
+    rows = [row("run", "", "whole run", who, s, "s") for who, s in seconds.items()]
+    rows += [row("run", "", name, who, s, "s") for (who, name), s in parts.items()]
+    for who in ("empty cache", "warm cache"):
+        for theirs in THREADS:
+            ratio = np.median(seconds[theirs]) / np.array(seconds[who])
+            rows.append(row("run", "", "whole run", f"{theirs} / {who}", ratio, "x"))
+    return rows
+
+
+def profile(quick: bool) -> list[Row]:
+    """Where the seconds of one default run with a warm cache go, by job and by cause."""
+    with tempfile.TemporaryDirectory() as compiled:
+        with _copied() as folder:
+            _run(folder, Path(compiled), quick)
+        with _copied() as folder:
+            start = time.time()
+            whole = _run(folder, Path(compiled), quick)
+            jobs = _jobs(folder)
+            dry = _run(folder, Path(compiled), quick, "--dry-run", "--forceall")
+    imports = {script: _seconds_of(_imports_of(script)) for script in {j.script for j in jobs}}
+    rows = [
+        row("profile", "", "seconds", who, found, "s")
+        for who, found in (
+            ("whole run", whole),
+            ("Snakemake, a dry run", dry),
+            ("Snakemake, until the first job", jobs[0].start - start),
+            ("jobs, sum", sum(job.end - job.start for job in jobs)),
+            ("critical path, jobs", sum(job.end - job.start for job in _critical(jobs))),
+        )
+    ]
+    rows.append(row("profile", "", "jobs", "all", len(jobs), ""))
+    rows.append(row("profile", "", "jobs", "critical path", len(_critical(jobs)), ""))
+    for job in jobs:
+        rows.append(row("profile", "", "start", job.name, job.start - start, "s"))
+        causes = _by_cause(job, float(np.median(imports[job.script])))
+        rows += [row("profile", "", c, job.name, s, "s") for c, s in causes.items() if s]
+    rows += [row("profile", "", "imports of", s, t, "s") for s, t in sorted(imports.items())]
+    bare = _seconds_of("pass")
+    rows.append(row("profile", "", "import", "interpreter alone", bare, "s"))
+    for package in PACKAGES:
+        spent = _seconds_of(f"import {package}") - np.median(bare)
+        rows.append(row("profile", "", "import", package, spent, "s"))
+    return rows
+
+
+@contextmanager
+def _copied() -> Iterator[Path]:
+    """A copy of the project as it stands, without what git ignores."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in filter(None, listed.split("\0")):
+            if (ROOT / file).is_file() and not file.startswith("benchmarks/"):
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / file, folder / file)
+        yield folder
+
+
+def _environment(**variables: str) -> dict[str, str]:
+    """What a user's shell would have, without what the other sections have set."""
+    ours = ("OMP_NUM_THREADS", "XLA_FLAGS", "TORCHINDUCTOR_CACHE_DIR")
+    return {k: v for k, v in os.environ.items() if k not in ours} | variables
+
+
+def _run(folder: Path, compiled: Path, quick: bool, *more: str) -> float:
+    """Seconds of a run of the workflow; of the smoke config if it is to be quick."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *more]
+    command += ["--configfile", "config/smoke.yaml", "--config", "engine=auto"] if quick else []
+    return _timed(command, folder, _environment(BNNFLOW_CACHE=str(compiled)))[0]
+
+
+def _tutorial(threads: str | None, quick: bool) -> tuple[float, dict[str, float]]:
+    """Seconds of the tutorial's script, and of its parts."""
+    environment = _environment(**({"OMP_NUM_THREADS": threads} if threads else {}))
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(TUTORIAL), folder, *(["--quick"] if quick else [])]
+        seconds, printed = _timed(command, Path(folder), environment)
+    return seconds, {
+        name: float(spent) for name, spent in re.findall(r"^(\w+) (\d+\.\d+)$", printed, re.M)
+    }
+
+
+def _timed(command: list[str], folder: Path, environment: dict) -> tuple[float, str]:
+    begin = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return seconds, done.stdout
+
+
+def _jobs(folder: Path) -> list[Job]:
+    """The jobs of a finished run by start, from Snakemake's records of its outputs."""
+    records: dict[str, dict] = {}
+    outputs: dict[str, set[str]] = {}
+    place = folder / ".snakemake" / "metadata"
+    for path in filter(Path.is_file, place.rglob("*")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        log = record["log"][0]
+        records[log] = record
+        # A record's name is that of the output, or parts of it where it is long.
+        name = "".join(part.removeprefix("@") for part in path.relative_to(place).parts)
+        outputs.setdefault(log, set()).add(base64.urlsafe_b64decode(name).decode())
+    jobs = [
+        Job(
+            log.removeprefix("results/logs/").removesuffix(".log"),
+            Path(ast.literal_eval(record["code"].strip())).stem,
+            frozenset(record["input"]),
+            frozenset(outputs[log]),
+            record["starttime"],
+            record["endtime"],
+            _loop((folder / log).read_text(encoding="utf-8")),
+        )
+        for log, record in records.items()
+    ]
+    return sorted(jobs, key=lambda job: job.start)
+
+
+def _loop(log: str) -> tuple[float, float] | None:
+    lines = re.findall(r"^(\S+ \S+),(\d+) .*?: (?:\d+ steps$|done in )", log, re.M)
+    times = [
+        datetime.strptime(at, "%Y-%m-%d %H:%M:%S").timestamp() + int(ms) / 1000 for at, ms in lines
+    ]
+    return (times[0], times[-1]) if times else None
+
+
+def _by_cause(job: Job, imports: float) -> dict[str, float]:
+    """Seconds of a job by cause, given those of its script's imports by themselves."""
+    if job.loop is None:
+        imports = min(imports, job.end - job.start)
+        return dict(zip(CAUSES, (imports, 0, 0, job.end - job.start - imports), strict=True))
+    begin, end = job.loop
+    imports = min(imports, begin - job.start)
+    times = (imports, begin - job.start - imports, end - begin, job.end - end)
+    return dict(zip(CAUSES, times, strict=True))
+
+
+def _critical(jobs: list[Job]) -> list[Job]:
+    """The chain of jobs that ended last: of every one, whichever it had to wait for longest."""
+    path = [max(jobs, key=lambda job: job.end)]
+    while earlier := [job for job in jobs if job.outputs & path[0].inputs]:
+        path.insert(0, max(earlier, key=lambda job: job.end))
+    return path
+
+
+def _imports_of(script: str) -> str:
+    """A program that imports what a job of a script imports at once, Snakemake's part included."""
+    tree = ast.parse((SCRIPTS / f"{script}.py").read_text(encoding="utf-8"))
+    lines = ["import pickle", "from snakemake.logging import logger"]
+    lines += [ast.unparse(node) for node in tree.body if isinstance(node, IMPORT)]
+    return "\n".join(lines)
+
+
+def _seconds_of(program: str) -> np.ndarray:
+    """Seconds of a Python process that runs a program, three times after a first."""
+    environment = _environment(PYTHONPATH=str(SCRIPTS))
+    command = [sys.executable, "-c", program]
+    return np.array([_timed(command, ROOT, environment)[0] for _ in range(4)][1:])
