@@ -1,18 +1,21 @@
 """Functions of tensors as machine code: traced, lowered by PyTorch's compiler, kept in a cache."""
 
+import atexit
 import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -20,6 +23,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from .jobs import log
 
 Function = Callable[..., tuple[Tensor, ...]]
+Program = Callable[[list[Tensor]], list[Tensor]]
 
 # A product over at most so many terms is written out, so that it fuses with its neighbours.
 WRITTEN_OUT = 32
@@ -35,16 +39,17 @@ TANH_TERMS = (
     -3.33332819422e-1,
 )
 
-# Of PyTorch's compiler: no files that a second job could find half-written; fused multiply-add;
-# values that many others need are stored, not worked out again.
+# Of PyTorch's compiler: what takes longer than it gains; fused multiply-add; values that many
+# others need are stored, not worked out again.
 SETTINGS = {
     "aot_inductor.precompile_headers": False,
-    "cpp_cache_precompile_headers": False,
     "compile_threads": 1,
     "cpp.enable_floating_point_contract_flag": "fast",
     "realize_opcount_threshold": 30,
 }
 
+# Looked for in this order, unless CXX names one.
+COMPILERS = ("g++", "c++", "clang++")
 COMPILER_HINT = (
     "install a C++ compiler, such as Debian's g++ or conda's cxx-compiler; CXX names another one"
 )
@@ -68,26 +73,30 @@ def compiled(function: Function, *examples: Tensor) -> Function:
     Raises:
         NotCompiledError: if the function cannot be traced, or there is no C++ compiler that works.
     """
-    graph = _traced(function, examples)
-    constants = _lifted(graph)
+    graph, constants = _traced(function, examples)
     run = _machine_code(graph, (*examples, *constants))
-    return lambda *values: run(*values, *constants)
+    return lambda *values: run([*values, *constants])
 
 
 def directory() -> Path:
     """Where compiled code is kept: $BNNFLOW_CACHE, or else `bnnflow` in the user's cache."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("BNNFLOW_CACHE") or home / "bnnflow")
-
-
-def _traced(function: Function, examples: tuple[Tensor, ...]) -> GraphModule:
+    if chosen := os.environ.get("BNNFLOW_CACHE"):
+        return Path(chosen).expanduser()
+    if users := os.environ.get("XDG_CACHE_HOME"):
+        return Path(users, "bnnflow")
     try:
-        return make_fx(function, decomposition_table=_LOWERINGS)(*examples)
+        return Path.home() / ".cache" / "bnnflow"
+    except RuntimeError:  # a user without a home, as in some containers
+        return _temporary()
+
+
+def _traced(function: Function, examples: tuple[Tensor, ...]) -> tuple[GraphModule, list[Tensor]]:
+    """The graph of a function, with what it holds as further arguments, and these."""
+    try:
+        graph = make_fx(function, decomposition_table=_LOWERINGS)(*examples)
+        return graph, _lifted(graph)
     except Exception as error:  # a stranger's model may fail in any way
-        reason = str(error).strip().splitlines() or [""]
-        raise NotCompiledError(
-            f"the model cannot be traced ({type(error).__name__}: {reason[0]})"
-        ) from error
+        raise NotCompiledError(f"the model cannot be traced ({_reason(error)})") from error
 
 
 def _lifted(graph: GraphModule) -> list[Tensor]:
@@ -109,29 +118,55 @@ def _lifted(graph: GraphModule) -> list[Tensor]:
     return list(constants.values())
 
 
-def _artefact(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Path:
-    """The package of machine code of a graph, from the cache or new in it."""
+def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
     shapes = [(str(a.dtype), tuple(a.shape), a.stride()) for a in arguments]
-    setting = (SETTINGS, torch.__version__, torch.get_num_threads(), _processor())
-    facts = (graph.code, shapes, *setting)
+    machine = (_processor(), platform.libc_ver())
+    facts = (graph.code, shapes, SETTINGS, torch.__version__, torch.get_num_threads(), machine)
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    path = _found(directory(), key)
+    if path and (run := _loaded(path)):
+        return run
     place = _usable(directory())
-    # The name ends in a digest of the content, so that a damaged file shows.
+    with _alone(place / f"{key}.lock"):
+        path = _found(place, key)  # another job may have been faster
+        if path is None:
+            with tempfile.TemporaryDirectory(dir=place, prefix="making-") as folder:
+                made = _built(graph, arguments, Path(folder))
+                path = place / _name(key, made)
+                made.replace(path)
+    if run := _loaded(path):
+        return run
+    raise NotCompiledError(
+        "the compiled code cannot be loaded, as the log says; where the folder for temporary"
+        " files forbids programs, TMPDIR can name another"
+    )
+
+
+def _found(place: Path, key: str) -> Path | None:
+    """A whole package in the cache; damaged ones are removed."""
     for path in place.glob(f"{key}-*.pt2"):
-        if path.name == _name(key, path):
-            return path
-        log.warning("%s is damaged; it is made again", path)
-        path.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(dir=place, prefix="making-") as folder:
-        # PyTorch's own cache tells programs for this processor from no others.
-        own = place / f"inductor-{hashlib.sha256(_processor().encode()).hexdigest()[:8]}"
-        made = _built(graph, arguments, own, Path(folder))
-        path = place / _name(key, made)
-        made.replace(path)
-    return path
+        with suppress(OSError):  # gone meanwhile, or another user's
+            if path.name == _name(key, path):
+                return path
+            log.warning("%s is damaged; it is made again", path)
+            path.unlink()
+    return None
+
+
+def _loaded(path: Path) -> Program | None:
+    """The program of a package; what this machine cannot run is removed."""
+    try:
+        # What torch._inductor.aoti_load_package does, without the seconds that its import takes.
+        return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1).boxed_run
+    except RuntimeError as error:
+        log.warning("%s cannot be loaded (%s)", path, _reason(error))
+        with suppress(OSError):
+            path.unlink()
+        return None
 
 
 def _name(key: str, path: Path) -> str:
+    """The name ends in a digest of the content, so that a damaged file shows."""
     return f"{key}-{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}.pt2"
 
 
@@ -149,7 +184,21 @@ def _usable(place: Path) -> Path:
 
 @cache
 def _temporary() -> Path:
-    return Path(tempfile.mkdtemp(prefix="bnnflow-"))
+    folder = Path(tempfile.mkdtemp(prefix="bnnflow-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other job within, where the file system has locks."""
+    lock = FileLock(path)
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @cache
@@ -163,28 +212,47 @@ def _processor() -> str:
     return " ".join((platform.machine(), *sorted(facts)))
 
 
-def _built(graph: GraphModule, arguments: tuple[Tensor, ...], cache: Path, folder: Path) -> Path:
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler.partition(" ")[0]) is None:
-        raise NotCompiledError(f"there is no C++ compiler {compiler!r}; {COMPILER_HINT}")
+def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> Path:
+    compiler = _compiler()
     log.info("compiling, once for this model and these shapes")
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
     # PyTorch's compiler takes seconds to import; who finds the code in the cache needs it not.
     from torch._inductor import aoti_compile_and_package
+    from torch._inductor.utils import fresh_cache
     from torch.export import export
 
     target = folder / "model.pt2"
-    settings = SETTINGS | {"cpp.cxx": (None, compiler)}
-    try:
-        with _quiet():
-            program = export(graph, arguments)
-            aoti_compile_and_package(program, package_path=str(target), inductor_configs=settings)
-    except Exception as error:  # of a compiler there is no end of faults
-        reason = str(error).strip().splitlines() or [""]
-        raise NotCompiledError(
-            f"PyTorch's compiler failed ({type(error).__name__}: {reason[0]}); {COMPILER_HINT}"
-        ) from error
-    return target
+    # A newer processor may have instructions that the compiler does not know: which ones it knows
+    # takes seconds to find out, and is asked only after a failure.
+    for known in (True, None):
+        settings = SETTINGS | {"cpp.cxx": (None, compiler), "cpp.vec_isa_ok": known}
+        options = {"package_path": str(target), "inductor_configs": settings}
+        try:
+            # A cache of its own, because jobs that share PyTorch's can find files half-written.
+            with _quiet(), fresh_cache(dir=str(folder)):
+                aoti_compile_and_package(export(graph, arguments), **options)
+        except Exception as error:  # of a compiler there is no end of faults
+            reason, cause = _reason(error), error
+        else:
+            return target
+    hint = f"; {COMPILER_HINT}" if "C++" in reason else ""
+    raise NotCompiledError(f"PyTorch's compiler failed ({reason}){hint}") from cause
+
+
+def _compiler() -> str:
+    """The C++ compiler to use; of a CXX that begins with a wrapper or ends in options, the word."""
+    words = shlex.split(os.environ.get("CXX", ""))
+    found = [word for word in words or COMPILERS if word[0] != "-" and shutil.which(word)]
+    if not found:
+        asked = f" {' '.join(words)!r}" if words else f": neither {', '.join(COMPILERS)}"
+        raise NotCompiledError(f"there is no C++ compiler{asked}; {COMPILER_HINT}")
+    return found[-1] if words else found[0]
+
+
+def _reason(error: Exception) -> str:
+    """The kind of an error, its first line, and the first complaint of a compiler in it."""
+    lines = str(error).strip().splitlines() or [""]
+    complaints = [line.strip() for line in lines[1:] if "error:" in line]
+    return ": ".join([type(error).__name__, lines[0], *complaints[:1]])
 
 
 @contextmanager
@@ -198,13 +266,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         remarks.setLevel(level)
-
-
-def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Function:
-    path = _artefact(graph, arguments)
-    # What torch._inductor.aoti_load_package does, without the seconds that its import takes.
-    run = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1).boxed_run
-    return lambda *values: run(list(values))
 
 
 def _mm(a: Tensor, b: Tensor) -> Tensor:
