@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -34,9 +33,7 @@ def _one_thread():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """A cache of the test's own, without code; what PyTorch found out of the processor stays."""
-    for known in native.directory().glob("inductor-*"):
-        shutil.copytree(known, tmp_path / "cache" / known.name)
+    """A cache of the test's own, without code."""
     monkeypatch.setenv("BNNFLOW_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -108,7 +105,7 @@ def check_agreement(hidden, inputs, activation, prior, power, seed):
 )
 def test_what_is_compiled_agrees_with_pyro(double, hidden, inputs, activation, prior, power, seed):
     """The program that the compiler is given, for random models at random points."""
-    with patch.object(native, "_machine_code", lambda graph, _: graph):
+    with patch.object(native, "_machine_code", lambda graph, _: lambda values: graph(*values)):
         check_agreement(hidden, inputs, activation, prior, power, seed)
 
 
@@ -237,13 +234,44 @@ def test_a_damaged_cache_is_rebuilt(cache, caplog):
     for damage in (None, lambda b: b[: len(b) // 2], lambda b: b[:-999] + bytes(999)):
         for path in cache.glob("*.pt2"):
             path.write_bytes(damage(path.read_bytes()))
-        for made in cache.rglob("*.so"):
-            made.write_bytes(b"damaged")
         density = LogDensity(model, x, x[:, 0], engine="compiled")
         values.append(density.value_and_grad(torch.zeros(8))[0].item())
         assert len(list(cache.glob("*.pt2"))) == 1
     assert len(set(values)) == 1
     assert caplog.text.count("is damaged; it is made again") == 2
+
+
+def test_code_that_cannot_be_loaded_is_made_again(cache, caplog):
+    def values():
+        return native.compiled(lambda x: (x * 7,), torch.ones(4))(torch.ones(4))[0].tolist()
+
+    values()
+    (made,) = cache.glob("*.pt2")
+    made.write_bytes(b"whole, but no program")
+    made.rename(cache / native._name(made.name.partition("-")[0], made))
+    assert values() == [7.0] * 4
+    assert "cannot be loaded" in caplog.text
+    assert len(list(cache.glob("*.pt2"))) == 1
+
+
+def test_where_no_code_can_be_loaded_pyro_evaluates(cache, monkeypatch):
+    def refused(*_):
+        raise RuntimeError("failed to map segment from shared object")
+
+    monkeypatch.setattr(torch._C._aoti, "AOTIModelPackageLoader", refused)
+    y = torch.tensor([0.3, 1.9])
+    density = LogDensity(plain, y, y)
+    assert density.value_and_grad(torch.zeros(1))[0].isfinite()
+    assert "TMPDIR" in density.reason
+    with pytest.raises(NotCompiledError, match="the compiled code cannot be loaded"):
+        LogDensity(plain, y, y, engine="compiled").value_and_grad(torch.zeros(1))
+
+
+def test_a_cache_that_can_only_be_read_is_read(cache, monkeypatch):
+    native.compiled(lambda x: (x * 9,), torch.ones(4))
+    monkeypatch.setattr(native, "_usable", lambda _: pytest.fail("this wants to write"))
+    (found,) = native.compiled(lambda x: (x * 9,), torch.ones(4))(torch.ones(4))
+    assert found.tolist() == [9.0] * 4
 
 
 def test_another_processor_has_code_of_its_own(cache, monkeypatch):
@@ -271,6 +299,7 @@ print(native.compiled(lambda x: (x * 3,), torch.ones(4))(torch.ones(4))[0].tolis
     ]
     assert [job.communicate()[0].strip() for job in jobs] == [str([3.0] * 4)] * 2
     assert not list(cache.glob("making-*"))
+    assert len(list(cache.glob("*.pt2"))) == 1
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, caplog):
@@ -287,6 +316,47 @@ def test_the_cache_has_a_place(monkeypatch, tmp_path):
     assert native.directory() == tmp_path / "bnnflow"
     monkeypatch.setenv("BNNFLOW_CACHE", str(tmp_path / "mine"))
     assert native.directory() == tmp_path / "mine"
+    monkeypatch.setenv("BNNFLOW_CACHE", "~/mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert native.directory() == tmp_path / "mine"
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch):
+    for name in ("BNNFLOW_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with patch.object(Path, "home", side_effect=RuntimeError("no home")):
+        assert native.directory().is_dir()
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (None, "g++"),
+        ("", "g++"),
+        ("g++ -O1", "g++"),
+        ("no-such-wrapper g++", "g++"),
+        ("c++", "c++"),
+    ],
+)
+def test_the_compiler_is_the_one_that_is_named(monkeypatch, asked, found):
+    monkeypatch.delenv("CXX", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("CXX", asked)
+    assert native._compiler() == found
+
+
+def test_the_compilers_own_complaint_is_in_the_reason(cache, monkeypatch, tmp_path):
+    compiler = tmp_path / "compiler"
+    complaint = "a.cpp:1:10: fatal error: omp.h: No such file or directory"
+    fails = f'echo "{complaint}" >&2; exit 1'
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *.cpp*) {fails};; esac\nexec g++ "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    y = torch.tensor([0.3, 1.9])
+    density = LogDensity(plain, y, y)
+    density.value_and_grad(torch.zeros(1))
+    assert complaint in density.reason
+    assert "install a C++ compiler" in density.reason
 
 
 def branching(x, y=None):
@@ -327,6 +397,49 @@ def test_nobody_is_stranded(cache, caplog, monkeypatch, model, compiler, reason)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "pyro"])
+def test_vectors_of_any_type_and_layout(engine):
+    model, random = network([1, 2, 1], "tanh", "none", 2, 0, torch.float32)
+    x = torch.linspace(-1, 1, 6)[:, None]
+    density = LogDensity(model, x, x[:, 0], engine=engine)
+    vectors = torch.randn(3, density.size, generator=random)
+    expected, _ = density.value_and_grad(vectors)
+    for same in (vectors.double(), vectors.T.contiguous().T, vectors.repeat(1, 2)[:, :8]):
+        assert torch.equal(density.value_and_grad(same)[0], expected)
+    wide = vectors[0].repeat_interleave(2)[::2]
+    assert density.value_and_grad(wide)[0].item() == pytest.approx(expected[0].item(), rel=1e-5)
+    for wrong in ((7,), (3, 7), (0, 8), (1, 1, 8), ()):
+        with pytest.raises(ValueError, match=r"allowed are \(8,\) and \(n, 8\)"):
+            density.value_and_grad(torch.zeros(wrong))
+
+
+@pytest.mark.parametrize("engine", ["compiled", "pyro"])
+def test_data_in_double_precision(engine):
+    """As torch makes of NumPy's arrays: sites stay in single precision."""
+    x = torch.from_numpy(np.linspace(0, 1, 5))
+    density = LogDensity(plain, x, x, engine=engine)
+    for vector in (torch.tensor([0.3]), torch.tensor([0.3]).double(), torch.tensor([[0.3]] * 2)):
+        value, grad = density.value_and_grad(vector)
+        assert value.dtype == grad.dtype == torch.float32
+        normal = torch.distributions.Normal
+        exact = normal(0.0, 1.0).log_prob(torch.tensor(0.3)) + normal(0.3, 1.0).log_prob(x).sum()
+        np.testing.assert_allclose(value, exact.expand(value.shape), rtol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "pyro"])
+def test_where_a_matrix_has_no_factors_the_density_is_not_finite(engine):
+    def correlated(y):
+        slope = pyro.sample("slope", dist.Normal(0.0, 1.0))
+        covariance = torch.eye(2) * (1 - slope) + slope * torch.ones(2, 2)
+        pyro.sample("y", dist.MultivariateNormal(torch.zeros(2), covariance), obs=y)
+
+    density = LogDensity(correlated, torch.ones(2), engine=engine)
+    assert density.value_and_grad(torch.tensor([0.5]))[0].isfinite()
+    assert density.value_and_grad(torch.tensor([3.0]))[0].isnan()
+    values, _ = density.value_and_grad(torch.tensor([[0.5], [3.0]]))
+    assert values.isfinite().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("engine", ["compiled", "pyro"])
 def test_where_a_scale_underflows_the_density_is_not_finite(engine):
     model, _ = network([1, 2, 1], "tanh", "none", 2, 0, torch.float32)
     x = torch.ones(4, 1)
@@ -344,6 +457,61 @@ def test_what_has_no_gradient_is_refused():
         LogDensity(counted, torch.ones(1))
     with pytest.raises(ValueError, match="the engine is 'fast', not one of auto, compiled, pyro"):
         LogDensity(plain, torch.ones(1), engine="fast")
+
+
+def subsampled(x):
+    theta = pyro.sample("theta", dist.Normal(0.0, 1.0))
+    with pyro.plate("data", 100, subsample_size=10) as index:
+        pyro.sample("obs", dist.Normal(theta, 1.0), obs=x.repeat(100)[index])
+
+
+def dependent(x):
+    top = pyro.sample("top", dist.Gamma(2.0, 1.0))
+    pyro.sample("below", dist.Uniform(0.0, top))
+
+
+def varying(x):
+    if pyro.sample("first", dist.Normal(0.0, 1.0)) > VARYING.pop():
+        pyro.sample("second", dist.Normal(0.0, 1.0))
+
+
+VARYING = []
+
+
+def of_counts(x):
+    pyro.sample("obs", dist.Poisson(pyro.sample("rate", dist.Gamma(2.0, 1.0))), obs=x)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "complaint"),
+    [
+        (subsampled, torch.ones(1), "the plate data takes random subsamples"),
+        (dependent, torch.ones(1), "the support of the site below depends on the values of others"),
+        (varying, torch.ones(1), "the sites of the model differ from run to run: second"),
+        (lambda x: None, torch.ones(1), "the model has no latent sites"),
+        (plain, 3, "argument 1 of the model is a int; data are tensors"),
+        (of_counts, torch.tensor(-1.0), "the data of the site obs are outside of its support"),
+    ],
+)
+def test_what_has_no_static_density_is_refused(model, data, complaint):
+    VARYING[:] = [-100.0, 100.0]
+    with pytest.raises(ValueError, match=complaint):
+        LogDensity(model, data)
+
+
+def test_bounds_may_be_many():
+    """And may depend on the data, as those of an observed site on the others."""
+
+    def bounded(y):
+        edges = pyro.sample(
+            "edges", dist.Uniform(torch.zeros(2), torch.tensor([1.0, 2.0])).to_event(1)
+        )
+        with pyro.plate("data", len(y)):
+            pyro.sample("obs", dist.Uniform(-edges[0] - 1, edges[1] + 1), obs=y)
+
+    density = LogDensity(bounded, torch.zeros(3), engine="pyro")
+    assert density.sites[0].transform == "unconstrained"
+    assert density.value_and_grad(torch.zeros(2))[0].isfinite()
 
 
 def test_validation_is_back_after_compilation():
