@@ -96,6 +96,15 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
             "low_rank",
             "the sampler pyro are diagonal, dense",
         ),
+        (
+            "fits.mcmc_deep.inference",
+            {
+                **{"method": "nuts", "sampler": "nutpie", "warmup": 0, "draws": 1, "chains": 1},
+                **{"target_accept": 0.8, "max_tree_depth": 5, "mass_matrix": "diagonal"},
+                "init": "uniform",
+            },
+            "warmup: is 0; allowed with the sampler nutpie is 1 or more",
+        ),
         ("fits.mcmc_deep.inference.init", "zero", "allowed are uniform, median, prior"),
         ("fits.svi_deep.inference.schedule", "linear", "allowed are constant, cosine"),
         ("engine", "fast", "engine: is 'fast'; allowed are auto, compiled, pyro"),

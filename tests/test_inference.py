@@ -13,6 +13,7 @@ from pyro.infer.mcmc.util import initialize_model
 
 from bnnflow import datasets, fits, nuts, svi
 from bnnflow.density import LogDensity
+from bnnflow.native import NotCompiledError
 
 HERE = Path(__file__).parent
 
@@ -83,6 +84,41 @@ def test_nuts_recovers_a_conjugate_posterior(sampler, mass_matrix, engine):
     assert (2 ** (stats["tree_depth"] - 1) <= stats["n_steps"]).all()
     assert (stats["n_steps"] < 2 ** stats["tree_depth"]).all()
     assert sampler == "nutpie" or len(set(stats["step_size"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("sampler", "mass_matrix"),
+    [("pyro", "diagonal"), ("pyro", "dense"), ("nutpie", "diagonal"), ("nutpie", "low_rank")],
+)
+def test_nuts_recovers_a_correlated_posterior(sampler, mass_matrix):
+    """Of a linear regression with known noise, whose posterior is normal."""
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(20, 3, generator=random) @ torch.tensor(
+        [[1.0, 0.9, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 1.0]]
+    )
+    y = x @ torch.tensor([1.0, -2.0, 0.5]) + 0.5 * torch.randn(20, generator=random)
+
+    def regression(x, y):
+        weight = pyro.sample("weight", dist.Normal(torch.zeros(3), 2.0).to_event(1))
+        with pyro.plate("data", len(x)):
+            pyro.sample("obs", dist.Normal(x @ weight, 0.5), obs=y)
+
+    covariance = torch.linalg.inv(x.T @ x / 0.25 + torch.eye(3) / 4).numpy()
+    mean = covariance @ (x.T @ y / 0.25).numpy()
+    assert np.corrcoef(x[:, 0], x[:, 1])[0, 1] > 0.9
+    draws, _ = nuts.sample_chain(
+        LogDensity(regression, x, y, engine="compiled"),
+        **SETTINGS
+        | {"warmup": 500, "draws": 2000, "max_tree_depth": 10, "seed": 1}
+        | {"sampler": sampler, "mass_matrix": mass_matrix},
+    )
+    root = np.linalg.inv(np.linalg.cholesky(covariance))
+    standard = (draws["weight"] - mean) @ root.T
+    # At worst as good as a quarter as many independent draws of standard normal variables.
+    independent = len(standard) / 4
+    np.testing.assert_allclose(standard.mean(0), 0, atol=4 / np.sqrt(independent))
+    spread = np.cov(standard, rowvar=False)
+    np.testing.assert_allclose(spread, np.eye(3), atol=4 * np.sqrt(2 / independent))
 
 
 @pytest.mark.parametrize("sampler", [{}, {"sampler": "nutpie"}, {"init": "median"}])
@@ -211,12 +247,100 @@ def test_many_starts_at_once_are_the_single_ones():
 
 
 def test_another_guide_is_fitted_by_pyro(caplog):
-    caplog.set_level("INFO", "bnnflow")
     pyro.set_rng_seed(1)
-    settings = {"guide": "AutoIAFNormal", "learning_rate": 0.01, "steps": 5}
-    ((_, losses),) = fitted(pair_model, "compiled", **settings)
+    settings = {"guide": "AutoIAFNormal", "learning_rate": 0.01, "schedule": "constant", "steps": 5}
+    density = LogDensity(pair_model, Y, Y)
+    stream = torch.default_generator
+    ((guide, losses),) = svi.fit(density, [stream], **settings)
     assert np.isfinite(losses).all()
+    assert svi.draws(guide, density, 3, stream)["pair"].shape == (3, 2)
+    assert all(name.startswith("AutoIAFNormal.") for name in svi.stored(guide))
+    assert density.facts["engine"] == "pyro"
     assert "AutoIAFNormal is fitted by Pyro's SVI" in caplog.text
+    with pytest.raises(NotCompiledError, match="AutoIAFNormal is fitted by Pyro's SVI"):
+        svi.fit(LogDensity(pair_model, Y, Y, engine="compiled"), [stream], **settings)
+
+
+@pytest.mark.parametrize("guide", ["AutoNormal", "AutoDelta", "Auto", "optim"])
+def test_a_guide_without_a_posterior_is_refused(guide):
+    with pytest.raises(ValueError, match=f"the guide is '{guide}', not one of AutoDiagonalNormal"):
+        fitted(location_model, guide=guide, learning_rate=0.01, steps=1)
+
+
+def test_what_a_model_itself_learns_is_learnt_by_pyro():
+    def learning(x, y=None):
+        level = pyro.param("level", torch.tensor(0.0))
+        theta = pyro.sample("theta", dist.Normal(level, 0.1))
+        with pyro.plate("data", len(x)):
+            pyro.sample("obs", dist.Normal(theta, 1.0), obs=y)
+
+    settings = {**SVI, "learning_rate": 0.05, "steps": 300}
+    density = LogDensity(learning, Y, Y)
+    pyro.set_rng_seed(0)
+    ((guide, _),) = svi.fit(density, [torch.default_generator], **settings)
+    # With the level learnt nothing holds theta back from the mean of the data, 1.05; at the
+    # level's beginning, 0, the posterior mean would be 0.04.
+    assert guide.get_posterior().mean.item() > 0.5
+    assert "parameters of its own to learn: level" in density.reason
+
+
+@pytest.mark.parametrize("engine", ["pyro", "compiled"])
+def test_one_start_that_diverges_leaves_the_others(engine, monkeypatch, caplog):
+    begun, count = svi._begun, iter(range(3))
+
+    def poisoned(*arguments):
+        guide = begun(*arguments)
+        if next(count) == 1:
+            guide.loc.data[:] = torch.inf
+        return guide
+
+    monkeypatch.setattr(svi, "_begun", poisoned)
+    streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
+    fits = fitted(location_model, engine, streams=streams, learning_rate=0.01, steps=20)
+    assert [np.isfinite(losses).all() for _, losses in fits] == [True, False, True]
+    assert "start 1 has diverged at step 1 of 20" in caplog.text
+
+
+@pytest.mark.parametrize("engine", ["pyro", "compiled"])
+def test_data_in_double_precision(engine):
+    """Two samplers and two guides end where those with single precision do."""
+    y = Y.double()
+    for sampler in ("pyro", "nutpie"):
+        density = LogDensity(location_model, y, y, engine=engine)
+        draws, _ = nuts.sample_chain(
+            density, **SETTINGS | {"sampler": sampler, "warmup": 200, "draws": 400, "seed": 1}
+        )
+        # As for the conjugate posterior above.
+        assert draws["theta"].mean() == pytest.approx(MEAN, abs=4 * np.sqrt(VARIANCE / 100))
+    for guide in svi.GAUSSIAN[:2]:
+        density = LogDensity(location_model, y, y, engine=engine)
+        settings = {"learning_rate": 0.02, "schedule": "constant", "steps": 1000}
+        pyro.set_rng_seed(1)
+        ((fit, _),) = svi.fit(density, [torch.default_generator], guide=guide, **settings)
+        assert fit.get_posterior().mean.item() == pytest.approx(MEAN, abs=0.1)
+
+
+def test_an_interrupted_chain_is_not_a_finished_one(monkeypatch):
+    import nutpie
+
+    sample = nutpie.sample
+    monkeypatch.setattr(
+        nutpie, "sample", lambda *args, draws, **rest: sample(*args, draws=draws - 1, **rest)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        sampled(location_model, seed=1, sampler="nutpie", warmup=5, draws=4)
+
+
+def test_nutpie_without_warmup_is_refused():
+    with pytest.raises(ValueError, match="nutpie needs a warmup of at least 1"):
+        sampled(location_model, seed=1, sampler="nutpie", warmup=0)
+
+
+@pytest.mark.parametrize("warmup", [1, 2])
+def test_nutpie_with_hardly_any_warmup(warmup):
+    draws, _ = sampled(location_model, seed=1, sampler="nutpie", warmup=warmup, draws=3)
+    assert draws["theta"].shape == (3,)
+    assert np.isfinite(draws["theta"]).all()
 
 
 def pair_model(x, y=None):

@@ -239,6 +239,8 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
                     f"{key}.inference.mass_matrix: is {given!r}; allowed with the sampler"
                     f" {inference['sampler']} are {', '.join(allowed)}"
                 )
+            if inference["sampler"] == "nutpie" and inference["warmup"] < 1:
+                yield f"{key}.inference.warmup: is 0; allowed with the sampler nutpie is 1 or more"
         if (source := prior_source(fit)) is not None:
             yield from _source_faults(name, source, models, fits)
 

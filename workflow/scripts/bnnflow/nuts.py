@@ -51,14 +51,17 @@ def sample_chain(
         Statistics: for each an array (draws,), named as ArviZ names them.
 
     Raises:
-        ValueError: if no starting point of finite density is found.
+        ValueError: if no starting point of finite density is found, or for nutpie without warmup.
         NotCompiledError: if the density's engine `compiled` is not possible.
+        KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
     """
     pyro.set_rng_seed(seed)
     found, _, _, _ = initialize_model(density.model, density.data, init_strategy=INITS[init])
-    start = density.flattened(found)
+    start = density.flattened(found).to(density.dtype)
     density.value_and_grad(start)  # compiles, so that the sampler's time is its own
     if sampler == "nutpie":
+        if settings["warmup"] < 1:
+            raise ValueError("nutpie needs a warmup of at least 1")
         vectors, stats = _nutpie(density, start, seed=seed, **settings)
     else:
         vectors, stats = _pyro(density, start, **settings)
@@ -175,7 +178,10 @@ def _nutpie(
         "diverging": "diverging",
     }
     stats = {name: trace.sample_stats[theirs].values[0] for name, theirs in names.items()}
-    return torch.tensor(trace.posterior["z"].values[0], dtype=start.dtype), stats
+    vectors = torch.tensor(trace.posterior["z"].values[0], dtype=start.dtype)
+    if len(vectors) < draws:
+        raise KeyboardInterrupt
+    return vectors, stats
 
 
 def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
@@ -183,7 +189,7 @@ def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float,
 
     To be called in one thread, which need not be Python's own.
     """
-    vector = torch.empty(density.size)
+    vector = torch.empty(density.size, dtype=density.dtype)
     entries = vector.numpy()
     called = False
 

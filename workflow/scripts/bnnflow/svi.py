@@ -3,7 +3,10 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
+from inspect import isclass
 from itertools import pairwise
+from operator import attrgetter
 from unittest.mock import patch
 
 import numpy as np
@@ -58,25 +61,30 @@ def fit(
 
     Returns:
         For every start the fitted guide, and the loss (steps,): before each step an estimate of
-        the negative bound, in nats.
+        the negative bound, in nats. The losses of a start that has diverged are not finite from
+        that step on.
 
     Raises:
-        FloatingPointError: if the loss ceases to be finite.
+        ValueError: if there is no such guide.
+        FloatingPointError: if every start diverges.
         NotCompiledError: if the density's engine `compiled` is not possible.
     """
+    kind = getattr(autoguide, guide, None)
+    if kind not in _continuous():
+        names = ", ".join(sorted(each.__name__ for each in _continuous()))
+        raise ValueError(f"the guide is {guide!r}, not one of {names}")
     rates = [learning_rate * SCHEDULES[schedule](step / steps) for step in range(steps)]
-    guides = [_begun(guide, density, stream) for stream in streams]
-    step = _compiled_step(guides, density) if guide in GAUSSIAN else None
-    if step:
+    guides = [_begun(kind, density, stream) for stream in streams]
+    if guide not in GAUSSIAN:
+        density.leave_to_pyro(f"{guide} is fitted by Pyro's SVI")
+    elif density.learnable:
+        learnt = ", ".join(density.learnable)
+        density.leave_to_pyro(f"the model has parameters of its own to learn: {learnt}")
+    if step := _compiled_step(guides, density):
         fitted = _fit_compiled(step, guides, density, streams, rates)
     else:
-        if guide not in GAUSSIAN:
-            log.info("%s is fitted by Pyro's SVI", guide)
         fitted = [_fit_by_pyro(g, density, s, rates) for g, s in zip(guides, streams, strict=True)]
-    tail = max(1, steps // 100)
-    for _, losses in fitted:
-        elbo = -losses[-tail:].mean() / _points(density)
-        log.info("final ELBO %.4f nats per point, mean of %d steps", elbo, tail)
+    _report(fitted, density, learning_rate)
     return fitted
 
 
@@ -93,13 +101,45 @@ def draws(
 def stored(guide: AutoContinuous) -> dict[str, np.ndarray]:
     """The parameters of a guide, named as Pyro's parameter store names them."""
     names = (name.removesuffix("_unconstrained") for name, _ in guide.named_parameters())
-    values = {name: getattr(guide, name).detach().numpy().copy() for name in names}
+    values = {name: attrgetter(name)(guide).detach().numpy().copy() for name in names}
     return {f"{type(guide).__name__}.{name}": value for name, value in values.items()}
 
 
-def _begun(guide: str, density: LogDensity, stream: Generator) -> AutoContinuous:
+@cache
+def _continuous() -> frozenset[type[AutoContinuous]]:
+    """Pyro's guides that a model alone determines, with a posterior to draw from."""
+    kinds = {k for k in vars(autoguide).values() if isclass(k) and issubclass(k, AutoContinuous)}
+    others = autoguide.AutoLaplaceApproximation, autoguide.AutoNormalizingFlow
+    return frozenset(kinds - {AutoContinuous, *others})
+
+
+def _report(fitted: list[Fit], density: LogDensity, learning_rate: float) -> None:
+    """Log how well the starts have ended.
+
+    Raises:
+        FloatingPointError: if none has.
+    """
+    tail = max(1, len(fitted[0][1]) // 100)
+    diverged = {}
+    for number, (guide, losses) in enumerate(fitted):
+        if not np.isfinite(losses).all():
+            diverged[number] = f"at step {np.argmin(np.isfinite(losses)) + 1} of {len(losses)}"
+        elif not all(value.isfinite().all() for value in guide.parameters()):
+            diverged[number] = "in its last step"
+        else:
+            elbo = -losses[-tail:].mean() / _points(density)
+            log.info("final ELBO %.4f nats per point, mean of %d steps", elbo, tail)
+    advice = f"try a learning_rate below {learning_rate:g}"
+    if len(diverged) == len(fitted):
+        when = next(iter(diverged.values()))
+        raise FloatingPointError(f"the loss is not finite any more {when}; {advice}")
+    for number, when in diverged.items():
+        log.warning("start %d has diverged %s; %s", number, when, advice)
+
+
+def _begun(kind: type[AutoContinuous], density: LogDensity, stream: Generator) -> AutoContinuous:
     """A guide at its start, drawn from the stream as Pyro's SVI draws it before its first step."""
-    begun = getattr(autoguide, guide)(density.model)
+    begun = kind(density.model)
     with _drawing_from(stream):
         begun._setup_prototype(*density.data)
     return begun
@@ -108,7 +148,6 @@ def _begun(guide: str, density: LogDensity, stream: Generator) -> AutoContinuous
 def _fit_by_pyro(
     guide: AutoContinuous, density: LogDensity, stream: Generator, rates: list[float]
 ) -> Fit:
-    pyro.clear_param_store()
     adam = LambdaLR(
         {
             "optimizer": torch.optim.Adam,
@@ -117,15 +156,20 @@ def _fit_by_pyro(
         }
     )
     svi = SVI(density.model, guide, adam, loss=Trace_ELBO())
-    losses = np.empty(len(rates))
-    with _drawing_from(stream), timed("svi", len(rates)) as report:
+    losses = np.full(len(rates), np.nan)
+    with (
+        pyro.get_param_store().scope(),
+        _drawing_from(stream),
+        timed("svi", len(rates)) as report,
+    ):
         for step in range(len(rates)):
             try:
                 losses[step] = svi.step(*density.data)
-            except ValueError as error:  # of Pyro's validation: a draw that is not finite
-                raise _diverged("not defined", step, rates) from error
+            except ValueError:  # of Pyro's validation: after steps, a draw that is not finite
+                if step == 0:
+                    raise
             if not math.isfinite(losses[step]):
-                raise _diverged(losses[step], step, rates)
+                break
             adam.step()
             report(step + 1, **{"ELBO per point": -losses[step] / _points(density)})
     return guide, losses
@@ -139,30 +183,31 @@ def _fit_compiled(
     rates: list[float],
 ) -> list[Fit]:
     shapes = _noise_shapes(guides[0])
-    noise = torch.empty(len(guides), sum(map(math.prod, shapes)))
+    state = _state(guides)
+    noise = state.new_empty(len(guides), sum(map(math.prod, shapes)))
     ends = np.cumsum([0, *map(math.prod, shapes)])
     normal = [
-        (row[begin:end], torch.zeros(end - begin), torch.ones(end - begin), stream)
+        (row[begin:end], noise.new_zeros(end - begin), noise.new_ones(end - begin), stream)
         for row, stream in zip(noise, streams, strict=True)
         for begin, end in pairwise(ends)
     ]
-    factors = torch.tensor(
+    factors = state.new_tensor(
         [
             (rate / (1 - BETA1**number), math.sqrt(1 - BETA2**number))
             for number, rate in enumerate(rates, start=1)
         ]
     )
-    state = _state(guides)
-    losses = np.empty((len(rates), len(guides)))
+    losses = np.full((len(rates), len(guides)), np.nan)
     with timed("svi", len(rates)) as report:
         for number, factor in enumerate(factors):
             for out, zeros, ones, stream in normal:
                 torch.normal(zeros, ones, generator=stream, out=out)
             state, loss = step(state, noise, factor, *density.data)
             losses[number] = loss.numpy()
-            if not np.isfinite(losses[number]).all():
-                raise _diverged(losses[number].sum(), number, rates)
-            elbo = -losses[number].min() / _points(density)
+            # What has once not been finite stays so, in Adam's moments too.
+            if not np.isfinite(losses[number]).any():
+                break
+            elbo = -np.nanmin(losses[number]) / _points(density)
             report(number + 1, **{"ELBO per point": elbo})
     for guide, (parameters, _, _) in zip(guides, state, strict=True):
         nn.utils.vector_to_parameters(parameters, guide.parameters())
@@ -200,9 +245,10 @@ def _compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Functio
         parameters = parameters - rate * first / (second.sqrt() / root + EPSILON)
         return torch.stack([parameters, first, second]), value
 
-    noise = torch.zeros(len(guides), sum(map(math.prod, shapes)))
+    state = _state(guides)
+    noise = state.new_zeros(len(guides), sum(map(math.prod, shapes)))
     every = vmap(step, in_dims=(0, 0, None, *[None] * len(density.data)))
-    return density.compiled(every, _state(guides), noise, torch.ones(2))
+    return density.compiled(every, state, noise, state.new_ones(2))
 
 
 def _state(guides: list[AutoContinuous]) -> Tensor:
@@ -252,11 +298,5 @@ def _drawing_from(stream: Generator) -> Iterator[None]:
 
 
 def _points(density: LogDensity) -> int:
-    return len(density.data[-1]) if density.data else 1
-
-
-def _diverged(loss: float | str, step: int, rates: list[float]) -> FloatingPointError:
-    return FloatingPointError(
-        f"the loss is {loss} at step {step + 1} of {len(rates)}; "
-        f"try a learning_rate below {max(rates):g}"
-    )
+    """Observations, or 1 where there are none to count."""
+    return max(1, len(density.data[-1])) if density.data and density.data[-1].dim() else 1
