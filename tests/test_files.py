@@ -147,6 +147,13 @@ def test_hostile_sites_are_refused(tmp_path, sites):
         parameters.read(path)
 
 
+def test_the_facts_of_all_chains_are_kept():
+    facts = [{"engine": "compiled"}, {"engine": "pyro", "engine_reason": "no compiler"}]
+    chains = [posterior.of_chain(chain(0)[0], facts=own) for own in facts]
+    found = posterior.merged([chains[0], *chains])["posterior"].attrs
+    assert found == {"engine": "compiled; pyro", "engine_reason": "no compiler"}
+
+
 def test_chains_are_merged_in_order_and_open_in_arviz(tmp_path):
     for number in range(3):
         posterior.write(posterior.of_chain(*chain(number)), tmp_path / f"{number}.nc")

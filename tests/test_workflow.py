@@ -15,6 +15,8 @@ import yaml
 from conftest import ROOT, SMOKE
 from safetensors.numpy import load_file
 
+from bnnflow import posterior
+
 FITS = ("mcmc_shallow", "mcmc_deep", "svi_deep", "svi_shallow", "svi_updated")
 SVI = FITS[2:]
 OLD, NEW = Counter(generate_data_old=1), Counter(generate_data_new=1)
@@ -406,3 +408,22 @@ def test_lint_and_format_are_clean(finished):
         path = Path(sys.executable).with_name(program)
         done = subprocess.run([path, *arguments], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_a_compiler_a_fit_is_pyros_and_says_so(project, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    place = "results/fits/mcmc_shallow/posterior.nc"
+    project.snakemake(
+        "--cores", "2", place, "--forcerun", "mcmc_shallow_chain", *SMOKE, "--config", "engine=auto"
+    )
+    for chain in range(2):
+        log = project.path(f"results/logs/mcmc_shallow_chain/{chain}.log").read_text()
+        assert log.count("not compiled, so Pyro evaluates the model, far slower") == 1
+        assert "there is no C++ compiler 'no-such-compiler'; install" in log
+    facts = posterior.read(project.path(place))["posterior"].attrs
+    assert facts["engine"] == "pyro"
+    assert "no-such-compiler" in facts["engine_reason"]
+
+    insisting = ("--cores", "2", place, *SMOKE, "--config", "engine=compiled")
+    printed = project.snakemake(*insisting, fails=True)
+    assert "NotCompiledError: there is no C++ compiler 'no-such-compiler'; install" in printed

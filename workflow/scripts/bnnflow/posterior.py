@@ -33,11 +33,19 @@ def merged(chains: list[xr.DataTree]) -> xr.DataTree:
         group: xr.concat(
             [chain[group].to_dataset() for chain in chains],
             dim="chain",
-            combine_attrs="override",
+            combine_attrs=_joined,
         ).assign_coords(chain=np.arange(len(chains)))
         for group in chains[0].children
     }
     return xr.DataTree.from_dict(groups)
+
+
+def _joined(attributes: list[Mapping[str, str]], context: object = None) -> dict[str, str]:
+    """Facts of all chains, each different one once."""
+    keys = dict.fromkeys(key for own in attributes for key in own)
+    return {
+        key: "; ".join(dict.fromkeys(own[key] for own in attributes if key in own)) for key in keys
+    }
 
 
 def write(tree: xr.DataTree, path: str | Path) -> None:
