@@ -13,6 +13,9 @@ from .density import LogDensity
 
 CHUNK = 2**21
 
+# Of many components, so few are enough to begin with.
+THIN = 16
+
 
 def response(model: Callable, draws: dict[str, np.ndarray], x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the response at every draw.
@@ -96,7 +99,10 @@ def mixture_quantiles(mean: Tensor, stddev: Tensor, levels: Tensor) -> Tensor:
         Tensor (q, n) at which the mixture's probability is within 1e-6 of the level, as long as
         single precision can tell the components from points.
     """
-    start = mean.mean(0) + _mixture_stddev(mean, stddev) * torch.special.ndtri(levels)[:, None]
+    if len(mean) >= 64 * THIN:
+        start = mixture_quantiles(mean[::THIN], stddev[::THIN], levels)
+    else:
+        start = mean.mean(0) + _mixture_stddev(mean, stddev) * torch.special.ndtri(levels)[:, None]
     points = max(1, CHUNK // (16 * len(mean)))
     parts = (part.split(points, dim=-1) for part in (mean, stddev, start.to(mean)))
     return torch.cat(
