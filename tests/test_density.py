@@ -342,7 +342,7 @@ def test_the_compiler_is_the_one_that_is_named(monkeypatch, asked, found):
     monkeypatch.delenv("CXX", raising=False)
     if asked is not None:
         monkeypatch.setenv("CXX", asked)
-    assert native._compiler() == found
+    assert native.compiler() == found
 
 
 def test_the_compilers_own_complaint_is_in_the_reason(cache, monkeypatch, tmp_path):

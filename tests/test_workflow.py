@@ -410,8 +410,9 @@ def test_lint_and_format_are_clean(finished):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_without_a_compiler_a_fit_is_pyros_and_says_so(project, monkeypatch):
+def test_without_a_compiler_a_fit_is_pyros_and_says_so(project, monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("BNNFLOW_CACHE", str(tmp_path / "cache"))
     place = "results/fits/mcmc_shallow/posterior.nc"
     project.snakemake(
         "--cores", "2", place, "--forcerun", "mcmc_shallow_chain", *SMOKE, "--config", "engine=auto"

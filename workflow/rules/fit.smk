@@ -14,6 +14,8 @@ for fit in NUTS_FITS:
             f"results/benchmarks/{fit}_chain/{{chain}}.tsv"
         wildcard_constraints:
             chain=r"0|[1-9]\d*",
+        # Before figures of other fits, because everything else waits for it.
+        priority: 1
         conda:
             "../../envs/torch.yaml"
         params:
@@ -65,6 +67,8 @@ for fit in SVI_FITS:
             f"results/logs/{fit}.log",
         benchmark:
             f"results/benchmarks/{fit}.tsv"
+        # Before figures of other fits, because everything else waits for it.
+        priority: 1
         conda:
             "../../envs/torch.yaml"
         params:
