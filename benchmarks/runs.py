@@ -24,8 +24,6 @@ from report import CAUSES
 TUTORIAL = Path(__file__).with_name("tutorial.py")
 REPEATS = 2
 
-# The tutorial with torch's own choice of threads, and with one, which can be faster.
-THREADS = {"tutorial": None, "tutorial, one thread": "1"}
 
 IMPORT = (ast.Import, ast.ImportFrom)
 PACKAGES = ("numpy", "pandas", "matplotlib.pyplot", "xarray", "torch", "pyro", "nutpie")
@@ -57,28 +55,23 @@ def run(quick: bool) -> list[Row]:
 
     Every run of the workflow is in a fresh copy without results, so Snakemake's own start counts.
     """
+    ours: dict[str, list[float]] = {"empty cache": [], "warm cache": []}
     repeats = 1 if quick else REPEATS
-    seconds: dict[str, list[float]] = {who: [] for who in ("empty cache", "warm cache", *THREADS)}
-    parts: dict[tuple[str, str], float] = {}
-    scripts = list(THREADS.items())
-    for turn in range(max(repeats, len(scripts))):
-        if turn < repeats:
-            with tempfile.TemporaryDirectory() as compiled:
-                for who in ("empty cache", "warm cache"):
-                    with _copied() as folder:
-                        seconds[who].append(_run(folder, Path(compiled), quick))
-        if turn < len(scripts):
-            who, threads = scripts[turn]
-            spent, printed = _tutorial(threads, quick)
-            seconds[who].append(spent)
-            parts |= {(who, name): s for name, s in printed.items()}
-    rows = [row("run", "", "whole run", who, s, "s") for who, s in seconds.items()]
-    rows += [row("run", "", name, who, s, "s") for (who, name), s in parts.items()]
-    for who in ("empty cache", "warm cache"):
-        for theirs in THREADS:
-            ratio = np.median(seconds[theirs]) / np.array(seconds[who])
-            rows.append(row("run", "", "whole run", f"{theirs} / {who}", ratio, "x"))
-    return rows
+    for turn in range(repeats):
+        with tempfile.TemporaryDirectory() as compiled:
+            for seconds in ours.values():
+                with _copied() as folder:
+                    seconds.append(_run(folder, Path(compiled), quick))
+        if turn == repeats // 2:  # once, because it takes so long
+            whole, parts = _tutorial(quick)
+    rows = [
+        row("run", "", "whole run", who, s, "s") for who, s in (ours | {"tutorial": whole}).items()
+    ]
+    rows += [row("run", "", name, "tutorial", s, "s") for name, s in parts.items()]
+    return rows + [
+        row("run", "", "whole run", f"tutorial / {who}", whole / np.array(seconds), "x")
+        for who, seconds in ours.items()
+    ]
 
 
 def profile(quick: bool) -> list[Row]:
@@ -144,12 +137,11 @@ def _run(folder: Path, compiled: Path, quick: bool, *more: str) -> float:
     return _timed(command, folder, _environment(BNNFLOW_CACHE=str(compiled)))[0]
 
 
-def _tutorial(threads: str | None, quick: bool) -> tuple[float, dict[str, float]]:
-    """Seconds of the tutorial's script, and of its parts."""
-    environment = _environment(**({"OMP_NUM_THREADS": threads} if threads else {}))
+def _tutorial(quick: bool) -> tuple[float, dict[str, float]]:
+    """Seconds of the tutorial's script with torch's own choice of threads, and of its parts."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(TUTORIAL), folder, *(["--quick"] if quick else [])]
-        seconds, printed = _timed(command, Path(folder), environment)
+        seconds, printed = _timed(command, Path(folder), _environment())
     return seconds, {
         name: float(spent) for name, spent in re.findall(r"^(\w+) (\d+\.\d+)$", printed, re.M)
     }

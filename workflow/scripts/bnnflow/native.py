@@ -90,6 +90,20 @@ def directory() -> Path:
         return _temporary()
 
 
+def compiler() -> str:
+    """The C++ compiler to use; of a CXX that begins with a wrapper or ends in options, the word.
+
+    Raises:
+        NotCompiledError: if there is none.
+    """
+    words = shlex.split(os.environ.get("CXX", ""))
+    found = [word for word in words or COMPILERS if word[0] != "-" and shutil.which(word)]
+    if not found:
+        asked = f" {' '.join(words)!r}" if words else f": neither {', '.join(COMPILERS)}"
+        raise NotCompiledError(f"there is no C++ compiler{asked}; {COMPILER_HINT}")
+    return found[-1] if words else found[0]
+
+
 def _traced(function: Function, examples: tuple[Tensor, ...]) -> tuple[GraphModule, list[Tensor]]:
     """The graph of a function, with what it holds as further arguments, and these."""
     try:
@@ -213,7 +227,7 @@ def _processor() -> str:
 
 
 def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> Path:
-    compiler = _compiler()
+    program = compiler()
     log.info("compiling, once for this model and these shapes")
     # PyTorch's compiler takes seconds to import; who finds the code in the cache needs it not.
     from torch._inductor import aoti_compile_and_package
@@ -224,7 +238,7 @@ def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> P
     # A newer processor may have instructions that the compiler does not know: which ones it knows
     # takes seconds to find out, and is asked only after a failure.
     for known in (True, None):
-        settings = SETTINGS | {"cpp.cxx": (None, compiler), "cpp.vec_isa_ok": known}
+        settings = SETTINGS | {"cpp.cxx": (None, program), "cpp.vec_isa_ok": known}
         options = {"package_path": str(target), "inductor_configs": settings}
         try:
             # A cache of its own, because jobs that share PyTorch's can find files half-written.
@@ -236,16 +250,6 @@ def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> P
             return target
     hint = f"; {COMPILER_HINT}" if "C++" in reason else ""
     raise NotCompiledError(f"PyTorch's compiler failed ({reason}){hint}") from cause
-
-
-def _compiler() -> str:
-    """The C++ compiler to use; of a CXX that begins with a wrapper or ends in options, the word."""
-    words = shlex.split(os.environ.get("CXX", ""))
-    found = [word for word in words or COMPILERS if word[0] != "-" and shutil.which(word)]
-    if not found:
-        asked = f" {' '.join(words)!r}" if words else f": neither {', '.join(COMPILERS)}"
-        raise NotCompiledError(f"there is no C++ compiler{asked}; {COMPILER_HINT}")
-    return found[-1] if words else found[0]
 
 
 def _reason(error: Exception) -> str:
