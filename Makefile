@@ -23,7 +23,7 @@ check: .venv/dev.stamp ## format and lint
 docs: .venv/dev.stamp ## write the generated parts of the documentation
 	$(BIN)/python workflow/document.py
 
-bench: .venv/bench.stamp ## measure the speed beside Pyro, NumPyro and JAX, in about an hour
+bench: .venv/bench.stamp ## measure the speed beside Pyro, NumPyro and JAX, in more than an hour
 	$(BIN)/python benchmarks/bench.py
 
 lock: ## pin the newest versions of all requirements

@@ -62,7 +62,7 @@ def run(quick: bool) -> list[Row]:
             for seconds in ours.values():
                 with _copied() as folder:
                     seconds.append(_run(folder, Path(compiled), quick))
-        if turn == repeats // 2:  # once, because it takes so long
+        if turn == 0:  # once, because it takes so long, and between the others
             whole, parts = _tutorial(quick)
     rows = [
         row("run", "", "whole run", who, s, "s") for who, s in (ours | {"tutorial": whole}).items()
