@@ -14,8 +14,8 @@ for fit in NUTS_FITS:
             f"results/benchmarks/{fit}_chain/{{chain}}.tsv"
         wildcard_constraints:
             chain=r"0|[1-9]\d*",
-        # Before figures of other fits, because everything else waits for it.
-        priority: 1
+        # The longest jobs first: everything else waits for them.
+        priority: 2
         conda:
             "../../envs/torch.yaml"
         params:
@@ -67,7 +67,7 @@ for fit in SVI_FITS:
             f"results/logs/{fit}.log",
         benchmark:
             f"results/benchmarks/{fit}.tsv"
-        # Before figures of other fits, because everything else waits for it.
+        # Before figures of other fits.
         priority: 1
         conda:
             "../../envs/torch.yaml"
