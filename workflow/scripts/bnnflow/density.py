@@ -19,6 +19,7 @@ from .parameters import Site
 Values = dict[str, Tensor]
 
 ENGINES = ("auto", "compiled", "pyro")
+RUNS = 100  # until one succeeds
 
 
 class LogDensity:
@@ -44,8 +45,8 @@ class LogDensity:
         Raises:
             ValueError: if the model has no latent sites, or discrete ones, or a structure that
                 is not static: random subsamples, or sites that differ from run to run; if the
-                data are not tensors, or outside of what the model allows; or if the engine is
-                unknown.
+                data are not tensors, or outside of what the model allows; if the model fails at
+                all of many draws from its prior; or if the engine is unknown.
         """
         if engine not in ENGINES:
             raise ValueError(f"the engine is {engine!r}, not one of {', '.join(ENGINES)}")
@@ -60,7 +61,8 @@ class LogDensity:
         self._demanded = engine == "compiled"
         # A draw from the prior may lie where the likelihood cannot be evaluated.
         with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
-            traces = [poutine.trace(model).get_trace(*data) for _ in range(2)]
+            torch.default_generator.manual_seed(0)
+            traces = [_run(model, data) for _ in range(2)]
         nodes, again = map(_latent, traces)
         _check_alike(nodes, again)
         _check_observed(*traces)
@@ -219,6 +221,16 @@ def _no_validation():
     """Pyro and torch without the checks of values, which a trace cannot follow."""
     with pyro.validation_enabled(False), patch.object(Distribution, "_validate_sample"):
         yield
+
+
+def _run(model: Callable, data: tuple[Tensor, ...]) -> poutine.Trace:
+    """A run of a model at a draw from its prior where its matrices have factors."""
+    for _ in range(RUNS):
+        try:
+            return poutine.trace(model).get_trace(*data)
+        except torch.linalg.LinAlgError as error:
+            fault = error
+    raise ValueError(f"the model fails at {RUNS} draws from its prior: {fault}") from fault
 
 
 def _latent(trace: poutine.Trace) -> dict[str, dict]:
