@@ -39,11 +39,12 @@ TANH_TERMS = (
     -3.33332819422e-1,
 )
 
-# Of PyTorch's compiler: what takes longer than it gains; fused multiply-add; values that many
-# others need are stored, not worked out again.
+# Of PyTorch's compiler: what takes longer than it gains, or slows deep networks down; fused
+# multiply-add; values that many others need are stored, not worked out again.
 SETTINGS = {
     "aot_inductor.precompile_headers": False,
     "compile_threads": 1,
+    "pattern_matcher": False,
     "cpp.enable_floating_point_contract_flag": "fast",
     "realize_opcount_threshold": 30,
 }
