@@ -23,7 +23,7 @@ from bnnflow.density import LogDensity
 TUTORIAL = {"warmup": 50, "draws": 50, "target_accept": 0.8, "max_tree_depth": 10}
 
 # For effective draws: chains, and iterations of each to warm up and again to keep.
-SIZES = {"shallow": (6, 500), "deep": (2, 200)}
+SIZES = {"shallow": (6, 500), "deep": (2, 400)}
 
 # The data region, where the network's function is well determined.
 REGION = np.r_[np.linspace(-0.2, 0.2, 25), np.linspace(0.6, 1.0, 25)]
