@@ -1,0 +1,212 @@
+"""Scores against closed forms, quadrature and SciPy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import integrate, stats
+
+from bnnflow import datasets, evaluation, oracle, scores
+from bnnflow.evaluation import evaluated
+
+LEVELS = scores.LEVELS
+
+
+@pytest.fixture
+def mixture():
+    """Means and standard deviations of 40 components at 7 points, and observations."""
+    random = np.random.default_rng(0)
+    mean = random.normal(size=(40, 7)) * random.uniform(0.1, 3, size=7)
+    stddev = np.exp(random.normal(size=(40, 7)) / 2)
+    return mean, stddev, random.normal(size=7) * 2
+
+
+def tensors(*arrays):
+    return [torch.tensor(array, dtype=torch.float32) for array in arrays]
+
+
+def crps_by_quadrature(mean, stddev, y):
+    """The integral of (F - 1(t ≥ y))²."""
+    cdf = lambda t: stats.norm(mean, stddev).cdf(t).mean()  # noqa: E731
+    low, high = (mean - 12 * stddev).min(), (mean + 12 * stddev).max()
+    options = {"limit": 500, "epsabs": 1e-10}
+    left = integrate.quad(lambda t: cdf(t) ** 2, min(low, y), y, **options)[0]
+    return left + integrate.quad(lambda t: (1 - cdf(t)) ** 2, y, max(high, y), **options)[0]
+
+
+@pytest.mark.parametrize("chunk", [1, 2**19])
+def test_every_point_is_scored_by_the_mixture_itself(mixture, chunk, monkeypatch):
+    monkeypatch.setattr(evaluation, "CHUNK", chunk)
+    mean, stddev, y = mixture
+    found = evaluated(*tensors(*mixture), LEVELS).isel(replicate=0)
+    components = stats.norm(mean, stddev)
+    # All are sums in double precision of terms rounded to single precision.
+    close = {"rtol": 1e-5, "atol": 1e-6}
+    np.testing.assert_allclose(found["mean"], mean.mean(0), **close)
+    np.testing.assert_allclose(found["function_stddev"], mean.std(0), **close)
+    total = np.sqrt((stddev**2).mean(0) + mean.var(0))
+    np.testing.assert_allclose(found["stddev"], total, **close)
+    np.testing.assert_allclose(found["log_density"], np.log(components.pdf(y).mean(0)), **close)
+    np.testing.assert_allclose(found["pit"], components.cdf(y).mean(0), **close)
+    exact = [crps_by_quadrature(*at) for at in zip(mean.T, stddev.T, y, strict=True)]
+    np.testing.assert_allclose(found["crps"], exact, **close)
+    for level in LEVELS:
+        quantile = found["quantiles"].sel(level=level)
+        below = stats.norm(mean, stddev).cdf(quantile).mean(0)
+        np.testing.assert_allclose(below, level, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("drift", [False, True])
+def test_the_crps_of_many_draws_is_close_to_that_of_all_pairs(drift):
+    """Also where neighbours are alike, as those of a slow chain are."""
+    random = np.random.default_rng(1)
+    mean, stddev = random.normal(size=(600, 1)), np.full((600, 1), 0.1)
+    mean = np.sort(mean, axis=0) if drift else mean
+    y = np.array([0.5])
+    found = evaluated(*tensors(mean, stddev, y), LEVELS)["crps"][0, 0]
+    # The difference of two normal variables has mean 1.13 and standard deviation 0.85.
+    error = 0.85 / np.sqrt(evaluation.PAIRS) / 2
+    assert abs(found - crps_by_quadrature(mean[:, 0], stddev[:, 0], y[0])) < 5 * error
+
+
+def test_the_crps_of_one_draw_is_that_of_a_normal_distribution():
+    found = evaluated(*tensors([[1.0]], [[2.0]], [0.3]), LEVELS)
+    u = (0.3 - 1) / 2
+    normal = stats.norm
+    exact = 2 * (u * (2 * normal.cdf(u) - 1) + 2 * normal.pdf(u) - 1 / np.sqrt(np.pi))
+    assert found["crps"].to_numpy() == pytest.approx(np.array([[exact]]), rel=1e-5)
+    table = scores.table(of_points(found, [0.0], [0.3]), {"all": [(-1, 1)]})
+    values = table[table["metric"] != "points"]
+    assert values[["error_draws", "error_points"]].isna().all(axis=None)
+    assert values["value"].notna().all()
+
+
+def of_points(found, x, y):
+    return scores.of_points(found, pd.DataFrame({"x": x, "y": y, "f": y}))
+
+
+def test_a_replicate_is_the_mixture_without_a_group_of_draws(mixture):
+    mean, stddev, y = mixture
+    found = evaluated(*tensors(*mixture), LEVELS)
+    assert found.sizes["replicate"] == 11
+    for replicate, left_out in enumerate(np.split(np.arange(40), 10), start=1):
+        kept = np.setdiff1d(range(40), left_out)
+        alone = evaluated(*tensors(mean[kept], stddev[kept], y), LEVELS).isel(replicate=0)
+        for name in ("mean", "stddev", "function_stddev", "log_density", "pit"):
+            ours = found[name][replicate]
+            np.testing.assert_allclose(ours, alone[name], rtol=1e-5, atol=1e-5)
+        # To first order: what is left is of the order of the square of a tenth.
+        for name in ("crps", "quantiles"):
+            moved = np.abs(alone[name] - found[name][0]).max()
+            assert np.abs(found[name][replicate] - alone[name]).mean() < 0.2 * moved
+
+
+def test_densities_that_underflow_have_logarithms():
+    """Also where one draw alone is anywhere near the observation."""
+    mean = torch.cat([torch.zeros(1, 1), torch.full((19, 1), 1e3)])
+    found = evaluated(mean, torch.full((20, 1), 0.01), torch.tensor([1.0]), LEVELS)
+    exact = stats.norm(0, 0.01).logpdf(1.0) - np.log(20)
+    assert found["log_density"][0, 0] == pytest.approx(exact, rel=1e-6)
+    far = stats.norm(1e3, 0.01).logpdf(1.0)
+    assert found["log_density"][1, 0] == pytest.approx(far, rel=1e-6)
+
+
+@pytest.mark.parametrize(("mean", "stddev"), [(0.0, 0.0), (np.nan, 1.0), (0.0, np.inf)])
+def test_a_fit_gone_astray_is_an_error(mean, stddev):
+    good = np.zeros((3, 2)), np.ones((3, 2))
+    bad = np.array([[mean, 0.0]]), np.array([[stddev, 1.0]])
+    case = [np.concatenate(parts) for parts in zip(good, bad, strict=True)]
+    with pytest.raises(FloatingPointError, match="at 1 of 4 draws the response is not finite"):
+        evaluated(*tensors(*case, np.zeros(2)), LEVELS)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    values = np.random.default_rng(2).normal(size=25)
+    without = (values.sum() - values) / 24
+    assert scores.jackknife(without) == pytest.approx(stats.sem(values), rel=1e-12)
+
+
+def test_errors_are_the_spread_over_other_draws_and_other_points():
+    """For a mixture whose draws are independent, and for observations that are."""
+    random = np.random.default_rng(3)
+    repeats, count = 200, 300
+
+    def scored(mean, y):
+        stddev = np.full_like(mean, 0.5)
+        found = evaluated(*tensors(mean, stddev, y), LEVELS)
+        return scores.table(of_points(found, np.zeros(len(y)), y), {"all": [(-1, 1)]})
+
+    observations = random.normal(size=50)
+    draws = random.normal(size=(count, 1)) + np.zeros((1, 50))
+    for error, tables in {
+        "error_draws": [
+            scored(random.normal(size=(count, 1)) + np.zeros((1, 50)), observations)
+            for _ in range(repeats)
+        ],
+        "error_points": [scored(draws, random.normal(size=50)) for _ in range(repeats)],
+    }.items():
+        for metric in ("lppd", "crps", "rmse"):
+            rows = pd.concat([table[table["metric"] == metric] for table in tables])
+            ratio = rows[error].pow(2).mean() ** 0.5 / rows["value"].std()
+            # The spread of 200 repeats is known to 5 %; a jackknife with ten groups is a bit high.
+            assert 0.8 < ratio < 1.3, (error, metric, ratio)
+
+
+def test_a_true_predictive_distribution_is_calibrated():
+    random = np.random.default_rng(4)
+    y = random.normal(size=20_000)
+    found = evaluated(*tensors(np.zeros((1, 20_000)), np.ones((1, 20_000)), y), LEVELS)
+    table = scores.table(of_points(found, np.zeros(20_000), y), {"all": [(-1, 1)]})
+    value = table.set_index("metric")["value"]
+    for level in scores.COVERAGE:
+        error = np.sqrt(level * (1 - level) / 20_000)
+        assert abs(value[f"coverage_{100 * level:g}"] - level) < 4 * error
+        width = 2 * stats.norm.ppf(0.5 + level / 2)
+        assert value[f"width_{100 * level:g}"] == pytest.approx(width, rel=1e-4)
+    assert value["calibration_error"] < 4 * np.sqrt(0.25 / 20_000)
+    # Entropy of the normal distribution, and mean of its own score.
+    assert abs(value["lppd"] + 0.5 * np.log(2 * np.pi * np.e)) < 4 * np.sqrt(0.5 / 20_000)
+    assert abs(value["crps"] - 1 / np.sqrt(np.pi)) < 4 * 0.4 / np.sqrt(20_000)
+    assert value["total_stddev"] == value["noise_stddev"] == pytest.approx(1)
+    assert value["epistemic_stddev"] == 0
+
+
+def test_regions_hold_the_points_within_their_intervals(mixture):
+    found = of_points(evaluated(*tensors(*mixture), LEVELS), np.arange(7.0), mixture[2])
+    regions = {"low": [(0, 2)], "ends": [(0, 0), (5.5, 9)], "all": [(0, 6)]}
+    table = scores.table(found, regions).set_index(["region", "metric"])["value"]
+    assert [table[name, "points"] for name in regions] == [3, 2, 7]
+    lppd = found["log_density"][0].to_numpy()
+    assert table["ends", "lppd"] == pytest.approx(lppd[[0, 6]].mean())
+
+
+def test_the_oracle_is_the_generating_process():
+    x = np.linspace(-0.5, 1.5, 2000)
+    y = datasets.simulated([(-0.5, 1.5, 2000)], 0.02, np.random.RandomState(5))["y"].to_numpy()
+    found = oracle.evaluated(x, y, 0.02, LEVELS).isel(replicate=0)
+    assert stats.kstest(found["pit"], "uniform").pvalue > 0.001
+    random = np.random.default_rng(6)
+    for i in (0, 400, 1003, 1700):
+        sample = np.sort(datasets.sinusoid(x[i] + 0.02 * random.normal(size=200_000)))
+        spread = sample.std()
+        assert abs(found["mean"][i] - sample.mean()) < 5 * spread / np.sqrt(200_000)
+        assert found["stddev"][i] == pytest.approx(spread, rel=0.02)
+        assert abs(np.mean(sample < y[i]) - found["pit"][i]) < 5 * 0.5 / np.sqrt(200_000)
+        below = np.searchsorted(sample, found["quantiles"][:, i]) / 200_000
+        np.testing.assert_allclose(below, LEVELS, rtol=0, atol=5 * 0.5 / np.sqrt(200_000))
+        places = (2 * np.arange(1, 200_001) - 200_001) / 200_000
+        exact = np.abs(sample - y[i]).mean() - (sample * places).mean()
+        assert found["crps"][i] == pytest.approx(exact, rel=0.02, abs=1e-4)
+
+
+def test_the_oracle_has_the_density_of_a_function_of_a_normal_variable():
+    """Exactly where f is monotone: x ± 0.1 around 0."""
+    e = np.linspace(-0.1, 0.1, 401)
+    t = datasets.sinusoid(e)
+    found = oracle.evaluated(np.zeros(401), t, 0.02, LEVELS).isel(replicate=0)
+    slope = 1 + 0.6 * np.pi * np.cos(2 * np.pi * e) + 1.2 * np.pi * np.cos(4 * np.pi * e)
+    exact = stats.norm(0, 0.02).logpdf(e) - np.log(slope)
+    # Within a step of a hundredth of the noise, both factors are taken as constant.
+    tolerance = 0.01 * (np.abs(e) / 0.02 + 0.1)
+    assert (np.abs(found["log_density"] - exact) < tolerance).all()
+    np.testing.assert_allclose(found["pit"], stats.norm(0, 0.02).cdf(e), rtol=0, atol=1e-4)

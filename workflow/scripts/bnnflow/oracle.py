@@ -1,0 +1,71 @@
+"""The generating process as a predictive distribution: the best that a fit could do."""
+
+from math import erf
+
+import numpy as np
+import xarray as xr
+
+from .datasets import sinusoid
+
+# Standard normal noise is cut off here, and divided into so many equal steps.
+REACH, STEPS = 8.0, 1600
+
+
+def evaluated(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) -> xr.Dataset:
+    """Scores and summaries of y = f(x + e), e normal, as `evaluation.evaluated` has them of a fit.
+
+    f is taken as linear within each step of e.
+
+    Args:
+        x, y: held-out observations (n,).
+        noise: standard deviation of e.
+        levels: probabilities of the quantiles.
+    """
+    steps = np.linspace(-REACH, REACH, STEPS + 1)
+    below = np.array([(1 + erf(step / 2**0.5)) / 2 for step in steps])
+    probability = np.diff(below) / (below[-1] - below[0])
+    ends = sinusoid(x[:, None] + noise * steps)
+    low, high = np.minimum(ends[:, :-1], ends[:, 1:]), np.maximum(ends[:, :-1], ends[:, 1:])
+    length = np.maximum(high - low, np.finfo(float).tiny)
+
+    def cdf(t: np.ndarray) -> np.ndarray:
+        return (np.clip((t[:, None] - low) / length, 0, 1) * probability).sum(1)
+
+    middle = (low + high) / 2
+    mean = (middle * probability).sum(1)
+    variance = (((middle - mean[:, None]) ** 2 + length**2 / 12) * probability).sum(1)
+    holds = (low <= y[:, None]) & (y[:, None] < high)
+    density = np.where(holds, probability / length, 0).sum(1)
+    values = {
+        "mean": mean,
+        "stddev": np.sqrt(variance),
+        "function_stddev": np.zeros_like(mean),
+        "log_density": np.log(density),
+        "crps": _crps(middle, probability, y),
+        "pit": cdf(y),
+    }
+    quantiles = [_inverse(cdf, low.min(1), high.max(1), level) for level in levels]
+    return xr.Dataset(
+        {name: (("replicate", "point"), value[None]) for name, value in values.items()}
+        | {"quantiles": (("replicate", "level", "point"), np.array(quantiles)[None])},
+        coords={"level": levels},
+    )
+
+
+def _inverse(cdf, low: np.ndarray, high: np.ndarray, level: float) -> np.ndarray:
+    for _ in range(40):
+        middle = (low + high) / 2
+        under = cdf(middle) < level
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    return (low + high) / 2
+
+
+def _crps(values: np.ndarray, probability: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of discrete distributions (n, k) of the same probabilities (k,)."""
+    order = values.argsort(1)
+    sorted_values = np.take_along_axis(values, order, 1)
+    weights = probability[order]
+    # E|Y - Y'| from the sorted values' places.
+    places = 2 * weights.cumsum(1) - weights - 1
+    difference = 2 * (weights * sorted_values * places).sum(1)
+    return (np.abs(values - y[:, None]) * probability).sum(1) - difference / 2
