@@ -164,7 +164,7 @@ def test_a_model_without_finite_density_says_so():
         pyro.sample("theta", dist.Normal(0.0, 1.0))
         pyro.factor("never", torch.tensor(float("-inf")))
 
-    with pytest.raises(ValueError, match="valid initial params"):
+    with pytest.raises(ValueError, match=r"no point of finite log density.*try init: median or pr"):
         sampled(impossible, seed=1)
 
 
@@ -184,9 +184,16 @@ def test_svi_recovers_a_conjugate_posterior(engine):
     assert -tail.mean() == pytest.approx(evidence.item(), abs=0.02)
     assert set(svi.stored(guide)) == {"AutoDiagonalNormal.loc", "AutoDiagonalNormal.scale"}
 
-    theta = svi.draws(guide, LogDensity(location_model, Y, Y), 10_000, torch.default_generator)[
-        "theta"
-    ]
+    density = LogDensity(location_model, Y, Y)
+    draws, stats = svi.draws(guide, density, 10_000, torch.default_generator)
+    theta = draws["theta"]
+    assert svi.final_elbo(guide, losses) == -losses[-40:].mean()
+    log_q = posterior.log_prob(torch.tensor(theta)[:, None]).detach()
+    np.testing.assert_allclose(stats["log_q"], log_q, rtol=1e-5)
+    normal = torch.distributions.Normal
+    lp = normal(0.0, 2.0).log_prob(torch.tensor(theta))
+    lp += normal(torch.tensor(theta)[:, None], 1.0).log_prob(Y).sum(1)
+    np.testing.assert_allclose(stats["lp"], lp, rtol=1e-5)
     assert theta.mean() == pytest.approx(
         posterior.mean.item(), abs=4 * posterior.stddev.item() / 100
     )
@@ -253,7 +260,7 @@ def test_another_guide_is_fitted_by_pyro(caplog):
     stream = torch.default_generator
     ((guide, losses),) = svi.fit(density, [stream], **settings)
     assert np.isfinite(losses).all()
-    assert svi.draws(guide, density, 3, stream)["pair"].shape == (3, 2)
+    assert svi.draws(guide, density, 3, stream)[0]["pair"].shape == (3, 2)
     assert all(name.startswith("AutoIAFNormal.") for name in svi.stored(guide))
     assert density.facts["engine"] == "pyro"
     assert "AutoIAFNormal is fitted by Pyro's SVI" in caplog.text
@@ -361,7 +368,7 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     settings = dict(fit["inference"])
     pyro.set_rng_seed(settings["seed"])
     model = fits.network(config["models"][fit["model"]], fit["prior"])
-    density = LogDensity(model, *fits.observations(tmp_path / "old.csv"), engine=engine)
+    density = LogDensity(model, *fits.observations([tmp_path / "old.csv"]), engine=engine)
     names = ("guide", "learning_rate", "schedule", "steps")
     optimization = {name: settings[name] for name in names}
     ((guide, _),) = svi.fit(density, [torch.default_generator], **optimization)

@@ -56,7 +56,14 @@ def sample_chain(
         KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
     """
     pyro.set_rng_seed(seed)
-    found, _, _, _ = initialize_model(density.model, density.data, init_strategy=INITS[init])
+    try:
+        found, _, _, _ = initialize_model(density.model, density.data, init_strategy=INITS[init])
+    except ValueError as error:
+        others = " or ".join(name for name in INITS if name != init)
+        raise ValueError(
+            f"the chain finds no point of finite log density to start from (init: {init}); try"
+            f" init: {others}, and look for data or a prior that the model cannot take. {error}"
+        ) from error
     start = density.flattened(found).to(density.dtype)
     density.value_and_grad(start)  # compiles, so that the sampler's time is its own
     if sampler == "nutpie":

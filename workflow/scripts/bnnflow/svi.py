@@ -35,6 +35,10 @@ SCHEDULES = {
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 Fit = tuple[AutoContinuous, np.ndarray]
+Arrays = dict[str, np.ndarray]
+
+# Numbers that the densities of a chunk of draws may hold at once.
+CHUNK = 2**22
 
 
 def fit(
@@ -88,14 +92,32 @@ def fit(
     return fitted
 
 
+def final_elbo(guide: AutoContinuous, losses: np.ndarray) -> float:
+    """Where a start has ended, in nats: the mean of its last steps; not a number if it diverged."""
+    finite = np.isfinite(losses).all() and all(p.isfinite().all() for p in guide.parameters())
+    return -float(losses[-_tail(losses) :].mean()) if finite else math.nan
+
+
 def draws(
     guide: AutoContinuous, density: LogDensity, count: int, stream: Generator
-) -> dict[str, np.ndarray]:
-    """Independent draws from a fitted guide: for every site an array (count, ...)."""
-    with _drawing_from(stream), torch.no_grad():
-        vectors = guide.get_posterior().sample((count,))
+) -> tuple[Arrays, Arrays]:
+    """Independent draws from a fitted guide.
+
+    Returns:
+        Draws: for every site an array (count, ...), in constrained space.
+        Statistics: `lp`, the log density of each draw, and `log_q`, the guide's, both of the
+        unconstrained values in nats, (count,). Their difference is a draw's log weight.
+    """
+    with _drawing_from(stream), torch.no_grad(), pyro.validation_enabled(False):
+        posterior = guide.get_posterior()
+        vectors = posterior.sample((count,))
         values = density.constrained(density.unflattened(vectors))
-    return {name: value.numpy() for name, value in values.items()}
+        chunk = max(1, CHUNK // (density.size * _points(density)))
+        lp = torch.vmap(density.log_prob, chunk_size=chunk)(vectors)
+        stats = {"lp": lp, "log_q": posterior.log_prob(vectors)}
+    return tuple(
+        {name: value.numpy() for name, value in group.items()} for group in (values, stats)
+    )
 
 
 def stored(guide: AutoContinuous) -> dict[str, np.ndarray]:
@@ -119,22 +141,25 @@ def _report(fitted: list[Fit], density: LogDensity, learning_rate: float) -> Non
     Raises:
         FloatingPointError: if none has.
     """
-    tail = max(1, len(fitted[0][1]) // 100)
     diverged = {}
     for number, (guide, losses) in enumerate(fitted):
-        if not np.isfinite(losses).all():
-            diverged[number] = f"at step {np.argmin(np.isfinite(losses)) + 1} of {len(losses)}"
-        elif not all(value.isfinite().all() for value in guide.parameters()):
+        elbo = final_elbo(guide, losses) / _points(density)
+        if math.isfinite(elbo):
+            log.info("final ELBO %.4f nats per point, mean of %d steps", elbo, _tail(losses))
+        elif np.isfinite(losses).all():
             diverged[number] = "in its last step"
         else:
-            elbo = -losses[-tail:].mean() / _points(density)
-            log.info("final ELBO %.4f nats per point, mean of %d steps", elbo, tail)
+            diverged[number] = f"at step {np.argmin(np.isfinite(losses)) + 1} of {len(losses)}"
     advice = f"try a learning_rate below {learning_rate:g}"
     if len(diverged) == len(fitted):
         when = next(iter(diverged.values()))
         raise FloatingPointError(f"the loss is not finite any more {when}; {advice}")
     for number, when in diverged.items():
         log.warning("start %d has diverged %s; %s", number, when, advice)
+
+
+def _tail(losses: np.ndarray) -> int:
+    return max(1, len(losses) // 100)
 
 
 def _begun(kind: type[AutoContinuous], density: LogDensity, stream: Generator) -> AutoContinuous:

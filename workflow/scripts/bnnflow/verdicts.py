@@ -1,0 +1,104 @@
+"""Verdicts on fits, and the tables and sentences that state them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+# From the best to the worst.
+VERDICTS = ("pass", "not measurable", "warn", "fail")
+
+# How names of diagnostics are written in sentences.
+WORDS = {
+    "engine": "Pyro's own code",
+    "rhat_function": "R-hat of the function",
+    "rhat_chain_function": "R-hat of the function within a chain",
+    "ess_bulk_function": "bulk ESS of the function",
+    "ess_tail_function": "tail ESS of the function",
+    "rhat_sigma": "R-hat of sigma",
+    "rhat_chain_sigma": "R-hat of sigma within a chain",
+    "ess_bulk_sigma": "bulk ESS of sigma",
+    "ess_tail_sigma": "tail ESS of sigma",
+    "divergences": "divergences",
+    "saturated_depth": "saturated tree depth",
+    "ebfmi": "E-BFMI",
+    "acceptance_off_target": "acceptance off its target",
+    "elbo_drift": "the ELBO still moves",
+    "restart_spread": "spread over restarts",
+    "pareto_k": "Pareto k",
+    "disagreement": "disagreement with the sampled fit",
+    "calibration_error": "calibration",
+    "forgetting": "forgetting",
+    "transfer": "transfer",
+    "behind_joint": "behind the joint fit",
+    "behind_alone": "behind the fit to the new data alone",
+}
+
+HEADLINES = ("lppd", "rmse_function", "coverage_95")
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """Of several verdicts."""
+    return max(verdicts, key=VERDICTS.index)
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A fit's diagnostics: diagnostic, value, threshold, verdict, region, reason."""
+    return pd.read_csv(path, keep_default_na=False, na_values={"value": "", "threshold": ""})
+
+
+def stacked(fits: Iterable[str], tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of fits under one another, with a first column that names the fit."""
+    parts = zip(fits, tables, strict=True)
+    return pd.concat([table.assign(fit=fit).set_index("fit") for fit, table in parts]).reset_index()
+
+
+def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
+    """The findings behind a fit's verdict, each once, at most so many."""
+    found = diagnostics[diagnostics["verdict"] == worst(diagnostics["verdict"])]
+    texts = []
+    for name, rows in found.groupby("diagnostic", sort=False):
+        everywhere = len(rows) == (diagnostics["diagnostic"] == name).sum() > 1
+        where = "everywhere" if everywhere else ", ".join(filter(None, rows["region"]))
+        texts.append(f"{WORDS[name]} ({where})" if where else WORDS[name])
+    if len(found) == 1 and (detail := found["reason"].iloc[0]):
+        return f"{texts[0]}: {detail}"
+    more = len(texts) - count if count and len(texts) > count else 0
+    return "; ".join(texts[: len(texts) - more] + [f"{more} more"] * bool(more))
+
+
+def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
+    """What a figure says of a fit that does not pass: verdict and reasons; empty for one that does.
+
+    Args:
+        diagnostics: of the fit.
+        names: of the diagnostics that count; all if there are none.
+    """
+    if names:
+        diagnostics = diagnostics[diagnostics["diagnostic"].isin(names)]
+    verdict = worst(diagnostics["verdict"])
+    return ("", "") if verdict == "pass" else (verdict, reasons(diagnostics, 3))
+
+
+def summary(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
+    """A row for every fit, and for what has scores only, the generating process.
+
+    Returns:
+        Columns fit, verdict; by region verdict_<region>, the worst of the region's own
+        diagnostics, and the headline scores; reasons.
+    """
+    regions = list(dict.fromkeys(metrics["region"]))
+    values = metrics.set_index(["fit", "region", "metric"])["value"]
+    rows = []
+    for fit in dict.fromkeys(metrics["fit"]):
+        own = diagnostics[diagnostics["fit"] == fit]
+        by_region = {region: own.loc[own["region"] == region, "verdict"] for region in regions}
+        row = {"fit": fit, "verdict": worst(own["verdict"]) if len(own) else ""}
+        row |= {
+            f"verdict_{r}": worst(found) if len(found) else "" for r, found in by_region.items()
+        }
+        row |= {f"{metric}_{r}": values[fit, r, metric] for metric in HEADLINES for r in regions}
+        rows.append(
+            row | {"reasons": reasons(own) if len(own) else "the generating process itself"}
+        )
+    return pd.DataFrame(rows)
