@@ -19,6 +19,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 
 
@@ -29,6 +30,8 @@ rule all:
         posteriors=posteriors(),
         parameters=parameters(),
         predictions=predictions(),
+        tables=expand("results/tables/{table}.csv", table=["metrics", "diagnostics", "verdicts"]),
+        checked=["results/tables/verdicts.checked"] if config["strict"] else [],
         figures=figures(),
 
 

@@ -23,15 +23,21 @@ def changed(path: str, value) -> dict:
 
 def test_the_default_is_valid_and_loses_only_its_nulls():
     expected = copy.deepcopy(DEFAULT)
-    for fit in ("mcmc_deep", "svi_deep", "svi_updated"):
+    for fit in ("mcmc_deep", "svi_deep", "svi_updated", "svi_joint", "svi_new"):
         assert expected["fits"][fit]["inference"].pop("seed", "absent") is None
+    for fit in expected["fits"].values():
+        fit["data"] = [fit["data"]] if isinstance(fit["data"], str) else fit["data"]
     assert checked(DEFAULT) == expected
 
 
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("sead", 1, "config: has the unknown key sead; allowed are data, engine, figures, fits"),
+        (
+            "sead",
+            1,
+            "config: has the unknown key sead; allowed are data, diagnostics, engine, evaluation",
+        ),
         ("seed", None, "config: lacks the key seed"),
         ("seed", -1, "seed: is -1; allowed is 0 or more"),
         ("seed", 2**32, "seed: is 4294967296; allowed is 4294967295 or less"),
@@ -71,7 +77,11 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_deep.title", "abc\n", "allowed is one line of text"),
         ("fits.svi_deep.title", " ", "fits.svi_deep.title: is ' '; allowed is one line of text"),
         ("fits.svi_deep.title", "a\nb", "allowed is one line of text"),
-        ("fits.svi_deep.data", 3, "fits.svi_deep.data: is 3; allowed is a text"),
+        (
+            "fits.svi_deep.data",
+            3,
+            "is 3; allowed is the name of observations, or a list of such names",
+        ),
         ("fits", {}, "fits: is empty"),
         ("fits.Deep", {}, "fits: has the name 'Deep'; allowed is a name of lower-case letters"),
         ("fits.svi_deep.data", None, "fits.svi_deep: lacks the key data"),
@@ -82,7 +92,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_deep.prior.stddev", -5, "prior.stddev: is -5; allowed is more than 0"),
         ("fits.svi_deep.prior.posterior_of", "svi_shallow", "either stddev with scaling, or"),
         ("fits.svi_updated.prior.posterior_of", "nobody", "allowed are svi_shallow"),
-        ("fits.svi_shallow", None, "none of them: remove this fit or change its prior"),
+        ("fits.svi_shallow", None, "not among the fits; allowed are svi_joint, svi_new"),
         ("fits.svi_updated.prior.posterior_of", "svi_updated", "circle: svi_updated <- svi_upda"),
         ("fits.svi_updated.prior.posterior_of", "mcmc_shallow", "whose method is nuts; allowed"),
         ("fits.svi_updated.model", "deep", "whose network does not fit: its hidden is [5]"),
@@ -110,6 +120,23 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("engine", "fast", "engine: is 'fast'; allowed are auto, compiled, pyro"),
         ("predictions.quantiles", [1e-5], "is 1e-05; allowed is 0.0001 or more"),
         ("predictions.quantiles", [0.5, 0.5], "no entry may stand twice"),
+        ("fits.svi_joint.data", ["old", "old"], "allowed is the name of observations, or a list"),
+        (
+            "fits.svi_joint.data",
+            [],
+            "fits.svi_joint.data: is []; allowed is the name of observations",
+        ),
+        ("fits.svi_joint.data", ["old", "gap"], "is 'gap', which is not among the observations"),
+        ("fits.svi_joint.inference.starts", 0, "starts: is 0; allowed is 1 or more"),
+        ("fits.oracle", DEFAULT["fits"]["svi_joint"], "is the name of the generating process"),
+        ("strict", "yes", "strict: is 'yes'; allowed is true or false"),
+        ("diagnostics.rhat", [1.1], "diagnostics.rhat: is [1.1]; allowed are exactly 2 entries"),
+        ("diagnostics.rhatt", [1, 2], "diagnostics: has the unknown key rhatt; allowed are"),
+        ("data.held_out", [0, -1, 9], "data.held_out: runs from 0 to -1"),
+        ("evaluation.regions", {}, "evaluation.regions: is empty"),
+        ("evaluation.regions.gap", [[0.6, 0.2]], "regions.gap[0]: runs from 0.6 to 0.2"),
+        ("evaluation.regions.far", [[5, 6]], "there is none of the 1000 held-out points from -0.5"),
+        ("predictions.grid", [0, 0.1, 3], "there is none of the 3 points of predictions.grid from"),
         ("figures.xlim", [1, 1], "figures.xlim: is [1, 1]; the first must be less"),
         ("figures.data", {"data": ["future"]}, "figures.data.data[0]: is 'future', which is not"),
         ("figures.data", {"svi_deep": ["old"]}, "two figures would be called 'svi_deep'"),

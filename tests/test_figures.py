@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +22,15 @@ def _style():
 def panel(title="A fit", names=("old",)):
     x = np.linspace(-1, 1, 20)
     predictions = xr.Dataset(
-        {name: ("point", value) for name, value in (("x", x), ("mean", x), ("stddev", 0 * x + 0.5))}
+        {
+            name: ("point", value)
+            for name, value in (
+                ("x", x),
+                ("mean", x),
+                ("stddev", 0 * x + 0.5),
+                ("function_stddev", 0 * x + 0.25),
+            )
+        }
     )
     tables = {name: pd.DataFrame({"x": [0.0, 0.5], "y": [0.1, 0.4]}) for name in names}
     return figures.Panel(title, tables, predictions)
@@ -37,16 +47,19 @@ def test_the_band_is_two_standard_deviations_about_the_mean():
         "true function",
         "old observations",
         "predictive mean",
-        "± 2 standard deviations",
+        "± 2 sd, total",
+        "± 2 sd, epistemic",
     }
-    band = drawn["± 2 standard deviations"].get_paths()[0].vertices
-    assert band[:, 1].min() == -2
-    assert band[:, 1].max() == 2
+    for label, reach in (("± 2 sd, total", 2), ("± 2 sd, epistemic", 1.5)):
+        band = drawn[label].get_paths()[0].vertices
+        assert band[:, 1].min() == -reach
+        assert band[:, 1].max() == reach
     at_zero = panel().predictions["x"].values
     np.testing.assert_allclose(drawn["predictive mean"].get_ydata(), at_zero)
     assert axes.get_xlim() == FRAME.xlim
     assert axes.get_ylim() == FRAME.ylim
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("x", "y", "A fit")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+    assert axes.figure.get_suptitle() == "A fit"
 
 
 def test_colours_keep_their_meaning():
@@ -88,17 +101,105 @@ def test_a_sheet_has_a_panel_for_each_fit_and_one_legend(count):
     box = only.get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
-    lowest = figure.axes[count - 2 : count]
-    assert all(axes.get_xlabel() == "x" for axes in lowest)
+    last_row = range(2 * ((count - 1) // 2), count)
+    assert all(figure.axes[i].get_xlabel() == "x" for i in last_row)
+    assert all(axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes[:count])
 
 
-def test_the_loss_is_per_observation():
-    steps, losses = np.arange(1, 201), np.linspace(1000, -50, 200)
-    (axes,) = figures.loss("A fit", steps, losses, observations=10).axes
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), losses / 10)
+def test_the_loss_and_the_parts_of_it_that_are_compared():
+    steps, losses = np.arange(1, 201), np.linspace(100, -5, 200)
+    (axes,) = figures.loss("A fit", steps, losses, compared=20).axes
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), losses)
     assert "median of 2 steps" in legend(axes)
-    (axes,) = figures.loss("A fit", steps[:1], losses[:1], observations=10).axes
+    spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
+    assert spans == [(161, 181), (181, 200)]
+    (axes,) = figures.loss("A fit", steps[:1], losses[:1], compared=0).axes
     axes.figure.canvas.draw()
+
+
+FAILS = ("fail", "R-hat of the function (gap); divergences")
+
+
+def test_a_fit_that_does_not_pass_says_so_on_its_face():
+    steps = np.arange(1, 201)
+    pit = {"all": np.linspace(0, 1, 50)}
+    traces = np.random.default_rng(0).normal(size=(2, 30, 1)), np.zeros(1), {"gap": 0.0}
+    for verdict, said in (
+        (("", ""), ""),
+        (FAILS, "FAIL: R-hat of the function (gap); divergences"),
+    ):
+        for figure in (
+            figures.predictive(FRAME, replace(panel(), verdict=verdict)),
+            figures.chains("A fit", *traces, verdict),
+            figures.calibration("A fit", pit, verdict),
+            figures.loss("A fit", steps, steps, 20, verdict),
+        ):
+            assert figure.axes[0].get_title(loc="left").replace("\n", " ") == said
+            assert figure.get_suptitle() == "A fit"
+    both = [replace(panel(), verdict=FAILS), panel()]
+    first, second = figures.sheet(FRAME, both, columns=2).axes[:2]
+    assert [t.get_text().replace("\n", " ") for t in first.texts] == [f"FAIL: {FAILS[1]}"]
+    assert not second.texts
+
+
+def test_traces_and_ranks_of_chains():
+    """At the points nearest to those wanted; of chains apart the ranks are apart."""
+    function = np.random.default_rng(1).normal(size=(2, 100, 3))
+    function[1, :, 2] += 100
+    x, points = np.array([0.0, 0.5, 1.0]), {"right": 0.9, "left": 0.1}
+    figure = figures.chains("A fit", function, x, points, ("", ""))
+    trace, _, apart, ranks = figure.axes
+    assert [axes.get_ylabel() for axes in (trace, apart)] == ["f(0.00)\nleft", "f(1.00)\nright"]
+    np.testing.assert_array_equal(trace.lines[1].get_ydata(), function[1, :, 0])
+    low, high = (patch.get_data().values for patch in ranks.patches)
+    half = len(low) // 2
+    assert (low[:half] == 2).all()
+    assert (low[half:] == 0).all()
+    assert (high[half:] == 2).all()
+
+
+def test_ranks_of_a_single_chain_are_of_its_halves():
+    function = np.arange(51.0).reshape(1, 51, 1)  # a chain that drifts
+    figure = figures.chains("A fit", function, np.zeros(1), {"all": 0.0}, ("", ""))
+    trace, ranks = figure.axes
+    assert legend(trace).keys() == {"first half", "second half"}
+    np.testing.assert_array_equal(
+        trace.lines[1].get_xydata(), np.repeat(range(26, 51), 2).reshape(-1, 2)
+    )
+    first, second = (patch.get_data() for patch in ranks.patches)
+    # Every bin holds equally many ranks.
+    assert len(set(np.diff(first.edges))) == 1
+    assert (first.values + second.values == 2).all()
+    for draws in (1, 2, 7):
+        few = function[:, :draws]
+        figures.chains("A fit", few, np.zeros(1), {"all": 0.0}, ("", "")).canvas.draw()
+
+
+def test_coverage_is_on_the_diagonal_of_a_calibrated_fit():
+    pit = {"good": (np.arange(1000) + 0.5) / 1000, "sure": np.repeat([0.0, 1.0], 500)}
+    left, right = figures.calibration("A fit", pit, ("", "")).axes
+    good, sure = (line.get_ydata() for line in right.lines[:2])
+    np.testing.assert_allclose(good, np.linspace(0, 1, 101), atol=1e-3)
+    assert (sure[:-1] == 0).all()
+    flat, heaped = (patch.get_data().values for patch in left.patches)
+    np.testing.assert_allclose(flat, 1)
+    assert heaped.tolist() == [5, *[0] * 8, 5]
+
+
+def test_scores_have_errors_and_verdicts():
+    rows = [
+        (fit, region, metric, value, 0.3, 0.4)
+        for fit, value in (("mine", -2.0), ("oracle", 2.0))
+        for region in ("data", "gap")
+        for metric in ("lppd", "crps", "rmse_function", "coverage_95")
+    ]
+    columns = ["fit", "region", "metric", "value", "error_draws", "error_points"]
+    figure = figures.scores(pd.DataFrame(rows, columns=columns), {"mine": "warn"})
+    lppd = figure.axes[0]
+    assert [label.get_text() for label in lppd.get_yticklabels()] == ["mine\nwarn", "oracle"]
+    (bars,) = lppd.containers[0].lines[2]
+    np.testing.assert_allclose(bars.get_segments()[0][:, 0], [-3.0, -1.0])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["data", "gap"]
 
 
 @pytest.mark.parametrize("end", ["png", "svg"])

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pandas
 import pytest
 import xarray
 import yaml
@@ -17,14 +18,44 @@ from safetensors.numpy import load_file
 
 from bnnflow import posterior
 
-FITS = ("mcmc_shallow", "mcmc_deep", "svi_deep", "svi_shallow", "svi_updated")
-SVI = FITS[2:]
+NUTS = ("mcmc_shallow", "mcmc_deep")
+SVI = ("svi_deep", "svi_shallow", "svi_updated", "svi_joint", "svi_new")
+FITS = NUTS + SVI
 OLD, NEW = Counter(generate_data_old=1), Counter(generate_data_new=1)
 DATA = OLD + NEW
-PLOTS = Counter(plot_data=2, plot_fit=5, plot_loss=3, plot_update=1, plot_all_fits=1)
+PICTURES = Counter(plot_fit=7, plot_update=1, plot_all_fits=1)  # over x
+PLOTS = Counter(plot_data=2, plot_loss=5, plot_chains=2, plot_calibration=7, plot_scores=1)
+PLOTS += PICTURES
+# The fits that are judged beside a fit, and those that the update's figure shows.
+BESIDE = {
+    "mcmc_shallow": {"svi_shallow"},
+    "mcmc_deep": {"svi_deep"},
+    **{fit: {"svi_updated"} for fit in ("svi_shallow", "svi_joint", "svi_new")},
+}
+UPDATE = {"svi_shallow", "svi_updated", "svi_joint", "svi_new"}
+
+
+def judged(*fits):
+    """The jobs that look at these fits, from their diagnostics to figures and tables."""
+    jobs = Counter(tables=1, plot_scores=1, plot_all_fits=1, plot_update=bool(UPDATE & {*fits}))
+    for fit in fits:
+        own = "plot_loss" if fit in SVI else "plot_chains"
+        jobs += Counter([f"diagnose_{fit}", "plot_fit", "plot_calibration", own])
+    return +jobs
+
+
+def fitted(*fits):
+    """The jobs after these fits have new posteriors."""
+    beside = {other for fit in fits for other in BESIDE.get(fit, ())}
+    return Counter(predict=len(fits)) + judged(*{*fits, *beside})
+
 
 RESULTS = {
-    *(f"data/{name}.csv" for name in ("old", "new", "truth")),
+    *(f"data/{name}.csv" for name in ("old", "new", "truth", "held_out")),
+    *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts")),
+    *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
+    *(f"evaluations/{fit}.nc" for fit in FITS),
+    "evaluations/oracle.csv",
     *(f"fits/{fit}/posterior.nc" for fit in FITS),
     *(f"predictions/{fit}.nc" for fit in FITS),
     *(
@@ -37,8 +68,10 @@ RESULTS = {
     *(
         f"figures/{name}.{end}"
         for name in (
-            *("data", "new_data", "all_fits", "svi_updated_beside_prior"),
+            *("data", "new_data", "all_fits", "scores", "svi_updated_beside_prior"),
             *FITS,
+            *(f"{fit}_calibration" for fit in FITS),
+            *(f"{fit}_chains" for fit in NUTS),
             *(f"{fit}_loss" for fit in SVI),
         )
         for end in ("png", "svg")
@@ -61,7 +94,8 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    expected = 5 + 3 + 3 + 3 + 5 + sum(PLOTS.values())  # fits, chains, extraction, data, predict
+    # Fits, chains, extraction, data, prediction, diagnosis, oracle, tables.
+    expected = 7 + 3 + 5 + 4 + 7 + 7 + 1 + 1 + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
 
@@ -84,7 +118,7 @@ def test_a_finished_run_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("target", "jobs"),
     [
-        ("generate_data", DATA + Counter(generate_data_truth=1)),
+        ("generate_data", DATA + Counter(generate_data_truth=1, generate_data_held_out=1)),
         ("mcmc_shallow", OLD + Counter(mcmc_shallow_chain=2, mcmc_shallow=1)),
         ("svi_deep", OLD + Counter(svi_deep=1)),
         (
@@ -105,8 +139,7 @@ def test_rules_are_targets_under_the_names_of_the_fits(empty, target, jobs):
 def test_any_number_of_chains_is_a_job_each(project):
     project.append("config/more.yaml", "fits: {mcmc_deep: {inference: {chains: 3}}}\n")
     more = (*SMOKE, "config/more.yaml")
-    downstream = Counter(predict=1, plot_fit=1, plot_all_fits=1)
-    expected = Counter(mcmc_deep_chain=2, mcmc_deep=1) + downstream
+    expected = Counter(mcmc_deep_chain=2, mcmc_deep=1) + fitted("mcmc_deep")
     assert project.planned(*more) == expected
     before = project.path("results/fits/mcmc_deep/chains/0.nc").read_bytes()
     project.snakemake("results/predictions/mcmc_deep.nc", "--cores", "2", *more)
@@ -142,25 +175,22 @@ def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
     assert project.planned("results/figures/svi_deep_loss.png", *SMOKE) == Counter(plot_loss=1)
 
 
-LOSSES = Counter(plot_loss=3)
 SMOKE_OLD = "{name: old, intervals: [[-0.2, 0.2, 50], [0.6, 1.0, 50]]}"
 SMOKE_NEW = "{name: new, intervals: [[0.2, 0.6, 20]]}"
 SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
-SVI_DOWNSTREAM = Counter(SVI) + Counter(f"extract_parameters_{fit}" for fit in SVI)
-SVI_DOWNSTREAM += Counter(predict=3, plot_fit=3, plot_loss=3, plot_update=1, plot_all_fits=1)
-
-
-NUTS_DOWNSTREAM = Counter(mcmc_shallow_chain=2, mcmc_shallow=1, mcmc_deep_chain=1, mcmc_deep=1)
-NUTS_DOWNSTREAM += Counter(predict=2, plot_fit=2, plot_all_fits=1)
+SVI_FITS = Counter(SVI) + Counter(f"extract_parameters_{fit}" for fit in SVI)
+NUTS_FITS = Counter(mcmc_shallow_chain=2, mcmc_shallow=1, mcmc_deep_chain=1, mcmc_deep=1)
 
 
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("svi", SVI_DOWNSTREAM),
-        ("nuts", NUTS_DOWNSTREAM),
-        ("model", SVI_DOWNSTREAM | NUTS_DOWNSTREAM | Counter(predict=5, plot_fit=5)),
-        ("predictive", Counter(predict=5) + PLOTS - Counter(plot_data=2, plot_loss=3)),
+        ("svi", SVI_FITS + fitted(*SVI)),
+        ("nuts", NUTS_FITS + fitted(*NUTS)),
+        ("model", SVI_FITS + NUTS_FITS + fitted(*FITS)),
+        ("predictive", fitted(*FITS)),
+        ("diagnostics", judged(*FITS)),
+        ("oracle", Counter(evaluate_oracle=1, tables=1, plot_scores=1)),
     ],
 )
 def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
@@ -173,41 +203,48 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
     [
         (
             "fits: {svi_updated: {inference: {learning_rate: 0.02}}}",
-            Counter(svi_updated=1, extract_parameters_svi_updated=1, predict=1, plot_fit=1)
-            + Counter(plot_loss=1, plot_update=1, plot_all_fits=1),
+            Counter(svi_updated=1, extract_parameters_svi_updated=1) + fitted("svi_updated"),
         ),
         (
             "fits: {mcmc_shallow: {inference: {draws: 6}}}",
-            Counter(mcmc_shallow_chain=2, mcmc_shallow=1, predict=1, plot_fit=1, plot_all_fits=1),
+            Counter(mcmc_shallow_chain=2, mcmc_shallow=1) + fitted("mcmc_shallow"),
         ),
         (
             "fits: {svi_shallow: {prior: {stddev: 9}}}",
             Counter(svi_shallow=1, extract_parameters_svi_shallow=1, svi_updated=1)
-            + Counter(extract_parameters_svi_updated=1, predict=2, plot_fit=2, plot_loss=2)
-            + Counter(plot_update=1, plot_all_fits=1),
+            + Counter(extract_parameters_svi_updated=1)
+            + fitted("svi_shallow", "svi_updated"),
         ),
         ("fits: {svi_deep: {note: Look twice.}}", Counter()),
         (
             "fits: {svi_deep: {title: Another title}}",
-            Counter(plot_fit=1, plot_loss=1, plot_all_fits=1),
+            Counter(plot_fit=1, plot_loss=1, plot_calibration=1, plot_all_fits=1),
         ),
-        ("fits: {mcmc_deep: null}", Counter(plot_all_fits=1)),
-        ("data: {truth: [-0.5, 1.5, 500]}", Counter(generate_data_truth=1) + PLOTS - LOSSES),
+        ("fits: {mcmc_deep: null}", judged("svi_deep")),
+        (
+            "data: {truth: [-0.5, 1.5, 500]}",
+            Counter(generate_data_truth=1, plot_data=2) + PICTURES,
+        ),
+        (
+            "data: {held_out: [-0.5, 1.5, 500]}",
+            Counter(generate_data_held_out=1, evaluate_oracle=1) + fitted(*FITS),
+        ),
+        ("diagnostics: {rhat: [1.02, 1.2]}", judged(*FITS)),
+        ("strict: true", Counter(check_verdicts=1)),
         (
             f"data: {{observations: [{SMOKE_OLD}, {SMOKE_NEW}, {SMOKE_MORE}]}}",
-            Counter(generate_data_more=1) + PLOTS - LOSSES,
+            Counter(generate_data_more=1, plot_data=2) + PICTURES,
         ),
         (
             f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
             NEW
-            + Counter(svi_updated=1, extract_parameters_svi_updated=1, predict=1, plot_data=1)
-            + Counter(plot_fit=1, plot_loss=1, plot_update=1, plot_all_fits=1),
+            + Counter(SVI[2:])
+            + Counter(f"extract_parameters_{fit}" for fit in SVI[2:])
+            + Counter(plot_data=1)
+            + fitted(*SVI[2:]),
         ),
-        ("figures: {ylim: [-2, 3]}", PLOTS - LOSSES),
-        (
-            "predictions: {function_draws: 3}",
-            Counter(predict=5) + PLOTS - Counter(plot_data=2, plot_loss=3),
-        ),
+        ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
+        ("predictions: {function_draws: 3}", fitted(*FITS)),
     ],
 )
 def test_a_change_of_settings_redoes_that_fit_and_what_depends_on_it(project, change, jobs):
@@ -273,7 +310,8 @@ def test_the_same_config_gives_the_same_bytes(finished, empty):
         ("fits: {svi_updated: {model: deep}}", "whose network does not fit"),
         ("fits: {predict: {title: x, data: old, model: deep, prior: {stddev: 1, scaling: none},"
          " inference: {method: svi, guide: AutoDiagonalNormal, learning_rate: 1,"
-         " schedule: constant, steps: 1, draws: 1}}}", "two rules would be called 'predict'"),
+         " schedule: constant, steps: 1, starts: 1, draws: 1}}}",
+         "two rules would be called 'predict'"),
     ],
 )  # fmt: skip
 def test_bad_input_stops_before_any_job(empty, change, message):
@@ -318,10 +356,16 @@ def test_the_report_stands_alone(finished):
     report = path.read_text(encoding="utf-8")
     path.unlink()
     story = json.loads(re.search(r"^ *var workflow_desc = (.*);$", report, re.M)[1])
-    for title in ("The data", "The fits at a glance", "Before and after the update", "All fits"):
+    assert story.index("Can these 7 fits be believed?") < story.index("<h1>")
+    titles = "What a Bayesian neural network is", "The data", "The fits at a glance"
+    for title in (*titles, "Before and after the update", "All fits"):
         assert f"<h1>{title}</h1>" in story
-    assert story.count("<figure>") == story.count("<figcaption>") == 12
-    assert story.count('src="data:image/svg+xml,') == 12
+    rows = re.findall(
+        r'<td rowspan="2"><b>(\w+)</b></td>\s*<td rowspan="2" class="[\w-]*">([\w ]*)</td>', story
+    )
+    assert rows == [*((fit, "fail") for fit in FITS), ("oracle", "")]
+    assert story.count("<figure>") == story.count("<figcaption>") == 26
+    assert story.count('src="data:image/svg+xml,') == 26
     assert "<math" in story
     assert "100 steps of Adam with learning rate 0.03" in story
     assert "<td>log sigma</td>" in story
@@ -330,7 +374,7 @@ def test_the_report_stands_alone(finished):
         assert fault not in story
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"https?:", report)
     captions = json.loads(re.search(r"<script id=\"results\">\s*var results = (.*);\n", report)[1])
-    assert len(captions) == 12 + 3
+    assert len(captions) == 26 + 5 + 2
     assert all(entry["caption"] for entry in captions.values())
     assert "problematic" not in report
 
@@ -346,7 +390,7 @@ fits:
     prior: {stddev: 1, scaling: none}
     inference:
       {method: svi, guide: AutoDiagonalNormal, learning_rate: 0.03, schedule: constant, steps: 1,
-       draws: 1}
+       starts: 1, draws: 1}
 """
 
 
@@ -399,6 +443,52 @@ rule all:
     assert "guide of <em>svi_updated</em>" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "networks/results/figures/data.png").exists()
     assert (tmp_path / "networks/results/logs/generate_data_old.log").exists()
+
+
+def test_strict_fails_after_everything_has_been_written(finished, project):
+    printed = project.snakemake(
+        "--cores", "2", *SMOKE, "--config", "strict=True", "seed=1", fails=True
+    )
+    assert "7 of 7 fits fail; results/tables/diagnostics.csv says why" in printed
+    assert re.search(r"check_verdicts: mcmc_deep fails: .*\w", printed)
+    made = files(project, "logs/", "benchmarks/")
+    assert set(made) == RESULTS
+    assert (
+        made["tables/metrics.csv"].read_bytes()
+        != files(finished)["tables/metrics.csv"].read_bytes()
+    )
+
+
+def test_tables_tell_of_every_fit(finished):
+    metrics, diagnostics, verdicts = (
+        pandas.read_csv(finished.path(f"results/tables/{name}.csv"))
+        for name in ("metrics", "diagnostics", "verdicts")
+    )
+    assert list(metrics.columns[:4]) == ["fit", "region", "metric", "value"]
+    assert set(metrics["fit"]) == {*FITS, "oracle"}
+    regions = {"data", "gap", "extrapolation", "all"}
+    assert set(metrics["region"]) == regions
+    assert metrics.groupby(["fit", "region"])["metric"].nunique().nunique() == 1
+    assert metrics["value"].notna().all()
+    errors = metrics[metrics["fit"] != "oracle"]["error_draws"]
+    assert errors.notna().all()
+    assert list(diagnostics.columns[:5]) == ["fit", "diagnostic", "value", "threshold", "verdict"]
+    assert set(diagnostics["fit"]) == set(FITS)
+    known = {"pass", "not measurable", "warn", "fail"}
+    assert set(diagnostics["verdict"]) <= known
+    unmeasured = diagnostics[diagnostics["verdict"] == "not measurable"]
+    assert unmeasured["reason"].notna().all()
+    assert list(verdicts["fit"]) == [*FITS, "oracle"]
+    updated = diagnostics[diagnostics["fit"] == "svi_updated"].set_index("diagnostic")
+    for name in ("forgetting", "transfer", "behind_joint", "behind_alone"):
+        assert updated.loc[[name], "value"].notna().all()
+    agreed = diagnostics[diagnostics["diagnostic"] == "disagreement"].set_index("fit")
+    for fit, reference in (("svi_deep", "mcmc_deep"), ("svi_shallow", "mcmc_shallow")):
+        assert set(agreed.loc[fit, "reason"]) == {f"from {reference}"}
+        assert set(agreed.loc[fit, "region"]) == regions
+    starts = diagnostics[diagnostics["diagnostic"] == "restart_spread"].set_index("fit")["reason"]
+    assert starts["svi_deep"] == "2 starts"
+    assert starts["svi_shallow"] == "one start"
 
 
 def test_lint_and_format_are_clean(finished):

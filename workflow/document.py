@@ -42,14 +42,16 @@ def keys(schema: dict) -> str:
 def graph() -> str:
     """The rules between data and figures as a Mermaid block, edges in order of their names.
 
-    Every plot shows data too; those edges are left out.
+    The rules that diagnose a fit each are one there. Every plot shows data too; those edges are
+    left out.
     """
     targets = [f"results/figures/{name}.png" for name in TARGETS]
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", *targets]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     names = dict(re.findall(r"^\s*(id\d+)\[(\w+)\]$", done.stdout, re.M))
     edges = re.findall(r"^\s*(id\d+) --> (id\d+)$", done.stdout, re.M)
-    named = sorted((names[a], names[b]) for a, b in edges)
+    names = {key: re.sub("^diagnose_.*", "diagnose", name) for key, name in names.items()}
+    named = sorted({(names[a], names[b]) for a, b in edges})
     lines = [
         f"    {a} --> {b}\n"
         for a, b in named
@@ -93,6 +95,8 @@ def _allowed(entry: dict, root: dict) -> str:
         return (
             "[" + ", ".join(_allowed(_resolved(e, root), root) for e in entry["prefixItems"]) + "]"
         )
+    if isinstance(entry["type"], list):
+        return " or ".join(_allowed(entry | {"type": kind}, root) for kind in entry["type"])
     if entry["type"] == "array":
         items = _resolved(entry["items"], root)
         return f"list of {_allowed(items, root)}" if items["type"] != "object" else "list"

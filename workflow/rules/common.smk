@@ -13,9 +13,11 @@ from bnnflow.config import (
     ConfigError,
     checked,
     figure_names,
+    learnt_data,
     lineage,
     observation_names,
     prior_source,
+    relatives,
 )
 from bnnflow.provenance import digest, rules_in
 from bnnflow.seeds import derived
@@ -64,6 +66,47 @@ def prior_input(fit):
     return {"prior": f"results/fits/{source}/parameters.safetensors"} if source else {}
 
 
+def datasets_of(fit):
+    return list(map(dataset, FITS[fit]["data"]))
+
+
+def evaluations_beside(fit):
+    """Evaluations of the fits beside which this one is judged, by their role."""
+    beside = relatives(config, fit)
+    return {role: f"results/evaluations/{other}.nc" for role, other in beside.items()}
+
+
+def updating(fit):
+    """What an update is judged by: the roles of other fits, and where old and new data are."""
+    beside = [role for role in relatives(config, fit) if role != "reference"]
+    if fit not in UPDATED_FITS:
+        return None
+    sets = {set["name"]: set["intervals"] for set in config["data"]["observations"]}
+    new = FITS[fit]["data"]
+    old = [name for name in learnt_data(FITS, fit) if name not in new]
+    places = {
+        place: [interval[:2] for name in names for interval in sets[name]]
+        for place, names in (("old", old), ("new", new))
+    }
+    return {"beside": beside, **places}
+
+
+def update_and_relatives(fit):
+    """The fit whose posterior is an update's prior, the update, and what it is judged beside."""
+    beside = relatives(config, fit)
+    others = [beside[role] for role in ("joint", "alone") if role in beside]
+    return [beside["source"], fit, *others]
+
+
+def probe_points():
+    """By region a point in it, the middle of its first interval, if no other's lies there yet."""
+    points = {}
+    for region, intervals in config["evaluation"]["regions"].items():
+        if not any(low <= x <= high for x in points.values() for low, high in intervals):
+            points[region] = sum(intervals[0]) / 2
+    return points
+
+
 def network(fit):
     """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
     model, prior = FITS[fit]["model"], FITS[fit]["prior"]
@@ -104,8 +147,7 @@ def frame():
 
 def data_of(fits):
     """Names of the data sets from which fits and their priors have learnt, the oldest first."""
-    learnt = (FITS[name]["data"] for fit in fits for name in lineage(FITS, fit))
-    return list(dict.fromkeys(learnt))
+    return list(dict.fromkeys(name for fit in fits for name in learnt_data(FITS, fit)))
 
 
 def panels(fits, observations=None):
@@ -117,7 +159,7 @@ def panels(fits, observations=None):
 
 
 def data():
-    return [dataset(name) for name in (*observation_names(config), "truth")]
+    return [dataset(name) for name in (*observation_names(config), "truth", "held_out")]
 
 
 def posteriors():

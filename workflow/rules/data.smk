@@ -20,6 +20,24 @@ for data_set in observation_names(config):
             "../scripts/generate_data.py"
 
 
+rule generate_data_held_out:
+    output:
+        dataset("held_out"),
+    log:
+        "results/logs/generate_data_held_out.log",
+    benchmark:
+        "results/benchmarks/generate_data_held_out.tsv"
+    conda:
+        "../../envs/base.yaml"
+    params:
+        interval=config["data"]["held_out"],
+        noise=config["data"]["noise"],
+        seed=derived(config["data"]["seed"], "held_out"),
+        code=code("generate_data_held_out"),
+    script:
+        "../scripts/generate_data_held_out.py"
+
+
 rule generate_data_truth:
     output:
         dataset("truth"),

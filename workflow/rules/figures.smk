@@ -24,6 +24,8 @@ rule plot_data:
 rule plot_fit:
     input:
         predictions=["results/predictions/{fit}.nc"],
+        diagnostics=["results/fits/{fit}/diagnostics.csv"],
+        held_out=dataset("held_out"),
         observations=lambda wildcards: map(dataset, data_of([wildcards.fit])),
         truth=dataset("truth"),
         style=style(),
@@ -49,7 +51,8 @@ rule plot_fit:
 rule plot_loss:
     input:
         loss="results/fits/{fit}/loss.csv",
-        data=lambda wildcards: dataset(FITS[wildcards.fit]["data"]),
+        diagnostics="results/fits/{fit}/diagnostics.csv",
+        data=lambda wildcards: datasets_of(wildcards.fit),
         style=style(),
     output:
         **drawn("{fit}_loss", "loss", "2. Fits", fit="{fit}", shows="loss"),
@@ -63,16 +66,20 @@ rule plot_loss:
         "../../envs/base.yaml"
     params:
         title=lambda wildcards: FITS[wildcards.fit]["title"],
+        limits=config["diagnostics"]["elbo_drift"],
         code=code("plot_loss"),
     script:
         "../scripts/plot_loss.py"
 
 
-# An updated fit beside the one whose posterior is its prior.
+# An updated fit beside the one whose posterior is its prior, and beside those without an update.
 rule plot_update:
     input:
         predictions=lambda wildcards: expand(
-            "results/predictions/{fit}.nc", fit=lineage(FITS, wildcards.fit)[-2:]
+            "results/predictions/{fit}.nc", fit=update_and_relatives(wildcards.fit)
+        ),
+        diagnostics=lambda wildcards: expand(
+            "results/fits/{fit}/diagnostics.csv", fit=update_and_relatives(wildcards.fit)
         ),
         observations=lambda wildcards: map(dataset, data_of([wildcards.fit])),
         truth=dataset("truth"),
@@ -88,7 +95,9 @@ rule plot_update:
     conda:
         "../../envs/base.yaml"
     params:
-        panels=lambda wildcards: panels(lineage(FITS, wildcards.fit)[-2:], data_of([wildcards.fit])),
+        panels=lambda wildcards: panels(
+            update_and_relatives(wildcards.fit), data_of([wildcards.fit])
+        ),
         observations=lambda wildcards: data_of([wildcards.fit]),
         frame=frame(),
         code=code("plot_fits"),
@@ -99,6 +108,7 @@ rule plot_update:
 rule plot_all_fits:
     input:
         predictions=predictions(),
+        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=FITS),
         observations=list(map(dataset, data_of(FITS))),
         truth=dataset("truth"),
         style=style(),
@@ -117,3 +127,69 @@ rule plot_all_fits:
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"
+
+
+rule plot_chains:
+    input:
+        evaluation="results/evaluations/{fit}.nc",
+        diagnostics="results/fits/{fit}/diagnostics.csv",
+        style=style(),
+    output:
+        **drawn("{fit}_chains", "chains", "2. Fits", fit="{fit}", shows="chains"),
+    log:
+        "results/logs/plot_chains/{fit}.log",
+    benchmark:
+        "results/benchmarks/plot_chains/{fit}.tsv"
+    wildcard_constraints:
+        fit=one_of(NUTS_FITS),
+    conda:
+        "../../envs/base.yaml"
+    params:
+        title=lambda wildcards: FITS[wildcards.fit]["title"],
+        points=probe_points(),
+        shown=["rhat_function", "rhat_chain_function", "ess_bulk_function", "ess_tail_function"],
+        code=code("plot_chains"),
+    script:
+        "../scripts/plot_chains.py"
+
+
+rule plot_calibration:
+    input:
+        evaluation="results/evaluations/{fit}.nc",
+        diagnostics="results/fits/{fit}/diagnostics.csv",
+        style=style(),
+    output:
+        **drawn("{fit}_calibration", "calibration", "2. Fits", fit="{fit}", shows="calibration"),
+    log:
+        "results/logs/plot_calibration/{fit}.log",
+    benchmark:
+        "results/benchmarks/plot_calibration/{fit}.tsv"
+    wildcard_constraints:
+        fit=one_of(FITS),
+    conda:
+        "../../envs/base.yaml"
+    params:
+        title=lambda wildcards: FITS[wildcards.fit]["title"],
+        regions=config["evaluation"]["regions"],
+        code=code("plot_calibration"),
+    script:
+        "../scripts/plot_calibration.py"
+
+
+rule plot_scores:
+    input:
+        metrics="results/tables/metrics.csv",
+        verdicts="results/tables/verdicts.csv",
+        style=style(),
+    output:
+        **drawn("scores", "scores", "3. Comparisons", figure="scores"),
+    log:
+        "results/logs/plot_scores.log",
+    benchmark:
+        "results/benchmarks/plot_scores.tsv"
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=code("plot_scores"),
+    script:
+        "../scripts/plot_scores.py"

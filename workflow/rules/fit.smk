@@ -5,7 +5,7 @@ for fit in NUTS_FITS:
             f"{fit}_chain"
         input:
             **prior_input(fit),
-            data=dataset(FITS[fit]["data"]),
+            data=datasets_of(fit),
         output:
             f"results/fits/{fit}/chains/{{chain}}.nc",
         log:
@@ -58,7 +58,7 @@ for fit in SVI_FITS:
             fit
         input:
             **prior_input(fit),
-            data=dataset(FITS[fit]["data"]),
+            data=datasets_of(fit),
         output:
             posterior=f"results/fits/{fit}/posterior.nc",
             guide=f"results/fits/{fit}/guide.safetensors",
@@ -73,9 +73,9 @@ for fit in SVI_FITS:
             "../../envs/torch.yaml"
         params:
             network=network(fit),
-            optimization=settings(fit, "method", "draws", "seed"),
+            optimization=settings(fit, "method", "starts", "draws", "seed"),
             draws=settings(fit)["draws"],
-            seed=seed(fit),
+            seeds=[seed(fit), *(seed(fit, start) for start in range(1, settings(fit)["starts"]))],
             engine=config["engine"],
             torch_threads=1,
             code=code("fit_svi"),

@@ -1,8 +1,10 @@
 rule predict:
     input:
         posterior="results/fits/{fit}/posterior.nc",
+        held_out=dataset("held_out"),
     output:
-        "results/predictions/{fit}.nc",
+        predictions="results/predictions/{fit}.nc",
+        evaluation="results/evaluations/{fit}.nc",
     log:
         "results/logs/predict/{fit}.log",
     benchmark:
@@ -15,6 +17,7 @@ rule predict:
         model=lambda wildcards: network(wildcards.fit)["model"],
         grid=config["predictions"]["grid"],
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
+        regions=config["evaluation"]["regions"],
         torch_threads=1,
         code=code("predict"),
     script:

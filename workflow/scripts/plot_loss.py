@@ -4,11 +4,15 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import datasets, figures
+from bnnflow import datasets, figures, plateau, verdicts
 
 loss = datasets.read(snakemake.input.loss, columns=["step", "loss"])
-observations = len(datasets.read(snakemake.input.data))
+observations = sum(len(datasets.read(path)) for path in snakemake.input.data)
 with figures.styled(snakemake.input.style):
     steps, losses = (loss[name].to_numpy() for name in ("step", "loss"))
-    figure = figures.loss(snakemake.params.title, steps, losses, observations)
+    losses = losses / observations
+    compared = plateau.drift(losses, snakemake.params.limits).steps
+    diagnostics = verdicts.read(snakemake.input.diagnostics)
+    verdict = verdicts.stamp(diagnostics, "elbo_drift")
+    figure = figures.loss(snakemake.params.title, steps, losses, compared, verdict)
     figures.save(figure, *snakemake.output)

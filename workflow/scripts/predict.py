@@ -1,4 +1,4 @@
-"""Predictive distribution of a fit on the grid."""
+"""Predictive distribution of a fit on the grid, and at the held-out observations."""
 
 from bnnflow import jobs
 
@@ -7,15 +7,24 @@ jobs.start(snakemake)
 import numpy as np
 import torch
 
-from bnnflow import fits, posterior, predictions, predictive
+from bnnflow import datasets, evaluation, fits, posterior, predictions, predictive, scores
 
 jobs.use_threads(snakemake.params.torch_threads)
 
 # At given draws the prior has no part in the response.
 model = fits.network(snakemake.params.model, prior={"stddev": 1.0, "scaling": "none"})
-draws = posterior.pooled(posterior.read(snakemake.input.posterior))
+tree = posterior.read(snakemake.input.posterior)
+draws = posterior.pooled(tree)
 x = np.linspace(*snakemake.params.grid, dtype=np.float32)
 mean, stddev = predictive.response(model, draws, torch.from_numpy(x)[:, None])
 kept = predictive.summarised(x, mean, stddev, **snakemake.params.kept)
-predictions.write(kept, snakemake.output[0])
+predictions.write(kept, snakemake.output.predictions)
+chains = tree["posterior"].sizes["chain"]
+probes = evaluation.probed(mean, stddev, x, snakemake.params.regions, chains)
 jobs.log.info("%d draws at %d points", *mean.shape)
+
+held_out = datasets.read(snakemake.input.held_out, columns=["x", "y", "f"])
+x, y = (torch.tensor(held_out[name].to_numpy(), dtype=torch.float32) for name in ("x", "y"))
+mean, stddev = predictive.response(model, draws, x[:, None])
+points = scores.of_points(evaluation.evaluated(mean, stddev, y, scores.LEVELS), held_out)
+predictions.write(points.merge(probes), snakemake.output.evaluation)

@@ -7,11 +7,15 @@ from functools import cache
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import yaml
 
 HELP = "config/README.md explains every key"
 # What the samplers can learn in the warm-up.
 MASS_MATRICES = {"pyro": ("diagonal", "dense"), "nutpie": ("diagonal", "low_rank")}
+
+# Data sets that the workflow makes besides the observations.
+OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observations'"}
 
 NETWORK = ("hidden", "activation")
 
@@ -21,7 +25,7 @@ class ConfigError(ValueError):
 
 
 def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
-    """Return `config` without its null entries, or raise.
+    """Return `config` without its null entries and with lists of data, or raise.
 
     Args:
         config: the mapping read from the config files.
@@ -30,7 +34,7 @@ def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
     Raises:
         ConfigError: with one line for every fault: the key, its value, what is allowed.
     """
-    config = _without_nulls(config)
+    config = _listed(_without_nulls(config))
     faults = [*_schema_faults(config), *_not_finite(config)]
     faults = faults or list(_cross_faults(config, reserved))
     if faults:
@@ -59,6 +63,41 @@ def lineage(fits: dict, name: str) -> list[str]:
     return names
 
 
+def learnt_data(fits: dict, name: str) -> list[str]:
+    """Data sets from which a fit and its prior have learnt, the oldest first."""
+    return list(dict.fromkeys(s for fit in lineage(fits, name) for s in fits[fit]["data"]))
+
+
+def relatives(config: dict, name: str) -> dict[str, str]:
+    """The fits beside which a fit is judged, where the config has them.
+
+    Returns:
+        For a variational fit `reference`, the sampled one of the same model, prior and data.
+        For an update `source`, whose posterior is its prior; `joint`, of the same model and
+        method, which has the prior of the first of the lineage and learns from all its data
+        together; and `alone`, which has that prior and learns from the update's data.
+    """
+    fits = config["fits"]
+    fit, ancestors = fits[name], lineage(fits, name)
+    method = fit["inference"]["method"]
+    first, learnt = fits[ancestors[0]]["prior"], learnt_data(fits, name)
+    wanted = {"reference": ("nuts", fit["prior"], fit["data"])} if method == "svi" else {}
+    if len(ancestors) > 1:
+        wanted |= {"joint": (method, first, learnt), "alone": (method, first, fit["data"])}
+    models = config["models"]
+    found = {"source": ancestors[-2]} if len(ancestors) > 1 else {}
+    for role, (of_method, prior, data) in wanted.items():
+        for other, candidate in fits.items():
+            if (
+                candidate["inference"]["method"] == of_method
+                and candidate["prior"] == prior
+                and set(candidate["data"]) == set(data)
+                and models[candidate["model"]] == models[fit["model"]]
+            ):
+                found.setdefault(role, other)
+    return found
+
+
 def observation_names(config: dict) -> list[str]:
     """Names of the simulated data sets, in the order in which they are drawn."""
     return [observations["name"] for observations in config["data"]["observations"]]
@@ -74,6 +113,7 @@ def rule_names(config: dict) -> list[str]:
             f"extract_parameters_{name}"
             if fit["inference"]["method"] == "svi"
             else f"{name}_chain",
+            f"diagnose_{name}",
         )
     ]
 
@@ -82,15 +122,25 @@ def figure_names(config: dict) -> list[str]:
     """Names of all figures, in the order of the story: data, fits, comparisons."""
     names = list(config["figures"]["data"])
     for name, fit in config["fits"].items():
-        names += [name] + [f"{name}_loss"] * (fit["inference"]["method"] == "svi")
+        own = "loss" if fit["inference"]["method"] == "svi" else "chains"
+        names += [name, f"{name}_{own}", f"{name}_calibration"]
     updated = [name for name, fit in config["fits"].items() if prior_source(fit)]
-    return [*names, *(f"{name}_beside_prior" for name in updated), "all_fits"]
+    return [*names, *(f"{name}_beside_prior" for name in updated), "all_fits", "scores"]
 
 
 def _without_nulls(value):
     if isinstance(value, dict):
         return {k: _without_nulls(v) for k, v in value.items() if v is not None}
     return value
+
+
+def _listed(config: dict) -> dict:
+    """The data of every fit as a list, where it is a name."""
+    fits = config.get("fits") if isinstance(config, dict) else None
+    for fit in fits.values() if isinstance(fits, dict) else ():
+        if isinstance(fit, dict) and isinstance(fit.get("data"), str):
+            fit["data"] = [fit["data"]]
+    return config
 
 
 def _schema_faults(config: dict) -> Iterator[str]:
@@ -202,8 +252,8 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
     for i, name in enumerate(observations):
         if name in observations[:i]:
             yield f"data.observations[{i}].name: is {name!r}, which is taken by another set"
-        if name == "truth":
-            yield f"data.observations[{i}].name: is 'truth', which is the true function's name"
+        if name in OWN_SETS:
+            yield f"data.observations[{i}].name: is {name!r}, which is {OWN_SETS[name]} name"
     for name, shown in figures["data"].items():
         for i, entry in enumerate(shown):
             if entry not in observations:
@@ -214,9 +264,25 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         if not low < high:
             yield f"figures.{key}: is [{low}, {high}]; the first must be less than the second"
 
-    for key, (low, high, _) in _intervals(config):
+    for key, (low, high, *_) in _intervals(config):
         if not low < high:
             yield f"{key}: runs from {low} to {high}; the first must be less than the second"
+
+    for key, what in (
+        ("data.held_out", "held-out points"),
+        ("predictions.grid", "points of predictions.grid"),
+    ):
+        section, entry = key.split(".")
+        low, high, points = config[section][entry]
+        x = np.linspace(low, high, points)
+        for name, intervals in config["evaluation"]["regions"].items():
+            if not any(((a <= x) & (x <= b)).any() for a, b in intervals):
+                yield (
+                    f"evaluation.regions.{name}: is {intervals}, where there is none of the"
+                    f" {points} {what} from {low} to {high}"
+                )
+    if "oracle" in fits:
+        yield "fits.oracle: is the name of the generating process in the tables; rename the fit"
 
     for kind, names in (
         ("rules", [*reserved, *rule_names(config)]),
@@ -227,8 +293,9 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
 
     for name, fit in fits.items():
         key = f"fits.{name}"
-        if fit["data"] not in observations:
-            yield f"{key}.data: {_unknown(fit['data'], 'observations', observations)}"
+        for entry in fit["data"]:
+            if entry not in observations:
+                yield f"{key}.data: {_unknown(entry, 'observations', observations)}"
         if fit["model"] not in models:
             yield f"{key}.model: {_unknown(fit['model'], 'models', models)}"
         inference = fit["inference"]
@@ -250,6 +317,10 @@ def _intervals(config: dict) -> Iterator[tuple[str, list]]:
         for j, interval in enumerate(observations["intervals"]):
             yield f"data.observations[{i}].intervals[{j}]", interval
     yield "data.truth", config["data"]["truth"]
+    yield "data.held_out", config["data"]["held_out"]
+    for name, intervals in config["evaluation"]["regions"].items():
+        for i, interval in enumerate(intervals):
+            yield f"evaluation.regions.{name}[{i}]", interval
     yield "predictions.grid", config["predictions"]["grid"]
 
 

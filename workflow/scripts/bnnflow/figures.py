@@ -6,6 +6,7 @@ but the first, which has the colour of text.
 
 import logging
 import math
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,14 @@ from matplotlib import rc_context, rc_params_from_file, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-BAND, MEAN = "± 2 standard deviations", "predictive mean"
+MEAN = "predictive mean"
+TOTAL, EPISTEMIC = "± 2 sd, total", "± 2 sd, epistemic"
+
+# Of ranks, at most, and how many of a chain's draws are to fall to each.
+RANK_BINS, FEWEST_IN_BIN = 20, 5
+
+# Colours of verdicts that are not `pass`; the style's own are taken by what they mean.
+ALARM = {"fail": "#b3261e", "warn": "#8a5a00", "not measurable": "#5f6368"}
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,15 @@ class Panel:
         title: its heading.
         observations: data sets by name.
         predictions: the content of the fit's predictions file.
+        verdict: on the fit, and why; the first empty for one that passes.
+        held_out: observations that no fit has seen, where they are to be shown.
     """
 
     title: str
     observations: dict[str, pd.DataFrame]
     predictions: xr.Dataset
+    verdict: tuple[str, str] = ("", "")
+    held_out: pd.DataFrame | None = None
 
 
 @contextmanager
@@ -97,10 +109,14 @@ def data(frame: Frame, observations: dict[str, pd.DataFrame]) -> Figure:
 
 def predictive(frame: Frame, panel: Panel) -> Figure:
     """Predictive mean and band of one fit."""
-    figure = Figure()
+    width, height = rcParams["figure.figsize"]
+    figure = Figure(figsize=(width, 1.2 * height))
     axes = figure.subplots()
     _draw_panel(axes, frame, panel)
-    axes.legend()
+    figure.suptitle(panel.title, parse_math=False)
+    _announce(axes, panel.verdict)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -113,45 +129,190 @@ def sheet(frame: Frame, panels: list[Panel], columns: int) -> Figure:
     legend = {}
     for axes, panel in zip(grid, panels, strict=False):
         _draw_panel(axes, frame, panel)
+        axes.set_title(panel.title, parse_math=False)
+        _stamp(axes, panel.verdict)
         axes.label_outer()
+        # So that rows are equally high where the last one is not full.
+        axes.xaxis.set_tick_params(labelbottom=True)
         axes.locator_params(axis="x", nbins=5)
         handles, labels = axes.get_legend_handles_labels()
         legend |= dict(zip(labels, handles, strict=True))
     # A data set that only a later panel shows still stands with the others, before the prediction.
-    legend = dict(sorted(legend.items(), key=lambda entry: entry[0] in (BAND, MEAN)))
+    legend = dict(sorted(legend.items(), key=lambda entry: entry[0] in (TOTAL, EPISTEMIC, MEAN)))
     if len(panels) < len(grid):
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         grid[len(panels)].legend(legend.values(), legend.keys(), loc="center")
-        for axes in grid[len(panels) - columns : len(panels)]:
-            axes.xaxis.set_tick_params(labelbottom=True)
-            axes.set_xlabel("x")
     else:
-        place = {"loc": "outside lower center", "ncols": min(len(legend), 5)}
+        place = {"loc": "outside lower center", "ncols": math.ceil(len(legend) / 2)}
         figure.legend(legend.values(), legend.keys(), **place)
+    figure.get_layout_engine().set(wspace=0.05)
     return figure
 
 
-def loss(title: str, steps: np.ndarray, losses: np.ndarray, observations: int) -> Figure:
-    """The loss of a variational fit and its running median.
+def chains(
+    title: str,
+    function: np.ndarray,
+    x: np.ndarray,
+    points: dict[str, float],
+    verdict: tuple[str, str],
+) -> Figure:
+    """Traces of the network's function at some points, and how its ranks fall to the chains.
+
+    Ranks of chains that explore the same distribution are uniform (Vehtari et al., 2021,
+    doi:10.1214/20-BA1221). The halves of a single chain stand for two.
 
     Args:
         title: heading.
-        steps, losses: arrays (steps,); the negative evidence lower bound in nats.
-        observations: number of them, by which the loss is divided.
+        function: (chain, draw, probe).
+        x: of the probes (probe,).
+        points: by region the x that is wanted; the nearest probe is shown.
+        verdict: on the fit, and why.
+    """
+    names = [f"chain {chain}" for chain in range(len(function))]
+    first = np.zeros(len(function), dtype=int)
+    if len(function) == 1 and (half := function.shape[1] // 2):
+        names, first = ["first half", "second half"], np.array([0, function.shape[1] - half])
+        function = np.stack([function[0, :half], function[0, -half:]])
+    count, draws = function.shape[:2]
+    ranked = count * draws
+    most = min(RANK_BINS, max(1, draws // FEWEST_IN_BIN))
+    number = max(bins for bins in range(1, most + 1) if ranked % bins == 0)
+    bins = np.linspace(0, ranked, number + 1)
+    width, height = rcParams["figure.figsize"]
+    figure = Figure(figsize=(width, 0.35 * height * len(points) + 0.4 * height))
+    grid = figure.subplots(len(points), 2, squeeze=False, sharex="col", width_ratios=(2, 1))
+    for (trace, rank), region in zip(grid, sorted(points, key=points.get), strict=True):
+        probe = int(np.abs(x - points[region]).argmin())
+        values = function[:, :, probe]
+        ranks = values.ravel().argsort().argsort().reshape(values.shape)
+        for part, name in enumerate(names):
+            color = f"C{(part + 1) % 10}"
+            steps = first[part] + np.arange(draws)
+            trace.plot(steps, values[part], color=color, linewidth=0.6, label=name)
+            share = np.histogram(ranks[part], bins)[0] * number / draws
+            rank.stairs(share, bins, color=color)
+        rank.axhline(1, color="0.6", linewidth=0.8, zorder=0)
+        rank.set_ylim(bottom=0)
+        trace.set_ylabel(f"f({x[probe]:.2f})\n{region}", parse_math=False)
+        rank.set_ylabel("density")
+        trace.locator_params(axis="x", integer=True)
+    grid[-1, 0].set_xlabel("draw")
+    grid[-1, 1].set_xlabel("rank among all draws")
+    figure.suptitle(title, parse_math=False)
+    if count > 1:
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(count, 6))
+    _announce(grid[0, 0], verdict)
+    return figure
+
+
+def calibration(title: str, pit: dict[str, np.ndarray], verdict: tuple[str, str]) -> Figure:
+    """Histogram of the probability integral transform, and coverage of central intervals.
+
+    Args:
+        title: heading.
+        pit: by region, the predictive probability of less than each held-out observation (n,).
+        verdict: on the fit, and why.
+    """
+    width, height = rcParams["figure.figsize"]
+    figure = Figure(figsize=(width, 0.9 * height))
+    left, right = figure.subplots(1, 2)
+    levels = np.linspace(0, 1, 101)
+    for number, (region, values) in enumerate(pit.items()):
+        color = f"C{number}"
+        share = np.histogram(values, 10, (0, 1))[0] * 10 / len(values)
+        left.stairs(share, np.linspace(0, 1, 11), color=color, label=region)
+        covered = [(np.abs(2 * values - 1) <= level).mean() for level in levels]
+        right.plot(levels, covered, color=color, label=region)
+    left.axhline(1, color="0.6", linewidth=0.8, zorder=0)
+    left.set(xlabel="predictive probability of less than y", ylabel="density", xlim=(0, 1))
+    right.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, zorder=0)
+    right.set(xlabel="probability of a central interval", ylabel="held-out points inside")
+    right.set(xlim=(0, 1), ylim=(0, 1))
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(pit))
+    figure.suptitle(title, parse_math=False)
+    _announce(left, verdict)
+    return figure
+
+
+def scores(metrics: pd.DataFrame, verdicts: dict[str, str]) -> Figure:
+    """Scores of all fits by region, with the generating process beside them.
+
+    Args:
+        metrics: rows of fit, region, metric, value, error_draws, error_points.
+        verdicts: of the fits by name, in their order.
+    """
+    shown = {
+        "lppd": "LPPD, nats per point",
+        "crps": "CRPS",
+        "rmse_function": "RMSE from f",
+        "coverage_95": "95 % coverage",
+    }
+    fits = list(dict.fromkeys(metrics["fit"]))
+    regions = list(dict.fromkeys(metrics["region"]))
+    width, height = rcParams["figure.figsize"]
+    figure = Figure(figsize=(1.4 * width, 0.14 * height * (len(fits) + 4)))
+    grid = figure.subplots(1, len(shown), sharey=True, width_ratios=(1.5, 1, 1, 1))
+    offsets = np.linspace(0.25, -0.25, len(regions))
+    for axes, (metric, label) in zip(grid, shown.items(), strict=True):
+        for number, (region, offset) in enumerate(zip(regions, offsets, strict=True)):
+            rows = metrics[(metrics["metric"] == metric) & (metrics["region"] == region)]
+            rows = rows.set_index("fit").loc[fits]
+            error = np.hypot(rows["error_draws"].fillna(0), rows["error_points"].fillna(0))
+            places = np.arange(len(fits))[::-1] + offset
+            style = {"color": f"C{number}", "fmt": "o", "markersize": 4, "linewidth": 1}
+            axes.errorbar(rows["value"], places, xerr=2 * error, label=region, **style)
+        axes.set_xlabel(label)
+        axes.grid(axis="y", alpha=0.3)
+    grid[0].set_xscale("symlog", linthresh=1)
+    grid[0].xaxis.get_major_locator().set_params(numticks=4)
+    grid[3].set_xlim(-0.03, 1.03)
+    for axes in grid[1:3]:
+        axes.set_xscale("log")
+    grid[3].axvline(0.95, color="0.6", linewidth=0.8, zorder=0)
+    names = [f"{fit}\n{verdicts[fit]}" if fit in verdicts else fit for fit in fits]
+    grid[0].set_yticks(range(len(fits))[::-1], names)
+    for tick, fit in zip(grid[0].get_yticklabels(), fits, strict=True):
+        tick.set_color(ALARM.get(verdicts.get(fit, ""), rcParams["text.color"]))
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(regions))
+    return figure
+
+
+def loss(
+    title: str,
+    steps: np.ndarray,
+    losses: np.ndarray,
+    compared: int,
+    verdict: tuple[str, str] = ("", ""),
+) -> Figure:
+    """The loss of a variational fit and its running median; shaded what is tested for a plateau.
+
+    Args:
+        title: heading.
+        steps, losses: arrays (steps,); the negative evidence lower bound per observation, in nats.
+        compared: number of steps in each of the last two parts, which are compared.
+        verdict: on the plateau, and why.
     """
     window = max(1, len(steps) // 100)
-    scaled = pd.Series(losses / observations)
     figure = Figure()
     axes = figure.subplots()
     # As a path of one point a step it would make the SVG many megabytes large.
     thin = {"alpha": 0.35, "linewidth": 0.6, "rasterized": True}
-    axes.plot(steps, scaled, color="C1", label="each step", **thin)
-    smooth = scaled.rolling(window, center=True, min_periods=1).median()
+    axes.plot(steps, losses, color="C1", label="each step", **thin)
+    smooth = pd.Series(losses).rolling(window, center=True, min_periods=1).median()
     label = f"median of {window} steps" if window > 1 else None
     axes.plot(steps, smooth, color="C1", label=label)
+    if compared:
+        parts = {"color": "0.6", "linewidth": 0}
+        ends = steps[-2 * compared], steps[-compared], steps[-1]
+        axes.axvspan(*ends[:2], alpha=0.15, **parts)
+        axes.axvspan(*ends[1:], alpha=0.3, label="compared parts", **parts)
+    _announce(axes, verdict)
     axes.set_yscale("symlog", linthresh=1)
-    axes.set_title(title, parse_math=False)
+    figure.suptitle(title, parse_math=False)
     axes.set(xlabel="step", ylabel="−ELBO per observation, nats")
     axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -173,14 +334,42 @@ class _Complaints(logging.Handler):
 
 def _draw_panel(axes: Axes, frame: Frame, panel: Panel) -> None:
     _draw_truth(axes, frame)
+    if panel.held_out is not None:
+        faint = {"color": "0.6", "marker": ".", "markersize": 2, "linestyle": "none"}
+        axes.plot(panel.held_out["x"], panel.held_out["y"], label="held-out", zorder=1, **faint)
     _draw_observations(axes, frame, panel.observations)
-    x, mean, stddev = (panel.predictions[name].to_numpy() for name in ("x", "mean", "stddev"))
-    axes.fill_between(
-        x, mean - 2 * stddev, mean + 2 * stddev, color="C1", alpha=0.3, linewidth=0, label=BAND
-    )
+    x, mean = (panel.predictions[name].to_numpy() for name in ("x", "mean"))
+    for name, alpha, label in (("stddev", 0.2, TOTAL), ("function_stddev", 0.45, EPISTEMIC)):
+        reach = 2 * panel.predictions[name].to_numpy()
+        band = {"color": "C1", "alpha": alpha, "linewidth": 0, "label": label}
+        axes.fill_between(x, mean - reach, mean + reach, **band)
     axes.plot(x, mean, color="C1", label=MEAN)
-    axes.set_title(panel.title, parse_math=False)
     _finish(axes, frame)
+
+
+def _announce(axes: Axes, verdict: tuple[str, str]) -> None:
+    """The verdict on a fit that does not pass, above the picture."""
+    if verdict[0]:
+        style = {"fontsize": "small", "color": ALARM[verdict[0]], "parse_math": False}
+        width = axes.figure.get_figwidth() - 1
+        axes.set_title(_worded(verdict, 14 * width), loc="left", **style)
+
+
+def _stamp(axes: Axes, verdict: tuple[str, str]) -> None:
+    """The verdict on a fit that does not pass, on one of many pictures."""
+    if not verdict[0]:
+        return
+    color = ALARM[verdict[0]]
+    box = {"facecolor": "white", "edgecolor": color, "alpha": 0.85, "boxstyle": "round"}
+    place = {"transform": axes.transAxes, "va": "top", "ha": "left", "bbox": box}
+    text = _worded(verdict, 12 * axes.get_window_extent().width / axes.figure.dpi)
+    axes.text(0.02, 0.97, text, fontsize="x-small", color=color, parse_math=False, **place)
+
+
+def _worded(verdict: tuple[str, str], width: float) -> str:
+    """A verdict in lines of so many letters."""
+    name, reason = verdict
+    return "\n".join(textwrap.wrap(f"{name.upper()}: {reason}", round(width)))
 
 
 def _draw_truth(axes: Axes, frame: Frame) -> None:

@@ -1,7 +1,9 @@
 """What every fit begins with: its data and its network as tensors."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -9,13 +11,13 @@ from . import datasets, parameters
 from .model import BayesianNetwork, normal_prior, posterior_prior
 
 
-def observations(path: str | Path) -> tuple[Tensor, Tensor]:
-    """Inputs (n, 1) and responses (n,) of a data set, in single precision.
+def observations(paths: Iterable[str | Path]) -> tuple[Tensor, Tensor]:
+    """Inputs (n, 1) and responses (n,) of data sets one after another, in single precision.
 
     Raises:
-        FileError: if the file is not a data set.
+        FileError: if a file is not a data set.
     """
-    table = datasets.read(path)
+    table = pd.concat([datasets.read(path) for path in paths])
     x, y = (torch.tensor(table[name].to_numpy(), dtype=torch.float32) for name in ("x", "y"))
     return x[:, None], y
 

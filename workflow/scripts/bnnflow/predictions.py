@@ -1,5 +1,6 @@
-"""The predictions file: a fit's predictive distribution on the grid."""
+"""The files of predictions: on the grid, and at held-out observations."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,15 @@ def write(predictions: xr.Dataset, path: str | Path) -> None:
     predictions.to_netcdf(path, engine="h5netcdf")
 
 
-def read(path: str | Path) -> xr.Dataset:
-    """Read predictions whole into memory.
+def read(
+    path: str | Path, kind: str = "predictions", variables: Sequence[str] = VARIABLES
+) -> xr.Dataset:
+    """Read such a file whole into memory.
+
+    Args:
+        path: of the file.
+        kind: what it should be, for the error.
+        variables: that it must have beside x.
 
     Raises:
         FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
@@ -25,10 +33,10 @@ def read(path: str | Path) -> xr.Dataset:
         with xr.open_dataset(path, engine="h5netcdf") as opened:
             predictions = opened.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise FileError(path, "predictions", error) from error
-    for name in ("x", *VARIABLES):
+        raise FileError(path, kind, error) from error
+    for name in ("x", *variables):
         if name not in predictions:
-            raise FileError(path, "predictions", f"it has no {name}")
+            raise FileError(path, kind, f"it has no {name}")
         if not np.isfinite(predictions[name].to_numpy()).all():
-            raise FileError(path, "predictions", f"{name} is not finite")
+            raise FileError(path, kind, f"{name} is not finite")
     return predictions

@@ -1,0 +1,17 @@
+"""Fail if a fit does."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import pandas as pd
+
+table = pd.read_csv(snakemake.input.verdicts).dropna(subset="verdict")
+failed = table[table["verdict"] == "fail"]
+for row in failed.itertuples():
+    jobs.log.error("%s fails: %s", row.fit, row.reasons)
+if len(failed):
+    raise SystemExit(
+        f"strict: true, and {len(failed)} of {len(table)} fits fail; results/tables/diagnostics.csv"
+        " says why, and everything else has been written"
+    )

@@ -1,0 +1,14 @@
+"""Simulate observations that no fit sees, with the true function beside them."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import numpy as np
+
+from bnnflow import datasets
+
+random = np.random.RandomState(snakemake.params.seed)
+table = datasets.simulated([snakemake.params.interval], snakemake.params.noise, random)
+datasets.write(table.assign(f=datasets.sinusoid(table["x"])), snakemake.output[0])
+jobs.log.info("%d observations", len(table))
