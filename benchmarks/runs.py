@@ -92,7 +92,7 @@ def profile(quick: bool) -> list[Row]:
             ("Snakemake, a dry run", dry),
             ("Snakemake, until the first job", jobs[0].start - start),
             ("jobs, sum", sum(job.end - job.start for job in jobs)),
-            ("critical path, jobs", sum(job.end - job.start for job in _critical(jobs))),
+            ("critical path, jobs", _length(_critical(jobs))),
         )
     ]
     rows.append(row("profile", "", "jobs", "all", len(jobs), ""))
@@ -203,11 +203,16 @@ def _by_cause(job: Job, imports: float) -> dict[str, float]:
 
 
 def _critical(jobs: list[Job]) -> list[Job]:
-    """The chain of jobs that ended last: of every one, whichever it had to wait for longest."""
-    path = [max(jobs, key=lambda job: job.end)]
-    while earlier := [job for job in jobs if job.outputs & path[0].inputs]:
-        path.insert(0, max(earlier, key=lambda job: job.end))
-    return path
+    """Of all chains of jobs that wait for one another, the one that takes longest."""
+    paths: dict[Job, list[Job]] = {}
+    for job in sorted(jobs, key=lambda job: job.end):
+        before = [paths[other] for other in paths if other.outputs & job.inputs]
+        paths[job] = [*max(before, key=_length, default=[]), job]
+    return max(paths.values(), key=_length)
+
+
+def _length(path: list[Job]) -> float:
+    return sum(job.end - job.start for job in path)
 
 
 def _imports_of(script: str) -> str:
