@@ -89,7 +89,7 @@ def test_a_conda_environment_has_what_its_scripts_import(name):
 
 def test_every_job_declares_its_log_benchmark_environment_and_code():
     blocks = list(jobs())
-    assert len(blocks) == 20
+    assert len(blocks) == 21
     for block, script in blocks:
         assert script.exists()
         assert f'code=code("{script.stem}")' in block

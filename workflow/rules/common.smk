@@ -39,6 +39,10 @@ NUTS_FITS = [name for name in FITS if name not in SVI_FITS]
 UPDATED_FITS = [name for name, fit in FITS.items() if prior_source(fit)]
 
 
+# Of a chain, or of the first of the starts that are fitted together.
+NUMBER = r"0|[1-9]\d*"
+
+
 def one_of(names):
     """A wildcard constraint that matches these names and nothing else."""
     return "|".join(names) or "(?!)"
@@ -124,6 +128,13 @@ def seed(fit, *part):
     if given is None:
         return derived(config["seed"], fit, *part)
     return given if part in ((), (0,)) else derived(given, fit, *part)
+
+
+def start_seeds(fit, first):
+    """Seeds of the starts that are fitted together; the very first has the fit's own."""
+    inference = FITS[fit]["inference"]
+    last = min(first + inference["starts_per_job"], inference["starts"])
+    return [seed(fit, start) if start else seed(fit) for start in range(first, last)]
 
 
 def style():

@@ -13,7 +13,7 @@ for fit in NUTS_FITS:
         benchmark:
             f"results/benchmarks/{fit}_chain/{{chain}}.tsv"
         wildcard_constraints:
-            chain=r"0|[1-9]\d*",
+            chain=NUMBER,
         # The longest jobs first: everything else waits for them.
         priority: 2
         conda:
@@ -55,10 +55,42 @@ for fit in SVI_FITS:
 
     rule:
         name:
-            fit
+            f"{fit}_start"
         input:
             **prior_input(fit),
             data=datasets_of(fit),
+        output:
+            f"results/fits/{fit}/starts/{{start}}.nc",
+        log:
+            f"results/logs/{fit}_start/{{start}}.log",
+        benchmark:
+            f"results/benchmarks/{fit}_start/{{start}}.tsv"
+        wildcard_constraints:
+            start=NUMBER,
+        # Before figures of other fits.
+        priority: 1
+        conda:
+            "../../envs/torch.yaml"
+        params:
+            network=network(fit),
+            optimization=settings(fit, "method", "starts", "starts_per_job", "draws", "seed"),
+            draws=settings(fit)["draws"],
+            seeds=lambda wildcards, fit=fit: start_seeds(fit, int(wildcards.start)),
+            engine=config["engine"],
+            torch_threads=1,
+            code=code("fit_start"),
+        script:
+            "../scripts/fit_start.py"
+
+    rule:
+        name:
+            fit
+        input:
+            expand(
+                "results/fits/{fit}/starts/{start}.nc",
+                fit=fit,
+                start=range(0, settings(fit)["starts"], settings(fit)["starts_per_job"]),
+            ),
         output:
             posterior=f"results/fits/{fit}/posterior.nc",
             guide=f"results/fits/{fit}/guide.safetensors",
@@ -67,20 +99,13 @@ for fit in SVI_FITS:
             f"results/logs/{fit}.log",
         benchmark:
             f"results/benchmarks/{fit}.tsv"
-        # Before figures of other fits.
-        priority: 1
         conda:
-            "../../envs/torch.yaml"
+            "../../envs/base.yaml"
         params:
-            network=network(fit),
-            optimization=settings(fit, "method", "starts", "draws", "seed"),
-            draws=settings(fit)["draws"],
-            seeds=[seed(fit), *(seed(fit, start) for start in range(1, settings(fit)["starts"]))],
-            engine=config["engine"],
-            torch_threads=1,
-            code=code("fit_svi"),
+            learning_rate=settings(fit)["learning_rate"],
+            code=code("choose_start"),
         script:
-            "../scripts/fit_svi.py"
+            "../scripts/choose_start.py"
 
     rule:
         name:

@@ -105,17 +105,12 @@ def observation_names(config: dict) -> list[str]:
 
 def rule_names(config: dict) -> list[str]:
     """Names of the rules that the config makes."""
-    return [f"generate_data_{name}" for name in observation_names(config)] + [
-        rule
-        for name, fit in config["fits"].items()
-        for rule in (
-            name,
-            f"extract_parameters_{name}"
-            if fit["inference"]["method"] == "svi"
-            else f"{name}_chain",
-            f"diagnose_{name}",
-        )
-    ]
+    names = [f"generate_data_{name}" for name in observation_names(config)]
+    for name, fit in config["fits"].items():
+        sampled = fit["inference"]["method"] == "nuts"
+        own = [f"{name}_chain"] if sampled else [f"{name}_start", f"extract_parameters_{name}"]
+        names += [name, *own, f"diagnose_{name}"]
+    return names
 
 
 def figure_names(config: dict) -> list[str]:
