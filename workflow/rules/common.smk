@@ -80,19 +80,26 @@ def evaluations_beside(fit):
     return {role: f"results/evaluations/{other}.nc" for role, other in beside.items()}
 
 
+def diagnostics_beside(fit):
+    """What has been found of the fits that serve this one as a yardstick."""
+    return {
+        f"{role}_diagnostics": f"results/fits/{other}/diagnostics.csv"
+        for role, other in relatives(config, fit).items()
+        if role != "source"
+    }
+
+
 def updating(fit):
-    """What an update is judged by: the roles of other fits, and where old and new data are."""
-    beside = [role for role in relatives(config, fit) if role != "reference"]
+    """Where the old and the new data of an update are."""
     if fit not in UPDATED_FITS:
         return None
     sets = {set["name"]: set["intervals"] for set in config["data"]["observations"]}
     new = FITS[fit]["data"]
     old = [name for name in learnt_data(FITS, fit) if name not in new]
-    places = {
+    return {
         place: [interval[:2] for name in names for interval in sets[name]]
         for place, names in (("old", old), ("new", new))
     }
-    return {"beside": beside, **places}
 
 
 def update_and_relatives(fit):

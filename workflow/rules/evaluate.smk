@@ -6,6 +6,7 @@ for fit in FITS:
             f"diagnose_{fit}"
         input:
             **evaluations_beside(fit),
+            **diagnostics_beside(fit),
             **({"loss": f"results/fits/{fit}/loss.csv"} if fit in SVI_FITS else {}),
             posterior=f"results/fits/{fit}/posterior.nc",
             evaluation=f"results/evaluations/{fit}.nc",
@@ -25,7 +26,7 @@ for fit in FITS:
                 for key, value in FITS[fit]["inference"].items()
                 if key in ("method", "target_accept", "max_tree_depth")
             },
-            reference=relatives(config, fit).get("reference"),
+            beside=relatives(config, fit),
             learning=updating(fit),
             regions=config["evaluation"]["regions"],
             limits=config["diagnostics"],
