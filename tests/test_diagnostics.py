@@ -341,7 +341,7 @@ def test_weights_that_span_more_than_doubles_hold_fail_without_a_value():
 
 @pytest.mark.parametrize("spread", [0.5, 2.0, 5.0])
 def test_pareto_k_is_that_of_another_fit(spread):
-    """By maximum likelihood, drawn to 1/2 as by ten more draws (Vehtari et al., arXiv:1507.02646)."""
+    """By maximum likelihood, drawn to 1/2 as by ten draws (Vehtari et al., arXiv:1507.02646)."""
     weights = spread * np.random.default_rng(13).normal(size=5000)
     ordered = np.sort(np.exp(weights))
     tail = ordered[-212:] - ordered[-213]
@@ -476,15 +476,14 @@ def of_calibration(mean, data):
     regions = {str(i): [(i, i)] for i in range(len(data))}
     held_out = pd.DataFrame({"x": x, "y": y, "f": y})
     table = scores.table(scores.of_points(found, held_out), regions)
-    errors = table[table["metric"] == "calibration_error"].set_index("region")["value"]
     chance = dict.fromkeys(regions, by_chance["all"])
-    return list(diagnostics.of_calibration(errors, chance, LIMITS))
+    return list(diagnostics.of_calibration(scores.errors(table), chance, LIMITS))
 
 
 @pytest.mark.parametrize("count", [1, 5, 20, 200])
 @pytest.mark.parametrize("shared", [0.0, 3.0])
 def test_a_fit_that_is_right_is_told_to_be_so(count, shared):
-    """Also where all points share an error of the function, larger than the noise, that it knows."""
+    """Also where all points share an error of the function that it knows, larger than the noise."""
     random = np.random.default_rng(14)
     mean = shared * random.normal(size=(100, 1)) + np.zeros(count)
     truth = shared * random.normal(size=(100, 1))
@@ -505,12 +504,15 @@ def test_bias_and_false_certainty_and_doubt_are_found(bias, spread):
 
 
 def test_calibration_is_judged_by_region():
-    errors, by_chance = {"left": 0.06, "right": 0.3}, {"left": 0.05, "right": 0.1}
+    errors = {"left": np.array([0.06, 0.01]), "right": np.array([0.2, 0.3])}
+    by_chance = {"left": np.array([0.05, 0.02]), "right": np.array([0.15, 0.1])}
     left, right = diagnostics.of_calibration(errors, by_chance, LIMITS)
     assert (left.verdict, left.region, left.value) == ("pass", "left", pytest.approx(0.01))
     assert (right.verdict, right.value) == ("fail", pytest.approx(0.2))
-    assert right.reason == "0.3, of which 0.1 may be chance"
-    assert next(diagnostics.of_calibration(by_chance, errors, LIMITS)).value == 0
+    part = "shares in central intervals are off by 0.3, of which 0.1 may be chance"
+    assert right.reason == part
+    by_chance["left"] += 0.1
+    assert next(diagnostics.of_calibration(errors, by_chance, LIMITS)).value == 0
 
 
 def test_limits_lie_above_or_below():

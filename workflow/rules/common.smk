@@ -169,9 +169,13 @@ def data_of(fits):
 
 
 def panels(fits, observations=None):
-    """Titles and data of the pictures of fits; the data that each has learnt from, or the given."""
+    """Names, titles and data of the pictures of fits; the data that each has learnt from, or the given."""
     return [
-        {"title": FITS[fit]["title"], "observations": observations or data_of([fit])}
+        {
+            "fit": fit,
+            "title": FITS[fit]["title"],
+            "observations": observations or data_of([fit]),
+        }
         for fit in fits
     ]
 

@@ -65,8 +65,7 @@ if update:
     findings += diagnostics.of_update(
         densities, points, update["old"], update["new"], known, regions, limits
     )
-errors = table[table["metric"] == "calibration_error"].set_index("region")["value"]
-findings += diagnostics.of_calibration(errors, scores.by_chance(own), limits)
+findings += diagnostics.of_calibration(scores.errors(table), scores.by_chance(own), limits)
 
 scores.write(table, snakemake.output.scores)
 diagnostics.table(findings).to_csv(snakemake.output.diagnostics, index=False, float_format="%.6g")

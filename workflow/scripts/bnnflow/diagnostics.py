@@ -315,21 +315,25 @@ def of_update(
 
 
 def of_calibration(
-    errors: Mapping[str, float], by_chance: Mapping[str, float], limits: Limits
+    errors: Mapping[str, np.ndarray], by_chance: Mapping[str, np.ndarray], limits: Limits
 ) -> Iterator[Finding]:
     """Calibration by region.
 
-    Value: the calibration error less what would be chance in 95 of 100 cases, not below 0.
+    Value: by how much one of the two errors, that of the shares below quantiles or that of those
+    in central intervals, is above what may be chance; the larger, or 0.
 
     Args:
-        errors: calibration error by region.
-        by_chance: by region what it stays below in 95 of 100 cases if the fit is right.
+        errors: by region both errors, as of `scores.calibration_errors`.
+        by_chance: by region what both stay below in 95 of 100 cases if the fit is right.
         limits: by name of the diagnostic.
     """
-    for region, error in errors.items():
-        reason = f"{error:.2g}, of which {by_chance[region]:.2g} may be chance"
-        sure = max(0.0, error - by_chance[region])
-        yield judged("calibration_error", sure, limits, region, reason)
+    for region, both in errors.items():
+        sure = np.subtract(both, by_chance[region])
+        worse = int(sure.argmax())
+        what = ("below quantiles", "in central intervals")[worse]
+        chance = by_chance[region][worse]
+        reason = f"shares {what} are off by {both[worse]:.2g}, of which {chance:.2g} may be chance"
+        yield judged("calibration_error", max(0.0, sure[worse]), limits, region, reason)
 
 
 def _too_few(count: int, one: str, many: str, fewest: int) -> str:

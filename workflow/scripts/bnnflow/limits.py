@@ -1,4 +1,4 @@
-"""Limits of diagnostics: two for each; beyond the first is a warning, beyond the second a failure."""
+"""Limits of diagnostics, two for each: beyond the first a warning, beyond the second a failure."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -13,6 +13,8 @@ Region = Sequence[tuple[float, float]]
 COVERAGE = (0.5, 0.8, 0.9, 0.95)
 # Probabilities below which the share of observations is compared with them.
 CALIBRATION = np.linspace(0.05, 0.95, 19).round(4)
+# Metrics that compare them: below quantiles, and in the central intervals between them.
+ERRORS = ("calibration_error", "coverage_error")
 
 # Quantiles that the widths of the intervals need.
 LEVELS = sorted({round(0.5 + side * level / 2, 4) for level in COVERAGE for side in (-1, 1)})
@@ -33,15 +35,16 @@ def of_points(evaluation: xr.Dataset, held_out: pd.DataFrame) -> xr.Dataset:
     return evaluation.assign(columns)
 
 
-def by_chance(evaluation: xr.Dataset) -> dict[str, float]:
-    """By region what the calibration error stays below in 95 of 100 cases if the fit is right.
+def by_chance(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
+    """By region what both calibration errors stay below in 95 of 100 cases if the fit is right.
 
     Args:
         evaluation: with the shares of `evaluation.simulated`.
     """
     shares = evaluation["shares"].transpose("below", "region", "simulation").to_numpy()
-    limits = np.quantile(calibration_error(shares), 0.95, axis=1, method="higher")
-    return dict(zip(evaluation["region"].to_numpy().tolist(), limits.tolist(), strict=True))
+    # Each in 97.5, so that both do in 95.
+    limits = np.quantile(calibration_errors(shares), 0.975, axis=2, method="higher")
+    return dict(zip(evaluation["region"].to_numpy().tolist(), limits.T, strict=True))
 
 
 def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame:
@@ -75,6 +78,13 @@ def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=columns)
 
 
+def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Both calibration errors by region, from such a table."""
+    values = table.set_index(["metric", "region"])["value"]
+    regions = table["region"].unique()
+    return {region: np.array([values[name, region] for name in ERRORS]) for region in regions}
+
+
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write such a table as CSV."""
     table.to_csv(path, index=False, float_format="%.6g")
@@ -100,22 +110,25 @@ def jackknife(replicates: np.ndarray) -> float:
     return float(np.sqrt((count - 1) * np.var(replicates - replicates[0]))) if count > 1 else np.nan
 
 
-def calibration_error(shares: np.ndarray) -> np.ndarray:
-    """How far a predictive distribution is from calibrated, between 0 and 1/2.
+def calibration_errors(shares: np.ndarray) -> np.ndarray:
+    """How far a predictive distribution is from calibrated, in two ways; 0 for one that is.
 
-    Zero is expected of a calibrated one. Bias, too narrow and too wide spread all make it larger:
-    that of a normal distribution half as wide as it ought to be is 0.10, and of one that is half
-    a standard deviation off 0.14.
+    The first sees bias: of a normal distribution that is half a standard deviation off it is 0.14.
+    The second sees false certainty and doubt, also where errors to either side cancel: of a normal
+    distribution half as wide as it ought to be it is 0.20. Neither can be larger than 1/2.
 
     Args:
         shares: of observations below the predictive quantiles of probabilities `CALIBRATION`,
             (level, ...).
 
     Returns:
-        The mean absolute difference of shares and probabilities, (...).
+        Mean absolute differences of shares and probabilities (2, ...): of the observations below
+        these quantiles, and of those in the central intervals between them.
     """
-    levels = CALIBRATION.reshape(-1, *[1] * (shares.ndim - 1))
-    return np.abs(shares - levels).mean(axis=0)
+    off = shares - CALIBRATION.reshape(-1, *[1] * (shares.ndim - 1))
+    half = len(CALIBRATION) // 2
+    within = off[::-1][:half] - off[:half]
+    return np.array([np.abs(off).mean(axis=0), np.abs(within).mean(axis=0)])
 
 
 def _terms(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
@@ -157,7 +170,7 @@ def _metrics(means: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             for name in ("coverage", "width")
             for level in COVERAGE
         },
-        "calibration_error": calibration_error(below),
+        **dict(zip(ERRORS, calibration_errors(below), strict=True)),
         "epistemic_stddev": np.sqrt(means["epistemic²"]),
         "noise_stddev": np.sqrt(np.maximum(means["total²"] - means["epistemic²"], 0)),
         "total_stddev": np.sqrt(means["total²"]),
