@@ -129,7 +129,7 @@ def test_a_fit_gone_astray_is_an_error(mean, stddev):
 def test_a_score_that_is_not_finite_is_an_error_with_a_remedy(mean, stddev):
     """Though the numbers themselves are: not their squares, or the logarithms of their ratios."""
     case = np.array([[mean], [-mean]]), np.full((2, 1), stddev), np.array([0.5])
-    with pytest.raises(FloatingPointError, match="too small: .*; look at its log, and fit again"):
+    with pytest.raises(FloatingPointError, match=r"too small: .*; look at its log, and fit again"):
         evaluated(*tensors(*case), LEVELS)
 
 
