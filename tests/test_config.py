@@ -131,6 +131,16 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.oracle", DEFAULT["fits"]["svi_joint"], "is the name of the generating process"),
         ("strict", "yes", "strict: is 'yes'; allowed is true or false"),
         ("diagnostics.rhat", [1.1], "diagnostics.rhat: is [1.1]; allowed are exactly 2 entries"),
+        (
+            "diagnostics.ess",
+            [100, 400],
+            "diagnostics.ess: is [100, 400]; low values are bad there, so the first limit must be",
+        ),
+        (
+            "diagnostics.rhat",
+            [1.1, 1.01],
+            "diagnostics.rhat: is [1.1, 1.01]; high values are bad there, so the second limit",
+        ),
         ("diagnostics.rhatt", [1, 2], "diagnostics: has the unknown key rhatt; allowed are"),
         ("data.held_out", [0, -1, 9], "data.held_out: runs from 0 to -1"),
         ("evaluation.regions", {}, "evaluation.regions: is empty"),

@@ -387,7 +387,10 @@ def test_the_report_stands_alone(finished):
     rows = re.findall(
         r'<td rowspan="2"><b>(\w+)</b></td>\s*<td rowspan="2" class="[\w-]*">([\w ]*)</td>', story
     )
-    assert rows == [*((fit, "fail") for fit in FITS), ("oracle", "")]
+    verdicts = pandas.read_csv(finished.path("results/tables/verdicts.csv"), keep_default_na=False)
+    assert rows == list(verdicts[["fit", "verdict"]].itertuples(index=False, name=None))
+    assert [fit for fit, _ in rows] == [*FITS, "oracle"]
+    assert ("mcmc_shallow", "fail") in rows
     assert story.count("<figure>") == story.count("<figcaption>") == 26
     assert story.count('src="data:image/svg+xml,') == 26
     assert "<math" in story
@@ -470,16 +473,49 @@ rule all:
 
 
 def test_strict_fails_after_everything_has_been_written(finished, project):
-    printed = project.snakemake(
-        "--cores", "2", *SMOKE, "--config", "strict=True", "seed=1", fails=True
-    )
-    assert "7 of 7 fits fail; results/tables/diagnostics.csv says why" in printed
+    """By the calls of `make run`, of which the first makes the report and the second fails."""
+    makefile = project.path("Makefile").read_text()
+    recipe = re.search(r"^run report:.*\n((?:\t.*\n)+)", makefile, re.M)[1]
+    first, second = (line.split()[1:] for line in recipe.splitlines())
+    strict = ("--cores", "2", *SMOKE, "--config", "strict=True", "seed=1")
+    project.snakemake(*first, *strict)
+    project.path("results/report.html").unlink()
+    printed = project.snakemake(*second, *strict, fails=True)
+    assert re.search(r"\d of 7 fits fail; results/tables/diagnostics\.csv says why", printed)
     assert re.search(r"check_verdicts: mcmc_deep fails: .*\w", printed)
     made = files(project, "logs/", "benchmarks/")
     assert set(made) == RESULTS
     assert (
         made["tables/metrics.csv"].read_bytes()
         != files(finished)["tables/metrics.csv"].read_bytes()
+    )
+    # As the message says, for those who have called Snakemake themselves.
+    command = re.search(r"`snakemake (.*report\.html)`", printed)[1].split()
+    project.snakemake(*command, *strict)
+    assert project.path("results/report.html").exists()
+
+
+def test_the_report_says_which_fits_to_believe(project):
+    path = project.path("results/tables/verdicts.csv")
+    table = pandas.read_csv(path, keep_default_na=False)
+
+    def told(**verdicts):
+        changed = table.set_index("fit")
+        for place, verdict in verdicts.items():
+            changed.loc[place.split("__")[0], place.split("__")[1]] = verdict
+        changed.reset_index().to_csv(path, index=False)
+        project.snakemake("--report", "results/report.html", *SMOKE)
+        report = project.path("results/report.html").read_text(encoding="utf-8")
+        story = json.loads(re.search(r"^ *var workflow_desc = (.*);$", report, re.M)[1])
+        text = re.sub(r"<[^>]+>", "", story.split("no fit has seen.")[1].split("<table")[0])
+        return " ".join(text.split())
+
+    none = told(**{f"{fit}__verdict_{r}": "fail" for fit in FITS for r in ("data", "gap", "all")})
+    assert none == "None of them passes: as a posterior, believe none. Nor does one in any region."
+    some = told(svi_deep__verdict="pass", svi_new__verdict="pass", mcmc_deep__verdict_gap="pass")
+    assert some == (
+        "These pass: svi_deep, svi_new. Where a fit passes in a region but not as a whole, nothing"
+        " that was measured there speaks against it: mcmc_deep in gap."
     )
 
 
@@ -508,11 +544,21 @@ def test_tables_tell_of_every_fit(finished):
         assert updated.loc[[name], "value"].notna().all()
     agreed = diagnostics[diagnostics["diagnostic"] == "disagreement"].set_index("fit")
     for fit, reference in (("svi_deep", "mcmc_deep"), ("svi_shallow", "mcmc_shallow")):
-        assert set(agreed.loc[fit, "reason"]) == {f"from {reference}"}
+        for reason in agreed.loc[fit, "reason"]:
+            assert reason.startswith(f"from {reference}, which itself fails: ")
+        assert set(agreed.loc[fit, "verdict"]) == {"not measurable"}
+        assert agreed.loc[fit, "value"].notna().all()
         assert set(agreed.loc[fit, "region"]) == regions
     starts = diagnostics[diagnostics["diagnostic"] == "restart_spread"].set_index("fit")["reason"]
     assert starts["svi_deep"] == "2 starts"
-    assert starts["svi_shallow"] == "one start"
+    assert starts["svi_shallow"] == "one start; set starts: 2 or more"
+    # Where the old data are nothing can be said of the gap, and the other way round.
+    assert updated.loc["forgetting", "counts_for"] == "data all"
+    assert updated.loc["transfer", "counts_for"] == "gap all"
+    assert updated.loc["behind_alone", "reason"].startswith("beside svi_new, verdict ")
+    # Every variational fit lacks something to be measured in every region.
+    by_region = [f"verdict_{region}" for region in regions]
+    assert not (verdicts.set_index("fit").loc[list(SVI), by_region] == "pass").any(axis=None)
 
 
 def test_lint_and_format_are_clean(finished):

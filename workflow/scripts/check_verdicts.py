@@ -13,5 +13,6 @@ for row in failed.itertuples():
 if len(failed):
     raise SystemExit(
         f"strict: true, and {len(failed)} of {len(table)} fits fail; results/tables/diagnostics.csv"
-        " says why, and everything else has been written"
+        " says why. Everything has been written but the report, which"
+        " `snakemake --report results/report.html` still makes"
     )
