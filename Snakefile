@@ -28,7 +28,7 @@ rule all:
     input:
         data=data(),
         posteriors=posteriors(),
-        parameters=parameters(),
+        parameters=parameters(SINGLE_FITS),
         predictions=predictions(),
         tables=expand("results/tables/{table}.csv", table=["metrics", "diagnostics", "verdicts"]),
         checked=["results/tables/verdicts.checked"] if config["strict"] else [],
@@ -50,4 +50,4 @@ rule generate_data:
 # The parameters of every variational fit: `snakemake extract_parameters`.
 rule extract_parameters:
     input:
-        parameters(),
+        parameters(FITS),

@@ -360,7 +360,7 @@ def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
         assert "parameters.safetensors cannot be read as parameters of a fit" in text
         assert "If the workflow made it, delete it and run again." in text
         assert "Traceback (most recent call last)" in text
-    assert not project.path("results/fits/svi_updated/posterior.nc").exists()
+    assert not project.path("results/fits/svi_updated/starts/0.nc").exists()
 
 
 def test_starts_that_all_diverge_name_the_remedy(project):

@@ -1,4 +1,5 @@
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ sys.path.insert(0, str(SCRIPTS))
 from bnnflow.config import (
     ConfigError,
     checked,
+    entries,
     figure_names,
     learnt_data,
     lineage,
@@ -33,19 +35,61 @@ except ConfigError as error:
 config.clear()
 config.update(valid)
 
-FITS = config["fits"]
-SVI_FITS = [name for name, fit in FITS.items() if fit["inference"]["method"] == "svi"]
-NUTS_FITS = [name for name in FITS if name not in SVI_FITS]
+
+class Named(dict):
+    """Fits by name; a name that only looks like one of a group's is refused with a sentence."""
+
+    def __missing__(self, name):
+        raise WorkflowError(f"there is no fit {name!r}; its group has {', '.join(self)[:500]}")
+
+
+FITS = Named(config["fits"])
 UPDATED_FITS = [name for name, fit in FITS.items() if prior_source(fit)]
+
+# The rules of a group serve all its fits, which are a wildcard there.
+ENTRIES = entries(config)
+GROUPS = config["groups"]
+SINGLE_FITS = [name for name in FITS if name in ENTRIES]
+RELATIVES = relatives(config)
 
 
 # Of a chain, or of the first of the starts that are fitted together.
 NUMBER = r"0|[1-9]\d*"
 
 
+def is_svi(fit):
+    return FITS[fit]["inference"]["method"] == "svi"
+
+
 def one_of(names):
     """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def fit_of(entries):
+    """A wildcard constraint for the fits of entries, those of a group by the form of their names."""
+    names = (re.escape(name) + r"-[\w.-]+" * (name in GROUPS) for name in entries)
     return "|".join(names) or "(?!)"
+
+
+def place_of(entry):
+    """The fit of an entry in paths: a wildcard, where it is one of many."""
+    return "{fit}" if entry in GROUPS else entry
+
+
+def of_group(entry):
+    """What is added to the path of a group's log for each of its fits."""
+    return "/{fit}" if entry in GROUPS else ""
+
+
+def posterior_rule(entry):
+    """The rule that makes the posterior; in a group the entry's name asks for all of them."""
+    return f"{entry}_posterior" if entry in GROUPS else entry
+
+
+def of_fit(function, entry):
+    """A function of a fit as one of the wildcards of the entry's rules."""
+    return lambda wildcards: function(wildcards.get("fit", entry))
 
 
 @cache
@@ -74,15 +118,21 @@ def datasets_of(fit):
     return list(map(dataset, FITS[fit]["data"]))
 
 
-def evaluations_beside(fit):
-    """Evaluations of the fits beside which this one is judged, by their role."""
-    beside = relatives(config, fit)
-    return {role: f"results/evaluations/{other}.nc" for role, other in beside.items()}
+def read_beside(fit):
+    """What a fit is judged by besides its own evaluation: those of others by role, and its loss."""
+    files = {role: f"results/evaluations/{other}.nc" for role, other in RELATIVES[fit].items()}
+    return files | ({"loss": f"results/fits/{fit}/loss.csv"} if is_svi(fit) else {})
+
+
+def judged_by(fit):
+    """The settings of inference that diagnostics need."""
+    needed = "method", "target_accept", "max_tree_depth"
+    return {key: value for key, value in FITS[fit]["inference"].items() if key in needed}
 
 
 def updating(fit):
     """What an update is judged by: the roles of other fits, and where old and new data are."""
-    beside = [role for role in relatives(config, fit) if role != "reference"]
+    beside = [role for role in RELATIVES[fit] if role != "reference"]
     if fit not in UPDATED_FITS:
         return None
     sets = {set["name"]: set["intervals"] for set in config["data"]["observations"]}
@@ -97,7 +147,7 @@ def updating(fit):
 
 def update_and_relatives(fit):
     """The fit whose posterior is an update's prior, the update, and what it is judged beside."""
-    beside = relatives(config, fit)
+    beside = RELATIVES[fit]
     others = [beside[role] for role in ("joint", "alone") if role in beside]
     return [beside["source"], fit, *others]
 
@@ -117,9 +167,11 @@ def network(fit):
     return {"model": config["models"][model], "prior": prior}
 
 
-def settings(fit, *left_out):
-    inference = FITS[fit]["inference"]
-    return {key: value for key, value in inference.items() if key not in left_out}
+def settings(*left_out):
+    """A fit's settings of inference but those, as a function of the fit."""
+    return lambda fit: {
+        key: value for key, value in FITS[fit]["inference"].items() if key not in left_out
+    }
 
 
 def seed(fit, *part):
@@ -128,6 +180,17 @@ def seed(fit, *part):
     if given is None:
         return derived(config["seed"], fit, *part)
     return given if part in ((), (0,)) else derived(given, fit, *part)
+
+
+def chains_of(fit):
+    chains = range(FITS[fit]["inference"]["chains"])
+    return [f"results/fits/{fit}/chains/{chain}.nc" for chain in chains]
+
+
+def starts_of(fit):
+    inference = FITS[fit]["inference"]
+    starts = range(0, inference["starts"], inference["starts_per_job"])
+    return [f"results/fits/{fit}/starts/{start}.nc" for start in starts]
 
 
 def start_seeds(fit, first):
@@ -177,8 +240,21 @@ def posteriors():
     return expand("results/fits/{fit}/posterior.nc", fit=FITS)
 
 
-def parameters():
-    return expand("results/fits/{fit}/parameters.{end}", fit=SVI_FITS, end=["safetensors", "csv"])
+def parameters(fits):
+    """Of the variational ones among these fits."""
+    fits = filter(is_svi, fits)
+    return expand("results/fits/{fit}/parameters.{end}", fit=list(fits), end=["safetensors", "csv"])
+
+
+def groups_table():
+    """The table of groups as an output, where there are groups."""
+    table = report(
+        "results/tables/groups.csv",
+        category="5. Trust",
+        labels={"table": "groups"},
+        caption="../report/groups.rst",
+    )
+    return {"groups": table} if GROUPS else {}
 
 
 def predictions():
