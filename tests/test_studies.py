@@ -198,9 +198,7 @@ def test_a_study_runs_grows_and_is_reported(project):
     assert len(posteriors) == 4
 
     # Another replicate refits none of those that are there; a fit's own figure can be had.
-    config = yaml.safe_load(STUDY)
-    config["fits"]["study"]["replicates"] = 3
-    project.path("config/study.yaml").write_text(yaml.safe_dump(config))
+    project.path("config/study.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 3"))
     assert project.planned(*study) == Counter(dict.fromkeys(each, 2)) + shared
     picture = "results/figures/study-stddev_1-0.png"
     assert project.planned(picture, *study) == Counter(plot_fit=1)

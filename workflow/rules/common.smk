@@ -1,6 +1,7 @@
 import os
 import re
 import sys
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -21,12 +22,17 @@ from bnnflow.config import (
     prior_source,
     relatives,
 )
+from bnnflow.errors import FileError
 from bnnflow.provenance import digest, rules_in
 from bnnflow.seeds import derived
+from bnnflow.verification import VerificationError, verify
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
 
+
+# As it was given, for the manifest.
+GIVEN = deepcopy(dict(config))
 
 try:
     valid = checked(config, reserved=rules_in(WORKFLOW.parent))
@@ -194,10 +200,50 @@ def starts_of(fit):
 
 
 def start_seeds(fit, first):
-    """Seeds of the starts that are fitted together; the very first has the fit's own."""
+    """Seeds of the starts that are fitted together."""
     inference = FITS[fit]["inference"]
     last = min(first + inference["starts_per_job"], inference["starts"])
-    return [seed(fit, start) if start else seed(fit) for start in range(first, last)]
+    return [start_seed(fit, start) for start in range(first, last)]
+
+
+def start_seed(fit, start):
+    """Seed of a start; the first has the fit's own."""
+    return seed(fit, start) if start else seed(fit)
+
+
+def seeds():
+    """Of all jobs that draw random numbers, by their names."""
+    found = {f"data {name}": config["data"]["seed"] for name in observation_names(config)}
+    found["data held_out"] = held_out_seed()
+    for fit, own in FITS.items():
+        inference = own["inference"]
+        if is_svi(fit):
+            starts = range(inference["starts"])
+            found |= {f"{fit} start {start}": start_seed(fit, start) for start in starts}
+        else:
+            chains = range(inference["chains"])
+            found |= {f"{fit} chain {chain}": seed(fit, chain) for chain in chains}
+    return found
+
+
+def held_out_seed():
+    return derived(config["data"]["seed"], "held_out")
+
+
+def verified(manifest, cores):
+    """Make the results of a manifest again, with software found as it is here, and compare."""
+    methods = sorted(str(method) for method in workflow.deployment_settings.deployment_method)
+    deployment = ["--software-deployment-method", *methods] if methods else []
+    try:
+        return verify(
+            Path(manifest),
+            again=Path("verification"),
+            snakefile=WORKFLOW.resolve().parent / "Snakefile",
+            style=Path(style()),
+            options=["--cores", str(cores), *deployment],
+        )
+    except (FileError, VerificationError) as error:
+        raise WorkflowError(str(error)) from None
 
 
 def style():
@@ -263,6 +309,28 @@ def predictions():
 
 def figures():
     return expand("results/figures/{name}.{end}", name=figure_names(config), end=["png", "svg"])
+
+
+def tables():
+    names = ["metrics", "diagnostics", "verdicts", *(["groups"] if GROUPS else [])]
+    return expand("results/tables/{table}.csv", table=names)
+
+
+def results():
+    """All that a run makes, but logs, benchmarks and the report."""
+    judged = expand("results/fits/{fit}/{table}.csv", fit=FITS, table=["scores", "diagnostics"])
+    losses = expand("results/fits/{fit}/loss.csv", fit=list(filter(is_svi, FITS)))
+    singles = parameters(SINGLE_FITS)
+    return [
+        *data(),
+        *posteriors(),
+        *losses,
+        *singles,
+        *predictions(),
+        *judged,
+        *tables(),
+        *figures(),
+    ]
 
 
 def drawn(name, caption, category, **labels):

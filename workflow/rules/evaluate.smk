@@ -88,7 +88,8 @@ rule tables:
 rule check_verdicts:
     input:
         verdicts="results/tables/verdicts.csv",
-        others=[*data(), *parameters(SINGLE_FITS), *predictions(), *figures()],
+        others=results(),
+        manifest="results/manifest.json",
     output:
         touch("results/tables/verdicts.checked"),
     log:
