@@ -68,6 +68,7 @@ def fitted(*fits):
 
 
 RESULTS = {
+    "manifest.json",
     *(f"data/{name}.csv" for name in ("old", "new", "truth", "held_out")),
     *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts")),
     *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
@@ -114,8 +115,8 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    # Fits, extraction, data, prediction, diagnosis, oracle, tables.
-    expected = sum(posteriors(*FITS).values()) + 5 + 4 + 7 + 7 + 1 + 1 + sum(PLOTS.values())
+    # Fits, extraction, data, prediction, diagnosis, oracle, tables, manifest.
+    expected = sum(posteriors(*FITS).values()) + 5 + 4 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
 

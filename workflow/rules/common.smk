@@ -83,9 +83,11 @@ def place_of(entry):
     return "{fit}" if entry in GROUPS else entry
 
 
-def of_group(entry):
-    """What is added to the path of a group's log for each of its fits."""
-    return "/{fit}" if entry in GROUPS else ""
+def record(kind, rule, entry, *parts):
+    """Path of a log or a benchmark: one for each fit of a group, and each of its parts."""
+    member = ["{fit}"] if entry in GROUPS else []
+    end = {"logs": "log", "benchmarks": "tsv"}[kind]
+    return "/".join(["results", kind, rule, *member, *parts]) + f".{end}"
 
 
 def posterior_rule(entry):
@@ -318,19 +320,18 @@ def tables():
 
 def results():
     """All that a run makes, but logs, benchmarks and the report."""
-    judged = expand("results/fits/{fit}/{table}.csv", fit=FITS, table=["scores", "diagnostics"])
-    losses = expand("results/fits/{fit}/loss.csv", fit=list(filter(is_svi, FITS)))
-    singles = parameters(SINGLE_FITS)
-    return [
-        *data(),
+    variational = list(filter(is_svi, FITS))
+    own = ["guide.safetensors", "loss.csv"]
+    fits = [
+        *(part for fit in FITS for part in (starts_of if is_svi(fit) else chains_of)(fit)),
         *posteriors(),
-        *losses,
-        *singles,
-        *predictions(),
-        *judged,
-        *tables(),
-        *figures(),
+        *expand("results/fits/{fit}/{file}", fit=variational, file=own),
+        *parameters(SINGLE_FITS),
+        *expand("results/fits/{fit}/{table}.csv", fit=FITS, table=["scores", "diagnostics"]),
+        *expand("results/evaluations/{fit}.nc", fit=FITS),
+        "results/evaluations/oracle.csv",
     ]
+    return [*data(), *fits, *predictions(), *tables(), *figures()]
 
 
 def drawn(name, caption, category, **labels):

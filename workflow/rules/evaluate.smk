@@ -13,9 +13,9 @@ for entry, fits in ENTRIES.items():
             scores=f"results/fits/{place_of(entry)}/scores.csv",
             diagnostics=f"results/fits/{place_of(entry)}/diagnostics.csv",
         log:
-            f"results/logs/diagnose_{entry}{of_group(entry)}.log",
+            record("logs", f"diagnose_{entry}", entry),
         benchmark:
-            f"results/benchmarks/diagnose_{entry}{of_group(entry)}.tsv"
+            record("benchmarks", f"diagnose_{entry}", entry)
         wildcard_constraints:
             fit=fit_of([entry]),
         conda:

@@ -11,9 +11,9 @@ for entry, fits in ENTRIES.items():
             output:
                 f"results/fits/{place_of(entry)}/chains/{{chain}}.nc",
             log:
-                f"results/logs/{entry}_chain{of_group(entry)}/{{chain}}.log",
+                record("logs", f"{entry}_chain", entry, "{chain}"),
             benchmark:
-                f"results/benchmarks/{entry}_chain{of_group(entry)}/{{chain}}.tsv"
+                record("benchmarks", f"{entry}_chain", entry, "{chain}")
             wildcard_constraints:
                 fit=fit_of([entry]),
                 chain=NUMBER,
@@ -41,9 +41,9 @@ for entry, fits in ENTRIES.items():
             output:
                 f"results/fits/{place_of(entry)}/posterior.nc",
             log:
-                f"results/logs/{posterior_rule(entry)}{of_group(entry)}.log",
+                record("logs", posterior_rule(entry), entry),
             benchmark:
-                f"results/benchmarks/{posterior_rule(entry)}{of_group(entry)}.tsv"
+                record("benchmarks", posterior_rule(entry), entry)
             wildcard_constraints:
                 fit=fit_of([entry]),
             conda:
@@ -64,9 +64,9 @@ for entry, fits in ENTRIES.items():
             output:
                 f"results/fits/{place_of(entry)}/starts/{{start}}.nc",
             log:
-                f"results/logs/{entry}_start{of_group(entry)}/{{start}}.log",
+                record("logs", f"{entry}_start", entry, "{start}"),
             benchmark:
-                f"results/benchmarks/{entry}_start{of_group(entry)}/{{start}}.tsv"
+                record("benchmarks", f"{entry}_start", entry, "{start}")
             wildcard_constraints:
                 fit=fit_of([entry]),
                 start=NUMBER,
@@ -99,9 +99,9 @@ for entry, fits in ENTRIES.items():
                 guide=f"results/fits/{place_of(entry)}/guide.safetensors",
                 loss=f"results/fits/{place_of(entry)}/loss.csv",
             log:
-                f"results/logs/{posterior_rule(entry)}{of_group(entry)}.log",
+                record("logs", posterior_rule(entry), entry),
             benchmark:
-                f"results/benchmarks/{posterior_rule(entry)}{of_group(entry)}.tsv"
+                record("benchmarks", posterior_rule(entry), entry)
             wildcard_constraints:
                 fit=fit_of([entry]),
             conda:
@@ -126,9 +126,9 @@ for entry, fits in ENTRIES.items():
                     caption="../report/parameters.rst",
                 ),
             log:
-                f"results/logs/extract_parameters_{entry}{of_group(entry)}.log",
+                record("logs", f"extract_parameters_{entry}", entry),
             benchmark:
-                f"results/benchmarks/extract_parameters_{entry}{of_group(entry)}.tsv"
+                record("benchmarks", f"extract_parameters_{entry}", entry)
             wildcard_constraints:
                 fit=fit_of([entry]),
             conda:
