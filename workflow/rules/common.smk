@@ -87,7 +87,7 @@ def record(kind, rule, entry, *parts):
     """Path of a log or a benchmark: one for each fit of a group, and each of its parts."""
     member = ["{fit}"] if entry in GROUPS else []
     end = {"logs": "log", "benchmarks": "tsv"}[kind]
-    return "/".join(["results", kind, rule, *member, *parts]) + f".{end}"
+    return f"{Path('results', kind, rule, *member, *parts)}.{end}"
 
 
 def posterior_rule(entry):
