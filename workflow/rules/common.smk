@@ -127,8 +127,14 @@ def datasets_of(fit):
 
 
 def read_beside(fit):
-    """What a fit is judged by besides its own evaluation: those of others by role, and its loss."""
+    """What a fit is judged by besides its own evaluation: those of others by role, what has been
+    found of those that serve as a yardstick, and its loss."""
     files = {role: f"results/evaluations/{other}.nc" for role, other in RELATIVES[fit].items()}
+    files |= {
+        f"{role}_diagnostics": f"results/fits/{other}/diagnostics.csv"
+        for role, other in RELATIVES[fit].items()
+        if role != "source"
+    }
     return files | ({"loss": f"results/fits/{fit}/loss.csv"} if is_svi(fit) else {})
 
 
@@ -139,18 +145,16 @@ def judged_by(fit):
 
 
 def updating(fit):
-    """What an update is judged by: the roles of other fits, and where old and new data are."""
-    beside = [role for role in RELATIVES[fit] if role != "reference"]
+    """Where the old and the new data of an update are."""
     if fit not in UPDATED_FITS:
         return None
     sets = {set["name"]: set["intervals"] for set in config["data"]["observations"]}
     new = FITS[fit]["data"]
     old = [name for name in learnt_data(FITS, fit) if name not in new]
-    places = {
+    return {
         place: [interval[:2] for name in names for interval in sets[name]]
         for place, names in (("old", old), ("new", new))
     }
-    return {"beside": beside, **places}
 
 
 def update_and_relatives(fit):
@@ -273,9 +277,13 @@ def data_of(fits):
 
 
 def panels(fits, observations=None):
-    """Titles and data of the pictures of fits; the data that each has learnt from, or the given."""
+    """Names, titles and data of the pictures of fits; the data that each has learnt from, or the given."""
     return [
-        {"title": FITS[fit]["title"], "observations": observations or data_of([fit])}
+        {
+            "fit": fit,
+            "title": FITS[fit]["title"],
+            "observations": observations or data_of([fit]),
+        }
         for fit in fits
     ]
 

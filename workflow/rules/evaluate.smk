@@ -22,7 +22,7 @@ for entry, fits in ENTRIES.items():
             "../../envs/base.yaml"
         params:
             inference=of_fit(judged_by, entry),
-            reference=of_fit(lambda fit: RELATIVES[fit].get("reference"), entry),
+            beside=of_fit(RELATIVES.get, entry),
             learning=of_fit(updating, entry),
             regions=config["evaluation"]["regions"],
             limits=config["diagnostics"],

@@ -11,7 +11,7 @@ import jsonschema
 import numpy as np
 import yaml
 
-from . import studies
+from . import limits, studies
 
 HELP = "config/README.md explains every key"
 # What the samplers can learn in the warm-up.
@@ -292,6 +292,9 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         for i, entry in enumerate(shown):
             if entry not in observations:
                 yield f"figures.data.{name}[{i}]: {_unknown(entry, 'observations', observations)}"
+
+    for fault in limits.faults(config["diagnostics"]):
+        yield f"diagnostics.{fault}"
 
     for key in ("xlim", "ylim"):
         low, high = figures[key]
