@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 import xarray as xr
 
-from bnnflow import datasets, diagnostics, posterior, predictions, scores, verdicts
+from bnnflow import datasets, diagnostics, files, posterior, predictions, scores, verdicts
 
 regions, limits = snakemake.params.regions, snakemake.params.limits
 inference, update = snakemake.params.inference, snakemake.params.learning
@@ -53,5 +53,6 @@ if update:
 findings += diagnostics.of_scores(table, limits)
 
 scores.write(table, snakemake.output.scores)
-diagnostics.table(findings).to_csv(snakemake.output.diagnostics, index=False, float_format="%.6g")
+found = diagnostics.table(findings)
+files.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(finding.verdict for finding in findings))

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from . import files
+
 Region = Sequence[tuple[float, float]]
 
 # Central intervals whose coverage is reported, and those over which calibration is judged.
@@ -64,7 +66,7 @@ def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write such a table as CSV."""
-    table.to_csv(path, index=False, float_format="%.6g")
+    files.write_table(table, path, float_format="%.6g")
 
 
 def within(x: np.ndarray, intervals: Region) -> np.ndarray:
