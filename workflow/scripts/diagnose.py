@@ -13,12 +13,16 @@ inference, update = snakemake.params.inference, snakemake.params.learning
 
 
 def _evaluation(path: str) -> xr.Dataset:
-    return predictions.read(path, "an evaluation", (*scores.VARIABLES, *scores.PROBES))
+    return predictions.read(path, "an evaluation", scores.VARIABLES | scores.PROBES)
 
 
 own = _evaluation(snakemake.input.evaluation)
 table = scores.table(own, regions)
-tree = posterior.read(snakemake.input.posterior)
+needed = {
+    "nuts": ["posterior/sigma", *(f"sample_stats/{name}" for name in diagnostics.TRAJECTORY)],
+    "svi": ["sample_stats/lp", "sample_stats/log_q", "starts/elbo"],
+}[inference["method"]]
+tree = posterior.read(snakemake.input.posterior, needed)
 stats = {name: array.to_numpy() for name, array in tree["sample_stats"].data_vars.items()}
 x, points = own["probe_x"].to_numpy(), own["x"].to_numpy()
 

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from . import files
-from .errors import FileError
 
 Interval = tuple[float, float, int]
 
@@ -55,13 +54,4 @@ def read(path: str | Path, columns: Sequence[str] = ("x", "y")) -> pd.DataFrame:
     Raises:
         FileError: if the file is damaged or something else.
     """
-    try:
-        table = pd.read_csv(path, dtype=float)
-    except (ValueError, OSError) as error:
-        raise FileError(path, "a table of numbers", error) from error
-    if list(table.columns) != list(columns) or table.empty:
-        found = f"it has {len(table)} rows of {', '.join(table.columns)}"
-        raise FileError(path, f"a table with the columns {', '.join(columns)}", found)
-    if not np.isfinite(table.to_numpy()).all():
-        raise FileError(path, "a table of finite numbers", "some are missing or infinite")
-    return table
+    return files.numbers(path, columns)

@@ -14,6 +14,9 @@ from .scores import Region, within
 # Draws that a Pareto fit needs, and a chain.
 FEWEST_WEIGHTS, FEWEST_DRAWS = 100, 8
 
+# Statistics of NUTS that are judged.
+TRAJECTORY = ("diverging", "tree_depth", "energy", "acceptance_rate")
+
 Limits = Mapping[str, tuple[float, float]]
 
 
