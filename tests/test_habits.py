@@ -52,8 +52,8 @@ def jobs():
 
 def test_what_is_imported_is_required_and_pinned():
     unused = required() - imported("workflow")
-    # Only imported by Snakemake, h5netcdf and, for its report, by Snakemake again.
-    assert unused == {"snakemake", "h5netcdf", "h5py", "docutils", "pygments"}
+    # Only imported by Snakemake, xarray and, for its report, by Snakemake again.
+    assert unused == {"snakemake", "h5netcdf", "docutils", "pygments"}
     assert imported("workflow") <= required()
     assert imported("tests") <= required() | required("requirements-dev.txt")
     assert required() <= set(pins("requirements.lock"))

@@ -89,19 +89,22 @@ def numbers(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         FileError: if the file is damaged or something else.
     """
-    expected = f"a table with the columns {', '.join(columns)}"
+    expected = f"a table of numbers with the columns {', '.join(columns)}"
     data = _lines(path, expected)
     header, *_ = data.split(b"\n", 1)
     if header.rstrip(b"\r") != ",".join(columns).encode():
         raise FileError(path, expected, f"it begins with {header[:80].decode(errors='replace')!r}")
+    if strange := data[len(header) :].translate(None, b"0123456789+-.eE,\r\n"):
+        shown = strange[:80].decode(errors="replace")
+        raise FileError(path, expected, f"it has {shown!r}, of which no finite number is made")
     rows = data.count(b"\n") - 1
     if not rows or data.count(b",") != (rows + 1) * (len(columns) - 1):
         raise FileError(path, expected, f"it has {rows} rows, or a row with too many or few values")
     try:
-        # Nothing is quoted, nothing left out, no first column is an index.
-        form = {"quoting": csv.QUOTE_NONE, "skip_blank_lines": False, "index_col": False}
+        # No line is left out, and no first column is an index.
+        form = {"skip_blank_lines": False, "index_col": False}
         table = pd.read_csv(io.BytesIO(data), dtype=float, **form)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise FileError(path, expected, error) from error
     if not np.isfinite(table.to_numpy()).all():
         raise FileError(path, expected, "some numbers are missing or infinite")

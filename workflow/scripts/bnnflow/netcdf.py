@@ -28,7 +28,7 @@ Groups = dict[str, xr.Dataset]
 
 # What a file may cost besides the memory of its content: bytes, seconds of the processor at the
 # least, and bytes a second.
-MEMORY, SECONDS, SPEED = 256 << 20, 20, 20 << 20
+MEMORY, SECONDS, SPEED = 256 << 20, 5, 20 << 20
 
 # The most that a file may hold of these, and the largest attribute in bytes.
 VARIABLES, ATTRIBUTE = 10_000, 1 << 16
@@ -139,7 +139,8 @@ def _limit(size: int) -> None:
         used = int(pages.read_text().split()[0]) * mmap.PAGESIZE
         limits[resource.RLIMIT_AS] = used + MEMORY
     for kind, limit in limits.items():
-        resource.setrlimit(kind, (limit, limit))
+        # At the hard limit of time a process is killed without a word.
+        resource.setrlimit(kind, (limit, limit + 1))
 
 
 def found(path: str, memory: mmap.mmap, size: int) -> dict:
@@ -238,7 +239,7 @@ def _dims(name: str, stored: h5py.Dataset, folder: str) -> list[str]:
     if not stored.shape:
         return []
     links = _attribute(stored, "DIMENSION_LIST")
-    if len(links) != len(stored.shape):
+    if links is None or len(links) != len(stored.shape):
         raise _RefusedError(f"{name} has other dimensions than its shape")
     dims = [h5py.h5r.get_name(one, stored.id).decode() for (one,) in links]
     if not all(dim.startswith(folder) and files.is_name(dim[len(folder) :]) for dim in dims):

@@ -13,7 +13,6 @@ from safetensors.numpy import save
 from . import files
 from .errors import FileError
 
-
 EXPECTED = "parameters of a fit"
 # Bytes, of names, shapes and sites.
 HEADER = 4 << 20
