@@ -54,8 +54,8 @@ def jobs():
 
 def test_what_is_imported_is_required_and_pinned():
     unused = required() - imported("workflow")
-    # Only imported by Snakemake, h5netcdf and, for its report, by Snakemake again.
-    assert unused == {"snakemake", "h5netcdf", "h5py", "docutils", "pygments"}
+    # Only imported by Snakemake, xarray and, for its report, by Snakemake again.
+    assert unused == {"snakemake", "h5netcdf", "docutils", "pygments"}
     assert imported("workflow") <= required()
     assert imported("tests") <= required() | required("requirements-dev.txt")
     assert required() <= set(pins("requirements.lock"))
@@ -106,6 +106,12 @@ def test_nothing_is_ever_unpickled():
         assert not re.search(r"pickle|torch\.load|joblib|yaml\.load\(|\beval\(|\bexec\(", code), (
             path
         )
+
+
+def test_every_file_is_written_beside_its_place():
+    direct = r"\.(to_csv|savefig|save_file)\((?!part\b)|(?<!\bpart)\.write_(text|bytes)\("
+    for path in (ROOT / "workflow/scripts").rglob("*.py"):
+        assert not re.search(direct, path.read_text(encoding="utf-8")), path
 
 
 def test_the_generated_documentation_is_fresh():

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from . import files
 from .scores import CALIBRATION
 
 MEAN = "predictive mean"
@@ -104,7 +105,10 @@ def styled(path: str | Path) -> Iterator[None]:
 def save(figure: Figure, *paths: str) -> None:
     """Save in the format of every path's ending; the same figure gives the same bytes."""
     for path in paths:
-        figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
+        form = Path(path).suffix[1:]
+        with files.whole(path) as part:
+            metadata = {"Date": None} if form == "svg" else None
+            figure.savefig(part, format=form, metadata=metadata)
 
 
 def data(frame: Frame, observations: dict[str, pd.DataFrame]) -> Figure:
