@@ -438,20 +438,23 @@ def in_a_child(action):
     return child
 
 
-@pytest.mark.parametrize("moment", ["written", "synced"])
-def test_a_write_that_is_killed_leaves_the_one_before(path, monkeypatch, caplog, moment):
+@pytest.mark.parametrize("moment", ["while writing", "before renaming"])
+def test_a_write_that_is_killed_leaves_the_one_before(path, caplog, moment):
     def dying():
-        sync, times = os.fsync, count(1)
+        sync, rename, times = os.fsync, Path.replace, count(1)
 
-        def killed(file):
-            if moment == "synced":
-                sync(file)
-            if next(times) == 5:
-                if moment == "written":
-                    os.ftruncate(file, os.fstat(file).st_size // 2)
+        def synced(file):
+            if moment == "while writing" and next(times) == 5:
+                os.ftruncate(file, os.fstat(file).st_size // 2)
                 os.kill(os.getpid(), signal.SIGKILL)
+            sync(file)
 
-        os.fsync, checkpoints.SHARE = killed, np.inf
+        def renamed(file, target):
+            if moment == "before renaming" and next(times) == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return rename(file, target)
+
+        os.fsync, Path.replace, checkpoints.SHARE = synced, renamed, np.inf
         fitted(Checkpoint(path, seconds=0))
 
     _, status = os.waitpid(in_a_child(dying), 0)

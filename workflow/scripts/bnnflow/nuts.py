@@ -182,7 +182,7 @@ def _changing(kernel: "_Kernel") -> dict[str, tuple[object, tuple[str, ...]]]:
     """Numbers and tensors by which one iteration of Pyro's sampler depends on those before."""
     adapter = kernel._adapter
     (covariance,) = adapter.mass_matrix_adapter._adapt_scheme.values()
-    averages = ("prox_center", "_t", "_x_t", "_x_avg", "_g_avg")
+    averages = ("prox_center", "_t", "_x_avg", "_g_avg")
     return {
         "kernel": (kernel, ("_t", "_accept_cnt", "_mean_accept_prob")),
         "adapter": (adapter, ("step_size", "_current_window")),
@@ -198,10 +198,9 @@ def _state(kernel: "_Kernel") -> Position:
     state = {"z": position["z"], "potential": potential, "grad": grads["z"]}
     state["inverse_mass"] = inverse_mass
     for part, (owner, names) in _changing(kernel).items():
-        # A step size that has never been adapted has no such averages.
-        for name in (name for name in names if name in vars(owner)):
-            # Of a number, in double precision.
+        for name in names:
             value = getattr(owner, name)
+            # A number keeps its double precision.
             state[f"{part}.{name}"] = value if isinstance(value, Tensor) else np.array(value)
     state = {name: torch.as_tensor(value).clone() for name, value in state.items()}
     return state | {"stream": torch.get_rng_state()}
@@ -214,8 +213,8 @@ def _restore(kernel: "_Kernel", state: Position) -> None:
     kernel.mass_matrix_adapter.inverse_mass_matrix = {names: state["inverse_mass"]}
     for part, (owner, names) in _changing(kernel).items():
         for name in names:
-            if (value := state.get(f"{part}.{name}")) is not None:
-                setattr(owner, name, value if value.dim() else value.item())
+            value = state[f"{part}.{name}"]
+            setattr(owner, name, value if value.dim() else value.item())
     torch.set_rng_state(state["stream"])
 
 
