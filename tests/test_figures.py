@@ -33,7 +33,7 @@ def panel(title="A fit", names=("old",)):
         }
     )
     tables = {name: pd.DataFrame({"x": [0.0, 0.5], "y": [0.1, 0.4]}) for name in names}
-    return figures.Panel(title, tables, predictions)
+    return figures.Panel("mine", title, tables, predictions)
 
 
 def legend(axes):
@@ -91,18 +91,19 @@ def test_a_data_set_has_the_same_colour_in_every_panel():
 def test_a_sheet_has_a_panel_for_each_fit_and_one_legend(count):
     panels = [panel(f"fit {i}", ("old", "new")[: 1 + (i == 1)]) for i in range(count)]
     figure = figures.sheet(FRAME, panels, columns=2)
-    assert [axes.get_title() for axes in figure.axes][:count] == [p.title for p in panels]
+    titles = [axes.get_title(loc="left") for axes in figure.axes][:count]
+    assert titles == [f"mine: {p.title}" for p in panels]
     legends = figure.legends + [axes.get_legend() for axes in figure.axes if axes.get_legend()]
     (only,) = legends
     labels = [text.get_text() for text in only.get_texts()]
     assert labels.count("old observations") == 1
     assert "new observations" in labels
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     box = only.get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
-    last_row = range(2 * ((count - 1) // 2), count)
-    assert all(figure.axes[i].get_xlabel() == "x" for i in last_row)
+    # The last of either column.
+    assert all(figure.axes[i].get_xlabel() == "x" for i in range(count - 2, count))
     assert all(axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes[:count])
 
 
@@ -114,9 +115,11 @@ def test_the_loss_and_the_parts_of_it_that_are_compared():
     spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
     assert spans == [(161, 181), (181, 200)]
     (axes,) = figures.loss("A fit", steps[:1], losses[:1], compared=0).axes
-    axes.figure.canvas.draw()
+    axes.figure.draw_without_rendering()
 
 
+SIMULATED = {"all": np.random.default_rng(2).beta(5, 5, size=(200, 19))}
+SIMULATED["all"].sort(axis=1)
 FAILS = ("fail", "R-hat of the function (gap); divergences")
 
 
@@ -131,15 +134,42 @@ def test_a_fit_that_does_not_pass_says_so_on_its_face():
         for figure in (
             figures.predictive(FRAME, replace(panel(), verdict=verdict)),
             figures.chains("A fit", *traces, verdict),
-            figures.calibration("A fit", pit, verdict),
+            figures.calibration("A fit", pit, SIMULATED, verdict),
             figures.loss("A fit", steps, steps, 20, verdict),
         ):
-            assert figure.axes[0].get_title(loc="left").replace("\n", " ") == said
-            assert figure.get_suptitle() == "A fit"
-    both = [replace(panel(), verdict=FAILS), panel()]
-    first, second = figures.sheet(FRAME, both, columns=2).axes[:2]
-    assert [t.get_text().replace("\n", " ") for t in first.texts] == [f"FAIL: {FAILS[1]}"]
-    assert not second.texts
+            texts = [text for text in figure.texts if text is not figure._suptitle]
+            assert [text.get_text().replace("\n", " ") for text in texts] == [said] * bool(said)
+            assert figure.get_suptitle().rstrip() == "A fit"
+            figure.draw_without_rendering()
+            for text in texts:
+                box = text.get_window_extent()
+                assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+                # Below the title and above what is drawn.
+                assert box.y1 < figure.bbox.height - 14 / 72 * figure.dpi
+                assert all(box.y0 > axes.get_tightbbox().y1 for axes in figure.axes)
+
+
+@pytest.mark.parametrize("lines", [1, 4])
+def test_verdicts_stand_above_the_panels_of_a_sheet(lines):
+    told = ("fail", "; ".join(["a diagnostic of a rather long name (everywhere)"] * lines))
+    panels = [replace(panel(), verdict=told), panel(), panel()]
+    figure = figures.sheet(FRAME, panels, columns=2)
+    figure.draw_without_rendering()
+    first, second, third = figure.axes[:3]
+    (text,) = first.texts
+    assert text.get_text().replace("\n", " ") == f"FAIL: {told[1]}"
+    assert not any(t.get_text() for t in (*second.texts, *third.texts))
+    box, title = text.get_window_extent(), first._left_title.get_window_extent()
+    assert first.bbox.y1 < box.y0 < box.y1 <= title.y0
+    assert box.x1 <= second.bbox.x0
+    # The next row's is below this one's labels.
+    assert third._left_title.get_window_extent().y1 < first.get_tightbbox().y0
+
+
+def test_what_belongs_together_is_not_broken():
+    assert figures._worded(("fail", "a; b; 5 more"), 15) == "FAIL: a; b;\n5\u00a0more"
+    assert figures._worded(("warn", "+0.1 ± 0.2 nats"), 12) == "WARN:\n+0.1\u00a0±\u00a00.2\nnats"
+    assert figures._worded(("", ""), 12) == ""
 
 
 def test_traces_and_ranks_of_chains():
@@ -172,23 +202,54 @@ def test_ranks_of_a_single_chain_are_of_its_halves():
     assert (first.values + second.values == 2).all()
     for draws in (1, 2, 7):
         few = function[:, :draws]
-        figures.chains("A fit", few, np.zeros(1), {"all": 0.0}, ("", "")).canvas.draw()
+        figures.chains("A fit", few, np.zeros(1), {"all": 0.0}, ("", "")).draw_without_rendering()
 
 
-def test_coverage_is_on_the_diagonal_of_a_calibrated_fit():
+def test_calibration_is_drawn_region_by_region():
     pit = {"good": (np.arange(1000) + 0.5) / 1000, "sure": np.repeat([0.0, 1.0], 500)}
-    left, right = figures.calibration("A fit", pit, ("", "")).axes
-    good, sure = (line.get_ydata() for line in right.lines[:2])
-    np.testing.assert_allclose(good, np.linspace(0, 1, 101), atol=1e-3)
-    assert (sure[:-1] == 0).all()
-    flat, heaped = (patch.get_data().values for patch in left.patches)
+    simulated = dict.fromkeys(pit, SIMULATED["all"])
+    figure = figures.calibration("A fit", pit, simulated, ("", ""))
+    heights, sure_heights, below, sure_below, inside, sure_inside = figure.axes
+    assert [axes.get_title() for axes in (heights, sure_heights)] == list(pit)
+    flat, heaped = (axes.patches[1].get_data().values for axes in (heights, sure_heights))
     np.testing.assert_allclose(flat, 1)
-    assert heaped.tolist() == [5, *[0] * 8, 5]
+    np.testing.assert_allclose(heaped, [5, *[0] * 8, 5])
+    np.testing.assert_allclose(below.lines[0].get_ydata(), 0, atol=1e-3)
+    np.testing.assert_allclose(inside.lines[0].get_ydata(), np.linspace(0, 1, 101), atol=1e-3)
+    assert (sure_inside.lines[0].get_ydata()[:-1] == 0).all()
+    levels = np.linspace(0, 1, 101)
+    np.testing.assert_allclose(sure_below.lines[0].get_ydata()[:-1], (0.5 - levels)[:-1])
+
+
+def test_bands_of_calibration_are_those_of_simulated_sets():
+    """Of one set, each of three bands is that set itself."""
+    shares = np.linspace(0.05, 0.95, 19) ** 2
+    figure = figures.calibration("A fit", {"all": np.array([0.5])}, {"all": shares[None]}, ("", ""))
+    heights, below, inside = figure.axes
+    edges = np.linspace(0, 1, 11)
+    np.testing.assert_allclose(heights.patches[0].get_data().values, np.diff(edges**2) * 10)
+    for axes, curve in ((below, lambda p: p**2 - p), (inside, lambda p: p)):
+        # The share within (1 ± p) / 2 of the distribution p² is p.
+        x, y = axes.collections[0].get_paths()[0].vertices.T
+        np.testing.assert_allclose(y, curve(x), atol=1e-12)
+
+
+def test_an_envelope_holds_95_of_100_curves_as_a_whole():
+    random = np.random.default_rng(3)
+    for curves in (random.normal(size=(1000, 20)), random.integers(0, 3, size=(1000, 4))):
+        low, high = figures.envelope(curves)
+        held = ((low <= curves) & (curves <= high)).all(axis=1).mean()
+        assert held >= 0.95
+    # Single places hold more, or the whole would hold less.
+    curves = random.normal(size=(1000, 20))
+    low, high = figures.envelope(curves)
+    assert 0.95 <= ((low <= curves) & (curves <= high)).all(axis=1).mean() < 0.97
+    assert ((low <= curves) & (curves <= high)).mean() > 0.99
 
 
 def test_scores_have_errors_and_verdicts():
     rows = [
-        (fit, region, metric, value, 0.3, 0.4)
+        (fit, region, metric, 0.9 if metric == "coverage_95" else value, 0.3, 0.4)
         for fit, value in (("mine", -2.0), ("oracle", 2.0))
         for region in ("data", "gap")
         for metric in ("lppd", "crps", "rmse_function", "coverage_95")
@@ -200,6 +261,9 @@ def test_scores_have_errors_and_verdicts():
     (bars,) = lppd.containers[0].lines[2]
     np.testing.assert_allclose(bars.get_segments()[0][:, 0], [-3.0, -1.0])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["data", "gap"]
+    # Where coverage ends its error does.
+    (bars,) = figure.axes[3].containers[0].lines[2]
+    assert bars.get_segments()[0][:, 0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("end", ["png", "svg"])

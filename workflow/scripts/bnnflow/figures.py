@@ -20,6 +20,7 @@ from matplotlib import rc_context, rc_params_from_file, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from . import files
 from .scores import CALIBRATION
@@ -27,7 +28,7 @@ from .scores import CALIBRATION
 MEAN = "predictive mean"
 TOTAL, EPISTEMIC = "± 2 sd, total", "± 2 sd, epistemic"
 
-BY_CHANCE = "95 % of data sets of the fit's own"
+BY_CHANCE = "95 % of data sets made by the fit itself"
 
 # Of ranks, at most, and how many of a chain's draws are to fall to each.
 RANK_BINS, FEWEST_IN_BIN = 20, 5
@@ -128,8 +129,7 @@ def predictive(frame: Frame, panel: Panel) -> Figure:
     figure = Figure(figsize=(width, 1.2 * height))
     axes = figure.subplots()
     _draw_panel(axes, frame, panel)
-    figure.suptitle(panel.title, parse_math=False)
-    _announce(axes, panel.verdict)
+    _head(figure, panel.title, panel.verdict)
     _legend_below(figure, *axes.get_legend_handles_labels())
     return figure
 
@@ -138,19 +138,19 @@ def sheet(frame: Frame, panels: list[Panel], columns: int) -> Figure:
     """Predictive means and bands of many fits, on the same axes, with one legend."""
     rows = math.ceil(len(panels) / columns)
     width, height = (1.45 / columns * side for side in rcParams["figure.figsize"])
-    told = [_worded(panel.verdict, 13.5 * (width - 0.8)) for panel in panels]
-    lines = 1 + max(text.count("\n") + 1 if text else 0 for text in told)
-    figure = Figure(figsize=(width * columns, (height + 0.16 * lines) * rows))
+    told = [_worded(panel.verdict, 15 * (width - 0.8)) for panel in panels]
+    room = 11 * max(text.count("\n") + 1 if text else 0 for text in told)
+    figure = Figure(figsize=(width * columns, (height + room / 72) * rows))
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
     legend = {}
     for axes, panel, verdict in zip(grid, panels, told, strict=False):
         _draw_panel(axes, frame, panel)
         # The verdict is written from below the title downwards, so that titles of a row align.
         heading = textwrap.shorten(f"{panel.fit}: {panel.title}", 70, placeholder=" …")
-        axes.set_title(heading, loc="left", pad=4 + 10.5 * (lines - 1), parse_math=False)
+        axes.set_title(heading, loc="left", pad=8 + room, parse_math=False)
         style = {"fontsize": "x-small", "color": ALARM.get(panel.verdict[0]), "parse_math": False}
         above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
-        axes.annotate(verdict, (0, 1), (0, 3 + 10.5 * (lines - 1)), **above, **style)
+        axes.annotate(verdict, (0, 1), (0, 3 + room), **above, **style)
         axes.label_outer()
         # So that rows are equally high where the last one is not full.
         axes.xaxis.set_tick_params(labelbottom=True)
@@ -167,7 +167,7 @@ def sheet(frame: Frame, panels: list[Panel], columns: int) -> Figure:
         grid[len(panels)].legend(legend.values(), legend.keys(), loc="center")
     else:
         _legend_below(figure, list(legend.values()), list(legend))
-    figure.get_layout_engine().set(wspace=0.05)
+    figure.get_layout_engine().set(wspace=0.05, hspace=0.06)
     return figure
 
 
@@ -221,11 +221,10 @@ def chains(
         trace.locator_params(axis="x", integer=True)
     grid[-1, 0].set_xlabel("draw")
     grid[-1, 1].set_xlabel("rank among all draws")
-    figure.suptitle(title, parse_math=False)
+    _head(figure, title, verdict)
     if count > 1:
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(count, 6))
-    _announce(grid[0, 0], verdict)
     return figure
 
 
@@ -291,8 +290,7 @@ def calibration(
     grid[0, 0].set_ylim(bottom=0)
     grid[2, 0].set_ylim(0, 1)
     _legend_below(figure, *grid[1, 0].get_legend_handles_labels())
-    figure.suptitle(title, parse_math=False)
-    _announce(grid[0, 0], verdict)
+    _head(figure, title, verdict)
     return figure
 
 
@@ -466,9 +464,8 @@ def loss(
         ends = steps[-2 * compared], steps[-compared], steps[-1]
         axes.axvspan(*ends[:2], alpha=0.15, **parts)
         axes.axvspan(*ends[1:], alpha=0.3, label="compared parts", **parts)
-    _announce(axes, verdict)
+    _head(figure, title, verdict)
     axes.set_yscale("symlog", linthresh=1)
-    figure.suptitle(title, parse_math=False)
     axes.set(xlabel="step", ylabel="−ELBO per observation, nats")
     axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -510,20 +507,24 @@ def _draw_panel(axes: Axes, frame: Frame, panel: Panel) -> None:
     _finish(axes, frame)
 
 
-def _announce(axes: Axes, verdict: tuple[str, str]) -> None:
-    """The verdict on a fit that does not pass, above the picture."""
-    if verdict[0]:
-        style = {"fontsize": "small", "color": ALARM[verdict[0]], "parse_math": False}
-        width = axes.figure.get_figwidth() - 1
-        axes.set_title(_worded(verdict, 14 * width), loc="left", **style)
+def _head(figure: Figure, title: str, verdict: tuple[str, str]) -> None:
+    """The title, and below it the verdict on a fit that does not pass."""
+    text = _worded(verdict, 13.5 * figure.get_figwidth())
+    # Empty lines of the title are the room for the smaller lines of the verdict.
+    room = math.ceil(0.75 * (text.count("\n") + 1)) if text else 0
+    title = figure.suptitle(title + "\n" * room, parse_math=False)
+    below = ScaledTranslation(0.1, -1.6 * title.get_fontsize() / 72, figure.dpi_scale_trans)
+    style = {"fontsize": "small", "color": ALARM.get(verdict[0]), "parse_math": False}
+    if text:
+        figure.text(0, 1, text, va="top", transform=figure.transFigure + below, **style)
 
 
 def _worded(verdict: tuple[str, str], width: float) -> str:
     """A verdict in lines of so many letters; empty where there is none to tell."""
     name, reason = verdict
     text = f"{name.upper()}: {reason}" if name else ""
-    # The number of others, and a number and its unit, stay together.
-    text = re.sub(r"(\d) (more|nats)\b", "\\1\u00a0\\2", text)
+    # The number of others, and a number and its error, stay together.
+    text = re.sub(r" (more\b|± ?)", lambda found: "\u00a0" + found[1].replace(" ", "\u00a0"), text)
     return "\n".join(textwrap.wrap(text, round(width)))
 
 
