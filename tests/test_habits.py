@@ -108,6 +108,12 @@ def test_nothing_is_ever_unpickled():
         )
 
 
+def test_every_file_is_written_beside_its_place():
+    direct = r"\.(to_csv|savefig|save_file)\((?!part\b)|(?<!\bpart)\.write_(text|bytes)\("
+    for path in (ROOT / "workflow/scripts").rglob("*.py"):
+        assert not re.search(direct, path.read_text(encoding="utf-8")), path
+
+
 def test_the_generated_documentation_is_fresh():
     command = [sys.executable, "workflow/document.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

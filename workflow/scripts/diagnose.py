@@ -7,7 +7,7 @@ jobs.start(snakemake)
 import pandas as pd
 import xarray as xr
 
-from bnnflow import datasets, diagnostics, posterior, predictions, scores, verdicts
+from bnnflow import datasets, diagnostics, files, posterior, predictions, scores, verdicts
 
 regions, limits = snakemake.params.regions, snakemake.params.limits
 inference, update = snakemake.params.inference, snakemake.params.learning
@@ -68,5 +68,6 @@ if update:
 findings += diagnostics.of_calibration(scores.errors(table), scores.by_chance(own), limits)
 
 scores.write(table, snakemake.output.scores)
-diagnostics.table(findings).to_csv(snakemake.output.diagnostics, index=False, float_format="%.6g")
+found = diagnostics.table(findings)
+files.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(finding.verdict for finding in findings))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import files
 from .errors import FileError
 
 Interval = tuple[float, float, int]
@@ -45,7 +46,7 @@ def truth(interval: Interval) -> pd.DataFrame:
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write a data set so that reading gives the same numbers to the last bit."""
-    table.to_csv(path, index=False)
+    files.write_table(table, path)
 
 
 def read(path: str | Path, columns: Sequence[str] = ("x", "y")) -> pd.DataFrame:

@@ -23,6 +23,8 @@ from matplotlib.ticker import NullFormatter
 
 from .scores import CALIBRATION
 
+from . import files
+
 MEAN = "predictive mean"
 TOTAL, EPISTEMIC = "± 2 sd, total", "± 2 sd, epistemic"
 
@@ -104,7 +106,10 @@ def styled(path: str | Path) -> Iterator[None]:
 def save(figure: Figure, *paths: str) -> None:
     """Save in the format of every path's ending; the same figure gives the same bytes."""
     for path in paths:
-        figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
+        form = Path(path).suffix[1:]
+        with files.whole(path) as part:
+            metadata = {"Date": None} if form == "svg" else None
+            figure.savefig(part, format=form, metadata=metadata)
 
 
 def data(frame: Frame, observations: dict[str, pd.DataFrame]) -> Figure:

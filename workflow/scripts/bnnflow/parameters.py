@@ -10,6 +10,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from . import files
 from .errors import FileError
 
 
@@ -87,8 +88,9 @@ def read(path: str | Path) -> Parameters:
 def write_guide(tensors: dict[str, np.ndarray], sites: tuple[Site, ...], path: str | Path) -> None:
     """Write a fitted guide as Pyro stores it, with the sites that it covers as metadata."""
     metadata = {"sites": json.dumps([asdict(site) for site in sites])}
-    # Not save_file, which lets nobody but the owner read.
-    Path(path).write_bytes(save(tensors, metadata))
+    with files.whole(path) as part:
+        # Not save_file, which lets nobody but the owner read.
+        part.write_bytes(save(tensors, metadata))
 
 
 def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from . import files
 from .errors import FileError
 
 Draws = Mapping[str, np.ndarray]
@@ -50,7 +51,9 @@ def _joined(attributes: list[Mapping[str, str]], context: object = None) -> dict
 
 def write(tree: xr.DataTree, path: str | Path) -> None:
     """Write as NetCDF."""
-    tree.to_netcdf(path, engine="h5netcdf")
+    with files.whole(path) as part:
+        # From memory, because HDF5 can crash where a disk is full.
+        part.write_bytes(tree.to_netcdf(engine="h5netcdf"))
 
 
 def read(path: str | Path) -> xr.DataTree:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from . import files
 from .errors import FileError
 
 VARIABLES = ("mean", "stddev", "function_stddev", "quantiles", "function_quantiles", "function")
@@ -13,7 +14,9 @@ VARIABLES = ("mean", "stddev", "function_stddev", "quantiles", "function_quantil
 
 def write(predictions: xr.Dataset, path: str | Path) -> None:
     """Write as NetCDF."""
-    predictions.to_netcdf(path, engine="h5netcdf")
+    with files.whole(path) as part:
+        # From memory, because HDF5 can crash where a disk is full.
+        part.write_bytes(predictions.to_netcdf(engine="h5netcdf"))
 
 
 def read(

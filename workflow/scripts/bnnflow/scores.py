@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from . import files
+
 Region = Sequence[tuple[float, float]]
 
 # Central intervals whose coverage is reported.
@@ -87,7 +89,7 @@ def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write such a table as CSV."""
-    table.to_csv(path, index=False, float_format="%.6g")
+    files.write_table(table, path, float_format="%.6g")
 
 
 def within(x: np.ndarray, intervals: Region) -> np.ndarray:
