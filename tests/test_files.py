@@ -217,7 +217,7 @@ def test_a_guide_of_another_kind_is_refused(tmp_path):
         ({"mean": [0, 0], "stddev": [1, 1]}, SITES, r"mean is \(2,\), not \(3,\)"),
         ({"mean": [0, 0, np.nan], "stddev": [1, 1, 1]}, SITES, "mean is not finite"),
         ({"mean": [0, 0, 0], "stddev": [1, 0, 1]}, SITES, "stddev is not positive"),
-        ({"mean": [], "stddev": []}, None, "'sites'"),
+        ({"mean": [], "stddev": []}, None, "its sites cannot be read"),
     ],
 )
 def test_parameters_that_contradict_themselves_are_refused(tmp_path, tensors, sites, reason):

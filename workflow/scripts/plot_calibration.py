@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 from bnnflow import figures, predictions, scores, verdicts
 
-needed = (*scores.VARIABLES, *scores.SIMULATED)
+needed = scores.VARIABLES | scores.SIMULATED
 evaluation = predictions.read(snakemake.input.evaluation, "an evaluation", needed)
 x, pit = evaluation["x"].to_numpy(), evaluation["pit"][0].to_numpy()
 regions = snakemake.params.regions.items()

@@ -4,24 +4,22 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import pandas as pd
-
-from bnnflow import datasets, figures, predictions
+from bnnflow import datasets, figures, predictions, scores, verdicts
 
 cells = snakemake.params.cells
 names = [fit for fits in cells.values() for fit in fits]
 means = {
-    name: predictions.read(path, variables=["mean"])[["x", "mean"]]
+    name: predictions.read(path, variables={"mean": ("point",)})[["x", "mean"]]
     for name, path in zip(names, snakemake.input.predictions, strict=True)
 }
 shown = zip(
     snakemake.params.observations, map(datasets.read, snakemake.input.observations), strict=True
 )
-metrics, verdicts = map(pd.read_csv, (snakemake.input.metrics, snakemake.input.verdicts))
-verdicts = verdicts.set_index("fit")["verdict"]
+metrics = scores.read(snakemake.input.metrics, first=["fit"])
+summary = verdicts.read_summary(snakemake.input.verdicts).set_index("fit")["verdict"]
 with figures.styled(snakemake.input.style):
     frame = figures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
     figure = figures.group(
-        frame, snakemake.params.title, dict(shown), cells, means, metrics, verdicts
+        frame, snakemake.params.title, dict(shown), cells, means, metrics, summary
     )
     figures.save(figure, *snakemake.output)

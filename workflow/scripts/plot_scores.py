@@ -4,13 +4,11 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import pandas as pd
+from bnnflow import figures, scores, verdicts
 
-from bnnflow import figures
-
-metrics, verdicts = map(pd.read_csv, (snakemake.input.metrics, snakemake.input.verdicts))
+metrics = scores.read(snakemake.input.metrics, first=["fit"])
 metrics = metrics[metrics["fit"].isin(snakemake.params.fits)]
-verdicts = verdicts.dropna(subset="verdict").set_index("fit")["verdict"]
+summary = verdicts.read_summary(snakemake.input.verdicts).set_index("fit")["verdict"]
 with figures.styled(snakemake.input.style):
-    figure = figures.scores(metrics, verdicts.to_dict())
+    figure = figures.scores(metrics, summary.to_dict())
     figures.save(figure, *snakemake.output)

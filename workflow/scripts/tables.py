@@ -4,13 +4,11 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import pandas as pd
-
-from bnnflow import files, studies, verdicts
+from bnnflow import files, scores, studies, verdicts
 
 fits = snakemake.params.fits
-scores = [*snakemake.input.scores, snakemake.input.oracle]
-metrics = verdicts.stacked([*fits, "oracle"], map(pd.read_csv, scores))
+paths = [*snakemake.input.scores, snakemake.input.oracle]
+metrics = verdicts.stacked([*fits, "oracle"], map(scores.read, paths))
 diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnostics))
 summary = verdicts.summary(metrics, diagnostics)
 

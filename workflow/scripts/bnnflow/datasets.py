@@ -55,13 +55,18 @@ def read(path: str | Path, columns: Sequence[str] = ("x", "y")) -> pd.DataFrame:
     Raises:
         FileError: if the file is damaged or something else.
     """
-    try:
-        table = pd.read_csv(path, dtype=float)
-    except (ValueError, OSError) as error:
-        raise FileError(path, "a table of numbers", error) from error
-    if list(table.columns) != list(columns) or table.empty:
-        found = f"it has {len(table)} rows of {', '.join(table.columns)}"
-        raise FileError(path, f"a table with the columns {', '.join(columns)}", found)
-    if not np.isfinite(table.to_numpy()).all():
-        raise FileError(path, "a table of finite numbers", "some are missing or infinite")
-    return table
+    return files.numbers(path, columns)
+
+
+def losses(path: str | Path, steps: int) -> np.ndarray:
+    """Read the losses of a variational fit at its steps, which are numbered from 1: (steps,).
+
+    Raises:
+        FileError: if the file is damaged, something else, or not of so many steps.
+    """
+    columns = ["step", "loss"]
+    table = files.numbers(path, columns)
+    if not np.array_equal(table["step"], np.arange(1, steps + 1)):
+        reason = f"its {len(table)} steps are not those from 1 to {steps}"
+        raise FileError(path, "the losses of a fit", reason)
+    return table["loss"].to_numpy()

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from . import files
+from .errors import FileError
 
 Region = Sequence[tuple[float, float]]
 
@@ -21,14 +22,22 @@ ERRORS = ("calibration_error", "coverage_error")
 # Quantiles that the widths of the intervals need.
 LEVELS = sorted({round(0.5 + side * level / 2, 4) for level in COVERAGE for side in (-1, 1)})
 
-# What an evaluation has beside x.
-VARIABLES = (
-    *("y", "f", "mean", "stddev", "function_stddev"),
-    *("log_density", "crps", "pit", "quantiles"),
-)
+# What an evaluation has beside x, and over what each is.
+VARIABLES = {
+    **dict.fromkeys(("y", "f"), ("point",)),
+    **dict.fromkeys(("mean", "stddev", "function_stddev"), ("replicate", "point")),
+    **dict.fromkeys(("log_density", "crps", "pit"), ("replicate", "point")),
+    "quantiles": ("replicate", "level", "point"),
+}
 # And that of a fit besides.
-PROBES = ("probe_x", "function", "probe_quantiles")
-SIMULATED = ("shares",)
+PROBES = {
+    "probe_x": ("probe",),
+    "function": ("chain", "draw", "probe"),
+    "probe_quantiles": ("probability", "probe"),
+}
+SIMULATED = {"shares": ("region", "simulation", "below")}
+
+COLUMNS = ("region", "metric", "value", "error_draws", "error_points")
 
 
 def of_points(evaluation: xr.Dataset, held_out: pd.DataFrame) -> xr.Dataset:
@@ -76,8 +85,7 @@ def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame
         for metric, replicates in values.items():
             errors = jackknife(replicates[1:]), jackknife(by_point[metric])
             rows.append((region, metric, replicates[0], *errors))
-    columns = ["region", "metric", "value", "error_draws", "error_points"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -90,6 +98,23 @@ def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write such a table as CSV."""
     files.write_table(table, path, float_format="%.6g")
+
+
+def read(path: str | Path, first: Sequence[str] = ()) -> pd.DataFrame:
+    """Read such a table.
+
+    Args:
+        path: of the file.
+        first: columns of text that it has before the others.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    rows = [*first, "region", "metric"]
+    found = files.table(path, "a table of scores", (*first, *COLUMNS), numeric=COLUMNS[2:])
+    if found[rows].duplicated().any():
+        raise FileError(path, "a table of scores", "a score stands twice")
+    return found
 
 
 def within(x: np.ndarray, intervals: Region) -> np.ndarray:
