@@ -13,6 +13,7 @@ does not get away with a FileError. `--as-jobs` reads all files so, with a proce
 """
 
 import argparse
+import faulthandler
 import mmap
 import os
 import random
@@ -79,6 +80,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
     def over(variables: dict) -> xr.Dataset:
         sizes = {"point": 5, "quantile": 2, "sample": 2, "replicate": 2, "level": 2, "probe": 3}
         sizes |= {"chain": 1, "draw": 4, "probability": 3}
+        sizes |= {"region": 2, "simulation": 3, "below": 2}
         return xr.Dataset(
             {
                 name: (dims, normal(*(sizes[dim] for dim in dims)))
@@ -100,13 +102,13 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         kind: {f"{kind}.{name}": tensor for name, tensor in own.items()}
         for kind, own in guides.items()
     }
-    evaluation = scores.VARIABLES | scores.PROBES
+    evaluation = scores.VARIABLES | scores.PROBES | scores.SIMULATED
     grid = over({"x": ("point",), **predictions.VARIABLES})
-    held_out = over({"x": ("point",), **evaluation})
+    held_out = over({"x": ("point",), **evaluation}).assign_coords(region=["data", "gap"])
     table = pd.DataFrame({"x": normal(9), "y": normal(9)})
     loss = pd.DataFrame({"step": range(1, 9), "loss": normal(8)})
     found = diagnostics.table(
-        diagnostics.judged(name, 1.5, (1.0, 2.0), "data", "a reason") for name in verdicts.WORDS
+        diagnostics.Finding(name, "data", 1.5, 1.0, "warn", "a reason") for name in verdicts.WORDS
     )
     metrics = pd.DataFrame(
         [("data", name, 1.0, 0.5, np.nan) for name in ("points", "lppd", "crps")],
@@ -145,7 +147,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         "data.csv": (lambda p: datasets.write(table, p), datasets.read),
         "loss.csv": (
             lambda p: datasets.write(loss, p),
-            lambda p: datasets.read(p, columns=["step", "loss"]),
+            lambda p: datasets.losses(p, steps=8),
         ),
         "diagnostics.csv": (lambda p: datasets.write(found, p), verdicts.read),
         "scores.csv": (lambda p: scores.write(metrics, p), scores.read),
@@ -284,6 +286,7 @@ def _in_this_process(path: str, memory: mmap.mmap, size: int) -> dict:
 
 def _work(mutations: Mutations, kind: str, numbers: range, as_jobs: bool, pipe: int) -> None:
     """Read these mutations, and write a letter for the outcome of each to the pipe."""
+    faulthandler.disable()
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     pages = int(Path("/proc/self/statm").read_text().split()[0])

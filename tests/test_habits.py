@@ -108,9 +108,25 @@ def test_nothing_is_ever_unpickled():
         )
 
 
+# Of the command line, which no job runs: it calls Snakemake, by a list of words, in a new folder.
+VERIFICATION = ROOT / "workflow/scripts/bnnflow/verification.py"
+
+
+def test_no_shell_is_built_and_no_network_is_used():
+    """Text of the config is in no command, because jobs have none."""
+    shell = r"\bshell\s*[:(]|\bshell=|os\.(system|popen|exec|spawn)|getoutput"
+    command = r"\bsubprocess\b|\bPopen\b"
+    network = r"\b(socket|urllib|requests|http|ftplib|smtplib|aiohttp|ssl)\b(?!:)|https?://"
+    folders = ROOT / "workflow/scripts", ROOT / "workflow/rules"
+    paths = [path for folder in folders for path in folder.rglob("*.*") if path.suffix != ".pyc"]
+    for path in (ROOT / "Snakefile", *paths):
+        wrong = f"{shell}|{network}" if path == VERIFICATION else f"{shell}|{command}|{network}"
+        assert not re.search(wrong, path.read_text(encoding="utf-8")), path
+
+
 def test_every_file_is_written_beside_its_place():
     direct = r"\.(to_csv|savefig|save_file)\((?!part\b)|(?<!\bpart)\.write_(text|bytes)\("
-    for path in (ROOT / "workflow/scripts").rglob("*.py"):
+    for path in {*(ROOT / "workflow/scripts").rglob("*.py")} - {VERIFICATION}:
         assert not re.search(direct, path.read_text(encoding="utf-8")), path
 
 

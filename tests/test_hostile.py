@@ -194,7 +194,9 @@ def _foreign_dimension(file):
         (lambda f: f.create_group("a/b/c"), "neither a group in the root nor a variable"),
         (lambda f: f.__setitem__("x", np.dtype("f4")), "neither a group"),
         (lambda f: f.create_dataset("x", data="text"), "is of the type"),
-        (lambda f: f.create_dataset("x", data=[b"abc"]), "is of the type"),
+        (lambda f: f.create_dataset("x", data=[b"abc"]), "x has other dimensions"),
+        (lambda f: f.create_dataset("x", data=["../.."]), "x has the name '../..'"),
+        (lambda f: f.create_dataset("x", data=["a"] * 1001), "is of the type"),
         (lambda f: f.create_dataset("x", data=np.zeros(3, "f4,i4")), "is of the type"),
         (lambda f: f.create_dataset("x", data=np.zeros(3, "c8")), "is of the type"),
         (lambda f: f.create_dataset("x", data=np.zeros(3, "g")), "is of the type"),
@@ -346,18 +348,18 @@ def test_hostile_tables_are_refused(tmp_path, small_memory, name, content):
     refusal(path)
 
 
-COLUMNS = "diagnostic,value,threshold,verdict,region,reason\n"
+COLUMNS = "diagnostic,value,threshold,verdict,region,reason,counts_for\n"
 
 
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("ebfmi,1,1,good,,\n", "it has the verdict 'good'"),
-        ("__class__,1,1,pass,,\n", "it has the diagnostic '__class__'"),
-        ("ebfmi,one,1,pass,,\n", "could not convert"),
-        ("ebfmi,1,1,pass,\n", "shorter"),
-        ("ebfmi,1,1,pass,,,\n", "longer"),
-        ('ebfmi,1,1,pass,,"\n', "unexpected end of data"),
+        ("ebfmi,1,1,good,,,\n", "it has the verdict 'good'"),
+        ("__class__,1,1,pass,,,\n", "it has the diagnostic '__class__'"),
+        ("ebfmi,one,1,pass,,,\n", "could not convert"),
+        ("ebfmi,1,1,pass,,\n", "shorter"),
+        ("ebfmi,1,1,pass,,,,\n", "longer"),
+        ('ebfmi,1,1,pass,,,"\n', "unexpected end of data"),
         ("", "it has 0 rows"),
     ],
 )

@@ -25,6 +25,7 @@ from bnnflow.config import (
 from bnnflow.errors import FileError
 from bnnflow.provenance import digest, rules_in
 from bnnflow.seeds import derived
+from bnnflow.style import check as check_style
 from bnnflow.verification import VerificationError, verify
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
@@ -34,8 +35,15 @@ os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf
 # As it was given, for the manifest.
 GIVEN = deepcopy(dict(config))
 
+# And not a module of another workflow.
+IS_MAIN = Path(workflow.main_snakefile).resolve() == WORKFLOW.resolve().parent / "Snakefile"
+
 try:
-    valid = checked(config, reserved=rules_in(WORKFLOW.parent))
+    valid = checked(
+        config,
+        reserved=rules_in(WORKFLOW.parent),
+        paths=workflow.configfiles if IS_MAIN else [],
+    )
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 config.clear()
@@ -140,7 +148,7 @@ def read_beside(fit):
 
 def judged_by(fit):
     """The settings of inference that diagnostics need."""
-    needed = "method", "target_accept", "max_tree_depth"
+    needed = "method", "target_accept", "max_tree_depth", "steps"
     return {key: value for key, value in FITS[fit]["inference"].items() if key in needed}
 
 
@@ -259,10 +267,13 @@ def style():
     found = [place for place in places if place.is_file()]
     if not found:
         raise WorkflowError(f"figures.style: is {path!r}; there is no such file")
+    try:
+        check_style(found[0])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
     # Relative where the workflow runs in its own folder, so that the folder can move; not as a
     # module, whose relative paths Snakemake may prefix.
-    is_main = Path(workflow.main_snakefile).resolve() == WORKFLOW.resolve().parent / "Snakefile"
-    return path if is_main and places[0] == places[1] else str(found[0])
+    return path if IS_MAIN and places[0] == places[1] else str(found[0])
 
 
 def frame():

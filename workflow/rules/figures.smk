@@ -66,6 +66,7 @@ rule plot_loss:
         "../../envs/base.yaml"
     params:
         title=lambda wildcards: FITS[wildcards.fit]["title"],
+        steps=lambda wildcards: FITS[wildcards.fit]["inference"]["steps"],
         limits=config["diagnostics"]["elbo_drift"],
         code=code("plot_loss"),
     script:

@@ -41,7 +41,7 @@ if inference["method"] == "nuts":
     trajectories = {key: inference[key] for key in ("target_accept", "max_tree_depth")}
     findings += diagnostics.of_trajectories(stats, **trajectories, limits=limits)
 else:
-    loss = datasets.read(snakemake.input.loss, columns=["step", "loss"])["loss"].to_numpy()
+    loss = datasets.losses(snakemake.input.loss, inference["steps"])
     observations = sum(len(datasets.read(path)) for path in snakemake.input.data)
     findings += [
         diagnostics.of_loss(loss, observations, limits),

@@ -12,7 +12,7 @@ from bnnflow import files, manifests
 path = Path(snakemake.output[0])
 given, seeds = snakemake.params.given, snakemake.params.seeds
 manifest = manifests.described(given, seeds, snakemake.input, path.parent)
+text = f"{json.dumps(manifest, indent=1, ensure_ascii=False)}\n"
 with files.whole(path) as part:
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    part.write_text(f"{text}\n", encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
 jobs.log.info("%d results", len(manifest["sha256"]))

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from . import native
+from . import files, native
 from .density import LogDensity
 from .jobs import log
 
@@ -181,11 +181,12 @@ def _read(path: Path, identity: str) -> Tensors:
     if not path.exists():
         return {}
     try:
+        files.check_safetensors(path, "a checkpoint")
         with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
             # Copies, which lie in memory as any tensor does and not as in the file.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         log.warning("%s is no checkpoint (%s); the fit begins anew", path, error)
         return {}
     if facts.get("content") != _digest_of(tensors):

@@ -2,9 +2,11 @@
 
 import json
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice, pairwise
 from pathlib import Path
 
 import jsonschema
@@ -22,15 +24,25 @@ OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observatio
 
 NETWORK = ("hidden", "activation")
 
-# What is told at once.
-MOST_FAULTS = 20
+# The most that a config may have: entries in all and in one list or mapping, levels, letters in a
+# text. Of its faults so many are told at once.
+ENTRIES, LONGEST, DEPTH, LETTERS, MOST_FAULTS = 50_000, 1000, 12, 10_000, 20
+
+# The most that jobs are asked to hold: points of a data set; numbers of a posterior, and of a
+# response at every draw and point; numbers of a covariance, and of the losses of a job.
+POINTS, NUMBERS, FEWER = 1_000_000, 2_000_000_000, 500_000_000
+
+# Letters of a fit's name, which stands in names of files.
+NAME_LETTERS = 180
 
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message lists every fault found."""
 
 
-def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
+def checked(
+    config: dict, reserved: frozenset[str] = frozenset(), paths: Iterable[str | Path] = ()
+) -> dict:
     """Return the config that the workflow runs, or raise.
 
     It is `config` without its null entries, with all fits that its entries stand for, their data
@@ -39,16 +51,20 @@ def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
     Args:
         config: the mapping read from the config files.
         reserved: names of the workflow's own rules, which no fit can take.
+        paths: of the files that it was read from, in which no key may stand twice.
 
     Raises:
         ConfigError: with one line for every fault: the key, its value, what is allowed.
     """
-    config = _without_nulls(config)
-    faults = [*_schema_faults(config), *_not_finite(config)] or list(_study_faults(config["fits"]))
+    if not (faults := list(islice(_not_plain(config), MOST_FAULTS))):
+        config = _without_nulls(config)
+        faults = [*_schema_faults(config), *_not_finite(config)]
+        faults += [fault for path in paths for fault in _twice(path)]
+        faults = faults or list(_study_faults(config["fits"]))
     if not faults:
         fits, groups = studies.expanded(config["fits"])
         config |= {"fits": {name: _listed(fit) for name, fit in fits.items()}, "groups": groups}
-        faults = list(_cross_faults(config, reserved))
+        faults = list(_cross_faults(config, reserved)) or list(_too_large(config))
     if faults:
         more = len(faults) - MOST_FAULTS
         shown = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
@@ -155,6 +171,74 @@ def figure_names(config: dict) -> list[str]:
     return [*names, *(["all_fits"] if single else []), "scores"]
 
 
+def _twice(path: str | Path) -> list[str]:
+    """Keys that stand twice in one mapping of a YAML file, of which YAML takes the last."""
+    try:
+        root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
+    except (yaml.YAMLError, OSError, ValueError, RecursionError):
+        return []  # whoever has read it knows how
+    found, seen, pending = [], set(), [root]
+    while pending:
+        node = pending.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            found += [
+                f"{path}, line {key.start_mark.line + 1}: the key {_shown(key.value)} stands twice"
+                for key, _ in node.value
+                if isinstance(key, yaml.ScalarNode) and keys.pop(key.value, 0) > 1
+            ]
+            pending += [part for pair in node.value for part in pair]
+        else:
+            pending += node.value
+    return found
+
+
+def _not_plain(config: object) -> Iterator[str]:
+    """What no config has: what goes round in circles, or is too much, or no text or number."""
+    pending, count = [((), config)], 0
+    while pending:
+        path, value = pending.pop()
+        count += 1
+        if count > ENTRIES:
+            yield f"config: has more than {ENTRIES} entries, or contains itself"
+            return
+        if len(path) > DEPTH:
+            yield f"{_key(path[:3])}: goes deeper than {DEPTH} levels, or contains itself"
+            return
+        if isinstance(value, dict | list):
+            if len(value) > LONGEST:
+                yield f"{_key(path)}: has {len(value)} entries; allowed are {LONGEST} or fewer"
+                continue
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, entry in entries:
+                if isinstance(value, dict) and not _is_key(key):
+                    yield f"{_key(path)}: has the key {_shown(key)}; a key is a short line of text"
+                else:
+                    pending.append(((*path, key), entry))
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            yield f"{_key(path)}: is a number of {value.bit_length()} bits; allowed are 63"
+        elif isinstance(value, str) and (fault := _not_text(value)):
+            yield f"{_key(path)}: is {_shown(value)}, {fault}"
+        elif not isinstance(value, str | int | float | None):
+            yield f"{_key(path)}: is {_shown(value)}, neither a text nor a number, list or mapping"
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 100 and value.isprintable()
+
+
+def _not_text(value: str) -> str | None:
+    if len(value) > LETTERS:
+        return f"which has {len(value)} letters; allowed are {LETTERS}"
+    # Control codes, and halves of letters.
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
+        return "which has a character that cannot be written"
+    return None
+
+
 def _without_nulls(value):
     if isinstance(value, dict):
         return {k: _without_nulls(v) for k, v in value.items() if v is not None}
@@ -247,7 +331,9 @@ def _allowed(fault: jsonschema.ValidationError) -> str:
         case "exclusiveMaximum":
             return f"is {value}; allowed is less than {limit}"
         case "minItems" | "maxItems":
-            return f"is {value}; allowed are {_count(fault.schema)} entries"
+            exact = fault.schema.get("minItems") == fault.schema.get("maxItems")
+            bound = "exactly" if exact else {"minItems": "at least", "maxItems": "at most"}[rule]
+            return f"is {value}; allowed are {bound} {limit} entries"
         case "minProperties":
             return f"is empty; at least {limit} entry is needed"
         case "minLength":
@@ -272,11 +358,6 @@ def _as_yaml(value, kind: str) -> str | None:
 def _shown(value) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _count(schema: dict) -> str:
-    low, high = schema.get("minItems"), schema.get("maxItems")
-    return f"exactly {low}" if low == high else f"at least {low}"
 
 
 def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
@@ -347,6 +428,47 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
                 yield f"{key}.inference.warmup: is 0; allowed with the sampler nutpie is 1 or more"
         if (source := prior_source(fit)) is not None:
             yield from _source_faults(name, source, models, fits, config["groups"])
+
+
+def _too_large(config: dict) -> Iterator[str]:
+    """What would not fit into memory, or not into a file that is read."""
+    for i, observations in enumerate(config["data"]["observations"]):
+        if (points := sum(interval[2] for interval in observations["intervals"])) > POINTS:
+            yield f"data.observations[{i}]: has {points} points; allowed are {POINTS} or fewer"
+    grid, held_out = config["predictions"]["grid"][2], config["data"]["held_out"][2]
+    kept = config["predictions"]["function_draws"] + 2 * len(config["predictions"]["quantiles"])
+    if grid * kept > NUMBERS:
+        yield f"predictions: keeps {grid * kept} numbers; allowed are {NUMBERS} or fewer"
+    for name, fit in config["fits"].items():
+        if len(name) > NAME_LETTERS:
+            yield f"fits.{name}: has a name of {len(name)} letters; allowed are {NAME_LETTERS}"
+        inference, hidden = fit["inference"], config["models"][fit["model"]]["hidden"]
+        draws = inference["draws"] * inference.get("chains", 1)
+        parameters = sum((a + 1) * b for a, b in pairwise([1, *hidden, 1])) + 1
+        for what, count in (
+            ("parameters", parameters),
+            ("points of predictions.grid", grid),
+            ("held-out points", held_out),
+        ):
+            if draws * count > NUMBERS:
+                yield (
+                    f"fits.{name}: has {draws} draws and {count} {what}; allowed are {NUMBERS} or"
+                    " fewer of the one times the other"
+                )
+        together = min(inference.get("starts", 0), inference.get("starts_per_job", 0))
+        losses = inference.get("steps", 0) * together
+        if losses > FEWER:
+            yield (
+                f"fits.{name}.inference: has {losses} steps in all starts of a job; allowed are"
+                f" {FEWER} or fewer"
+            )
+        full = inference.get("guide", "AutoDiagonalNormal") != "AutoDiagonalNormal"
+        if (full or inference.get("mass_matrix") == "dense") and parameters**2 > FEWER:
+            yield (
+                f"fits.{name}.inference: needs the covariance of {parameters} parameters; allowed"
+                f" are {math.isqrt(FEWER)} or fewer, or"
+                f" {'the guide AutoDiagonalNormal' if full else 'another mass_matrix'}"
+            )
 
 
 def _intervals(config: dict) -> Iterator[tuple[str, list]]:

@@ -7,11 +7,16 @@ LONGEST = 300
 
 
 class FileError(ValueError):
-    """A file is damaged or is not what it should be."""
+    """A file is damaged or is not what it should be.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
 
     def __init__(self, path: str | Path, expected: str, reason: object):
+        self.reason = _shown(str(reason))
         super().__init__(
-            f"{path} cannot be read as {expected}: {_shown(str(reason))}."
+            f"{path} cannot be read as {expected}: {self.reason}."
             " If the workflow made it, delete it and run again."
         )
 

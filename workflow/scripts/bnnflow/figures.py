@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from . import files
+from . import files, style
 from .scores import CALIBRATION
 
 MEAN = "predictive mean"
@@ -82,20 +82,22 @@ def styled(path: str | Path) -> Iterator[None]:
     """Draw and save in the style of a Matplotlib style file.
 
     Raises:
-        ValueError: if there is no such file, or a line of it is wrong.
+        ValueError: if there is no such file, or a line of it is wrong or not about looks.
     """
+    style.check(path)
     complaints = _Complaints()
     logger = logging.getLogger("matplotlib")
     logger.addHandler(complaints)
     try:
-        style = rc_params_from_file(str(path), use_default_template=False)
+        # As a whole path, which is taken for no address on the web.
+        found = rc_params_from_file(str(Path(path).resolve()), use_default_template=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"figures.style: {path} is no Matplotlib style file: {error}") from error
     finally:
         logger.removeHandler(complaints)
     if complaints.messages:
         raise ValueError(f"figures.style: {'; '.join(complaints.messages)}")
-    with rc_context(style):
+    with rc_context(found):
         if len(rcParams["axes.prop_cycle"].by_key().get("color", [])) < 3:
             raise ValueError(
                 f"figures.style: {path} has fewer than three colours in its prop_cycle"

@@ -22,6 +22,9 @@ LARGEST, SHARE = 8 << 30, 0.5
 # Bytes of the largest table that is read.
 LARGEST_TABLE = 1 << 30
 
+# Bytes of names, shapes and sites before the tensors of a file.
+HEADER = 4 << 20
+
 # Of sites, groups and variables: no blanks, quotes, markup or control codes, nothing of paths.
 NAME = re.compile(r"[A-Za-z_][\w.$-]{0,199}", re.ASCII)
 
@@ -75,6 +78,14 @@ def opened(path: str | Path, expected: str, limit: int | None = None) -> Iterato
             yield file
     except OSError as error:
         raise FileError(path, expected, error.strerror or error) from error
+
+
+def check_safetensors(path: str | Path, expected: str) -> None:
+    """That a file is not too large to be read as safetensors; raises as `opened` does."""
+    with opened(path, expected) as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > HEADER:
+        raise FileError(path, expected, f"its header claims {header} bytes")
 
 
 def write_table(table: pd.DataFrame, path: str | Path, float_format: str | None = None) -> None:

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import files
 from .errors import FileError
 
 # What the numbers depend on.
 PACKAGES = ("torch", "pyro-ppl", "nutpie", "numpy", "pandas", "xarray", "h5netcdf", "h5py")
 PACKAGES += ("safetensors", "arviz-stats", "matplotlib", "snakemake")
+
+# Bytes of a manifest.
+LARGEST = 1 << 28
 
 # On another platform rounding differs, and with it every chain; these bounds hold all the same.
 DATA_RTOL = 1e-9  # of observations
@@ -71,13 +75,18 @@ def read(path: str | Path) -> dict:
         FileError: if it is none.
     """
     try:
-        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+        with files.opened(path, "a manifest", LARGEST) as file:
+            manifest = json.loads(file.read().decode())
         sums = manifest["sha256"]
+        if outside := [name for name in sums if ".." in name.split("/") or name[:1] == "/"]:
+            raise ValueError(f"{outside[0]!r} is not among its results")
         if not all(isinstance(entry, str) for item in sums.items() for entry in item):
             raise TypeError("sha256 is no mapping of paths to checksums")
         if not isinstance(manifest["config"], dict) or not isinstance(manifest["platform"], dict):
             raise TypeError("config or platform is no mapping")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except FileError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileError(path, "a manifest", error) from error
     return manifest
 

@@ -41,7 +41,7 @@ WORDS = {
 # Diagnostics of a sampled fit that say whether its draws are of the posterior.
 SAMPLING = ("rhat", "ess", "divergences", "saturated_depth", "ebfmi", "acceptance_off_target")
 
-# Of a fit's diagnostics.
+# Of a fit's diagnostics, all but the numbers text.
 COLUMNS = ("diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason")
 
 HEADLINES = ("lppd", "rmse_function", "coverage_95")
@@ -53,7 +53,7 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """A fit's diagnostics: diagnostic, value, threshold, verdict, region, reason.
+    """A fit's diagnostics, as `diagnostics.table` has them.
 
     Raises:
         FileError: if the file is damaged or something else.

@@ -20,7 +20,7 @@ def verify(path: Path, again: Path, snakefile: Path, style: Path, options: list[
         path: of the manifest, in the folder of the results.
         again: a folder for the new ones, which is emptied first, and removed if all are the same.
         snakefile: of the workflow.
-        style: of the figures; one with a relative path is looked up from the new folder, too.
+        style: of the figures; one with a path within this folder is taken to the new one.
         options: of Snakemake.
 
     Returns:
@@ -37,7 +37,7 @@ def verify(path: Path, again: Path, snakefile: Path, style: Path, options: list[
     (again / "config").mkdir(parents=True)
     config = json.dumps(manifest["config"], ensure_ascii=False)
     (again / "config" / "config.yaml").write_text(config, encoding="utf-8")
-    if not style.is_absolute():
+    if not style.is_absolute() and ".." not in style.parts:
         (again / style).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(style, again / style)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
