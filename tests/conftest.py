@@ -1,9 +1,11 @@
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,19 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ("--configfile", "config/smoke.yaml")
+# What runs a command where there is no network, not even with the machine itself.
+OFFLINE = ("unshare", "--map-root-user", "--net")
+SECRET = secrets.token_hex(16)
+
+
+def is_offline(under: Sequence[str]) -> bool:
+    """Whether a command that runs others does so without a network."""
+    interfaces = ["cat", "/proc/net/route"]
+    try:
+        done = subprocess.run([*under, *interfaces], capture_output=True, text=True)
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0 and len(done.stdout.splitlines()) < 2
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,33 +66,49 @@ class Project:
         with self.path(name).open("a", encoding="utf-8") as file:
             file.write(text)
 
-    def snakemake(self, *args: str, fails: bool = False) -> str:
-        """What a call prints; asserts that it ends as it should."""
+    def snakemake(
+        self, *args: str, fails: bool = False, under: Sequence[str] = (), **variables: str
+    ) -> str:
+        """What a call prints; asserts that it ends as it should.
+
+        Args:
+            args: of the call.
+            fails: whether it should.
+            under: a command that runs it.
+            variables: of its environment, besides those there are.
+        """
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *args],
+            [*under, sys.executable, "-m", "snakemake", *args],
             cwd=self.folder,
             capture_output=True,
             text=True,
+            env=os.environ | variables,
         )
         printed = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, printed
         return printed
 
     def planned(self, *args: str) -> Counter:
-        """How many jobs of each rule a run would do."""
+        """How many jobs of each rule a run would do; the manifest follows every change."""
         printed = self.snakemake("-n", *(args or SMOKE))
         if "Nothing to be done" in printed:
             return Counter()
         stats = printed.split("Job stats:")[1].split("\n\n")[0]
         jobs = Counter({rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.M)})
-        return Counter({rule: n for rule, n in jobs.items() if rule not in ("total", "all")})
+        return Counter(
+            {rule: n for rule, n in jobs.items() if rule not in ("total", "all", "manifest")}
+        )
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """A finished smoke run; tests must leave it as it is."""
+    """A finished smoke run; tests must leave it as it is.
+
+    It has had no network, where the machine can take it away, and a secret in its environment.
+    """
     project = Project.copied(tmp_path_factory.mktemp("finished"))
-    project.printed = project.snakemake("--cores", "2", *SMOKE)
+    under = OFFLINE if is_offline(OFFLINE) else ()
+    project.printed = project.snakemake("--cores", "2", *SMOKE, under=under, SECRET_TOKEN=SECRET)
     return project
 
 

@@ -1,4 +1,7 @@
 import copy
+import datetime
+import random
+import re
 
 import pytest
 import yaml
@@ -6,7 +9,14 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnnflow.config import ConfigError, checked, figure_names, lineage, rule_names
+from bnnflow.config import (
+    ConfigError,
+    checked,
+    figure_names,
+    lineage,
+    observation_names,
+    rule_names,
+)
 
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 
@@ -22,7 +32,7 @@ def changed(path: str, value) -> dict:
 
 
 def test_the_default_is_valid_and_loses_only_its_nulls():
-    expected = copy.deepcopy(DEFAULT)
+    expected = copy.deepcopy(DEFAULT) | {"groups": {}}
     for fit in ("mcmc_deep", "svi_deep", "svi_updated", "svi_joint", "svi_new"):
         assert expected["fits"][fit]["inference"].pop("seed", "absent") is None
     for fit in expected["fits"].values():
@@ -151,6 +161,39 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("figures.data", {"data": ["future"]}, "figures.data.data[0]: is 'future', which is not"),
         ("figures.data", {"svi_deep": ["old"]}, "two figures would be called 'svi_deep'"),
         ("figures.style", "", "figures.style: is empty"),
+        ("figures.style", "a\0b", r"is 'a\x00b', which has a character that cannot be written"),
+        ("fits.svi_deep.title", "\x1b[31m", "which has a character that cannot be written"),
+        ("fits.svi_deep.title", "\ud800", "which has a character that cannot be written"),
+        ("fits.svi_deep.title", "x" * 201, "allowed is one line of text, of at most 200 letters"),
+        ("fits.svi_deep.note", "x" * 10_001, "which has 10001 letters; allowed are 10000"),
+        ("fits.svi_deep\n", {}, r"fits: has the key 'svi_deep\n'; a key is a short line"),
+        ("fits.svi\ndeep", {}, r"fits: has the key 'svi\ndeep'; a key is a short line"),
+        ("data.observations", [{"name": "old\n", "intervals": [[0, 1, 2]]}], "allowed is a name"),
+        ("fits", {1: {}}, "fits: has the key 1; a key is a short line of text"),
+        ("fits", {None: {}}, "fits: has the key None; a key is a short line of text"),
+        ("fits", {"k" * 101: {}}, "fits: has the key 'kkk"),
+        ("seed", datetime.date(2020, 1, 1), "neither a text nor a number, list or mapping"),
+        ("seed", b"1", "seed: is b'1', neither a text nor a number, list or mapping"),
+        ("seed", print, "seed: is <built-in function print>, neither a text"),
+        ("predictions.grid", (0, 1, 5), "predictions.grid: is (0, 1, 5), neither a text nor"),
+        ("seed", 2**64, "seed: is a number of 65 bits; allowed are 63"),
+        ("data.truth", [0, 1, 10**18], "data.truth[2]: is 1000000000000000000; allowed is 1000000"),
+        ("data.held_out", [0, 1, 10**7], "data.held_out[2]: is 10000000; allowed is 1000000 or"),
+        ("predictions.grid", [0, 1, 10**7], "predictions.grid[2]: is 10000000; allowed is"),
+        ("predictions.grid", [-1e300, 1e300, 9], "grid[0]: is -1e+300; allowed is -1000000000 or"),
+        ("predictions.function_draws", 10**6, "keeps 3000030000 numbers; allowed are"),
+        ("data.noise", 1e300, "data.noise: is 1e+300; allowed is 1000000000 or less"),
+        ("models.deep.hidden", [10**12], "hidden[0]: is 1000000000000; allowed is 100000 or less"),
+        ("models.deep.hidden", [2] * 101, "allowed are at most 100 entries"),
+        (
+            "models.deep.hidden",
+            [10**5, 10**5],
+            "fits.mcmc_deep: has 50 draws and 10000400002 par",
+        ),
+        ("fits.svi_deep.inference.draws", 10**6 * 3, "draws and 1000 held-out points; allowed are"),
+        ("fits.svi_deep.inference.steps", 10**9, "steps: is 1000000000; allowed is 10000000 or"),
+        ("predictions.quantiles", [0.5] * 1001, "has 1001 entries; allowed are 1000 or fewer"),
+        ("predictions.quantiles", [[[0] * 100] * 100] * 100, "has more than 50000 entries"),
     ],
 )
 def test_a_fault_is_named_with_its_key_value_and_what_is_allowed(path, value, message):
@@ -182,7 +225,61 @@ def test_updates_chain():
     fits = checked(config)["fits"]
     assert lineage(fits, "again") == ["svi_shallow", "svi_updated", "again"]
     assert "extract_parameters_again" in rule_names(checked(config))
-    assert "again_beside_prior" in figure_names(config)
+    assert "again_beside_prior" in figure_names(checked(config))
+
+
+def test_what_no_memory_holds_is_refused():
+    large = changed("models.shallow.hidden", [100, 300])
+    checked(large)
+    large["fits"]["svi_shallow"]["inference"]["guide"] = "AutoMultivariateNormal"
+    with pytest.raises(
+        ConfigError, match="of 30802 parameters; allowed are 22360 or fewer, or the"
+    ):
+        checked(large)
+    large = changed("fits.svi_shallow.inference.steps", 1_000_000)
+    large["fits"]["svi_shallow"]["inference"] |= {"starts": 900, "starts_per_job": 1000}
+    with pytest.raises(ConfigError, match="has 900000000 steps in all starts of a job; allowed"):
+        checked(large)
+    large = changed("fits.mcmc_shallow.inference.mass_matrix", "dense")
+    large["models"]["shallow"]["hidden"] = [100, 300]
+    with pytest.raises(ConfigError, match="22360 or fewer, or another mass_matrix"):
+        checked(large)
+
+
+def test_what_contains_itself_is_refused():
+    itself = []
+    itself.append(itself)
+    with pytest.raises(ConfigError, match=r"predictions\.quantiles.*or contains itself"):
+        checked(changed("predictions.quantiles", itself))
+    mapping = {}
+    mapping["fits"] = mapping
+    with pytest.raises(ConfigError, match="or contains itself"):
+        checked(mapping)
+    many = [1]
+    for _ in range(30):
+        many = [many] * 9
+    with pytest.raises(ConfigError, match=r"config: has more than 50000 entries|levels"):
+        checked(changed("predictions.quantiles", many))
+
+
+def test_only_so_many_faults_are_shown():
+    config = copy.deepcopy(DEFAULT)
+    config["fits"] |= {f"f{i}": {} for i in range(100)}
+    with pytest.raises(ConfigError, match="and 80 more") as error:
+        checked(config)
+    assert str(error.value).count("\n") == 22
+
+
+def test_a_key_that_stands_twice_is_a_fault(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("seed: 1\nfits: {a: {note: x}, a: null}\nengine: pyro\nseed: 2\n")
+    with pytest.raises(ConfigError) as error:
+        checked(DEFAULT, paths=[path])
+    assert f"{path}, line 1: the key 'seed' stands twice" in str(error.value)
+    assert f"{path}, line 2: the key 'a' stands twice" in str(error.value)
+    # An anchor goes in a circle; tags are for others to refuse.
+    path.write_text("a: &a {b: *a, c: !x 1, <<: {d: 1}}\n[1, 2]: {[1, 2]: 3}\n")
+    checked(DEFAULT, paths=[path, tmp_path / "missing", ROOT / "config/config.yaml"])
 
 
 JUNK = st.recursive(
@@ -195,7 +292,7 @@ JUNK = st.recursive(
 def places(value, path=()):
     if path:
         yield path
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list) and len(path) < 9:
         for key in value if isinstance(value, dict) else range(len(value)):
             yield from places(value[key], (*path, key))
 
@@ -216,4 +313,67 @@ def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
         valid = checked(config)
     except ConfigError:
         return
-    assert checked(valid) == valid
+    assert checked({**valid, "groups": None}) == valid
+
+
+VALUES = [None, True, False, 0, -1, 1, 2**31, 10**18, 10**400, 0.5, 1e308, -1e-320, float("nan")]
+VALUES += [
+    float("inf"),
+    "",
+    " ",
+    "old",
+    "1e4",
+    "../../x",
+    "/etc/passwd",
+    "a\nb",
+    "\0",
+    "\ud800",
+    "é",
+]
+VALUES += ["{{x}}", "$(id)", "`id`", "'; id #", "x" * 20_000, [], {}, [[]], [None], {"": 1}, {1: 2}]
+VALUES += [{None: {}}, {(1, 2): 3}, b"x", {1.5}, (0, 1, 2), datetime.date(2020, 1, 1), print, 1j]
+VALUES += [[0, 1, 10**18], [0.0] * 2000, {f"k{i}": i for i in range(2000)}]
+
+
+def broken(at: random.Random) -> dict:
+    """The default config with parts taken out, replaced, renamed, doubled, wrapped or swapped."""
+    config = copy.deepcopy(DEFAULT)
+    for _ in range(at.choice((1, 1, 2, 5))):
+        *parents, last = at.choice(list(places(config)))
+        place = config
+        for key in parents:
+            place = place[key]
+        other = at.choice(list(places(config)))
+        elsewhere = config
+        for key in other:
+            elsewhere = elsewhere[key]
+        match at.randrange(7):
+            case 0:
+                del place[last]
+            case 1 | 2:
+                place[last] = copy.deepcopy(at.choice(VALUES))
+            case 3:
+                place[last] = copy.deepcopy(elsewhere)
+            case 4 if isinstance(place, dict):
+                place[at.choice(["x", "", 1, None, "a/../b", "b\n", last])] = place.pop(last)
+            case 5:
+                place[last] = at.choice(([place[last]], {"a": place[last]}))
+            case 6:
+                place[last] = elsewhere  # the same object twice, or one that contains itself
+    return config
+
+
+def test_thousands_of_broken_configs_are_refused_or_name_nothing_outside_the_results():
+    messages = []
+    for number in range(3000):
+        config = broken(random.Random(number))
+        try:
+            valid = checked(config)
+        except ConfigError as error:
+            messages.append(str(error))
+            continue
+        names = [*rule_names(valid), *figure_names(valid), *observation_names(valid)]
+        names += [*valid["models"], *valid["evaluation"]["regions"]]
+        assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in names)
+    assert 1500 < len(messages) < 3000
+    assert all("Traceback" not in text and len(text) < 100_000 for text in messages)

@@ -40,15 +40,35 @@ def test_reading_gives_back_every_bit(tmp_path):
     pd.testing.assert_frame_equal(datasets.read(tmp_path / "set.csv"), table, check_exact=True)
 
 
+def test_losses_of_another_number_of_steps_are_refused(tmp_path):
+    path = tmp_path / "loss.csv"
+    datasets.write(pd.DataFrame({"step": range(1, 9), "loss": 0.5}), path)
+    assert datasets.losses(path, 8).tolist() == [0.5] * 8
+    lines = path.read_text().splitlines(keepends=True)
+    for steps, kept in ((9, lines), (8, lines[:-1]), (8, lines[:3] + lines[4:])):
+        path.write_text("".join(kept))
+        with pytest.raises(FileError, match=f"are not those from 1 to {steps}"):
+            datasets.losses(path, steps)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("", "a table of numbers"),
+        ("x,y\n1,2\n3,4", "no text of whole lines"),
+        ("x,y\n1,2\n3,4,5\n6\n", "Expected 2 fields in line 3, saw 3"),
+        ("x,y\n1,2\n3\n", "too many or few values"),
+        ("x,y\n\n1,2\n", "too many or few values"),
+        ("x,y\n0,1,2\n0,1,2\n", "too many or few values"),
+        ('x,y\n"1\n",2\n', "of which no finite number is made"),
+        ("x,y\n1,1e999\n", "missing or infinite"),
+        ("x,y\n1,\0002\n", "no text of whole lines"),
+        ("x,y\n1,2e\u0080\n", "a table of numbers"),
         ("x,y\n", "it has 0 rows"),
-        ("a,b\n1,2\n", "columns x, y: it has 1 rows of a, b"),
+        ("a,b\n1,2\n", "columns x, y: it begins with 'a,b'"),
         ("x,y\n1,two\n", "a table of numbers"),
         ("x,y\n1,\n", "missing or infinite"),
-        ("x,y\n1,inf\n", "missing or infinite"),
+        ("x,y\n1,inf\n", "it has 'inf', of which no finite number"),
         ("\x89PNG\r\n\x1a\n\x00\x00", ""),
     ],
 )

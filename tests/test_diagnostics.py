@@ -466,9 +466,8 @@ def of_calibration(mean, data):
     count = data.shape[1]
     parts = torch.tensor(mean, dtype=torch.float32), torch.ones(mean.shape)
     stream = torch.Generator().manual_seed(0)
-    by_chance = scores.by_chance(
-        evaluation.simulated(*parts, np.zeros(count), {"all": [(0, 0)]}, stream)
-    )
+    together = evaluation.simulated(*parts, np.zeros(count), {"all": [(0, 0)]}, stream)
+    by_chance = scores.by_chance(together, ["all"])
     # All sets at once, each in a region of its own.
     many = [part.repeat(1, len(data)) for part in parts]
     y, x = data.ravel(), np.repeat(np.arange(len(data)), count)

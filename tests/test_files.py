@@ -1,7 +1,13 @@
 """What jobs hand to each other: the same bytes for the same content, and nothing else accepted."""
 
 import json
+import os
 import pickle
+import re
+import signal
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pyro
@@ -10,11 +16,12 @@ import pytest
 import torch
 import xarray as xr
 from arviz_base import convert_to_datatree, extract
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from bnnflow import parameters, posterior, predictions, svi
+from bnnflow import files, parameters, posterior, predictions, svi
 from bnnflow.density import LogDensity
 from bnnflow.errors import FileError
 from bnnflow.parameters import Parameters, Site
@@ -46,6 +53,94 @@ def prediction():
         for name in ("quantiles", "function_quantiles")
     }
     return xr.Dataset(values | {"function": (("sample", "point"), np.zeros((2, 3)))})
+
+
+def python(code, *arguments):
+    """Run code that uses the workflow's modules in a process of its own."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT / "workflow/scripts", capture_output=True, text=True)
+
+
+def test_a_killed_writer_leaves_what_was_there_and_the_next_removes_what_it_left(tmp_path):
+    path = tmp_path / "a[1].csv"
+    killed = """
+        import os, signal, sys
+        from bnnflow import files
+
+        with files.whole(sys.argv[1]) as part:
+            part.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    for content in (None, "old"):
+        assert python(killed, path).returncode == -signal.SIGKILL
+        assert (path.read_text() if path.exists() else None) == content
+        assert [re.sub(r"\d+", "1", left.name) for left in tmp_path.glob(".*")] == [
+            ".a[1].csv.1.part"
+        ]
+        with files.whole(path) as part:
+            part.write_text("old")
+        assert [*tmp_path.iterdir()] == [path]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    other, foreign = (tmp_path / f".a.csv.{end}" for end in (f"{os.getppid()}.part", "orig"))
+    other.touch()
+    foreign.touch()
+    with files.whole(tmp_path / "a.csv") as part:
+        part.touch()
+    assert {*tmp_path.iterdir()} == {other, foreign, tmp_path / "a.csv"}
+
+
+def test_a_file_has_the_permissions_of_the_umask(stored, tmp_path):
+    before = os.umask(0o027)
+    try:
+        parameters.write(stored, tmp_path / "a")
+        posterior.write(posterior.of_chain(*chain(0)), tmp_path / "b")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    """With no file larger than 100 bytes allowed, which ends a write as a full disk does."""
+    full = """
+        import errno, resource, sys
+        from pathlib import Path
+        import numpy as np, pandas as pd, xarray as xr
+        from bnnflow import datasets, figures, files, parameters, posterior, predictions, scores
+
+        numbers = np.zeros(1000, np.float32)
+        table = pd.DataFrame({"x": numbers})
+        sites = (parameters.Site("sigma", (1000,), "log"),)
+        writers = {
+            "posterior.nc": lambda p: posterior.write(posterior.of_chain({"sigma": numbers}), p),
+            "predictions.nc": lambda p: predictions.write(xr.Dataset({"x": ("i", numbers)}), p),
+            "guide.safetensors": lambda p: parameters.write_guide({"loc": numbers}, sites, p),
+            "parameters.safetensors": lambda p: parameters.write(
+                parameters.Parameters(sites, numbers, numbers), p
+            ),
+            "data.csv": lambda p: datasets.write(table, p),
+            "scores.csv": lambda p: scores.write(table, p),
+            "table.csv": lambda p: files.write_table(table, p),
+            "figure.png": lambda p: figures.save(figures.Figure(), str(p)),
+            "figure.svg": lambda p: figures.save(figures.Figure(), str(p)),
+        }
+        for name in writers:
+            Path(sys.argv[1], name).write_text("old")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        for name, write in writers.items():
+            try:
+                write(Path(sys.argv[1], name))
+            except OSError as error:
+                if error.errno == errno.EFBIG:
+                    print(name)
+    """
+    done = python(full, tmp_path)
+    failed = done.stdout.split()
+    assert (done.returncode, len(failed)) == (0, 9), done.stderr
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        failed, "old"
+    )
 
 
 def test_parameters_come_back_with_their_names(stored, tmp_path):
@@ -122,7 +217,7 @@ def test_a_guide_of_another_kind_is_refused(tmp_path):
         ({"mean": [0, 0], "stddev": [1, 1]}, SITES, r"mean is \(2,\), not \(3,\)"),
         ({"mean": [0, 0, np.nan], "stddev": [1, 1, 1]}, SITES, "mean is not finite"),
         ({"mean": [0, 0, 0], "stddev": [1, 0, 1]}, SITES, "stddev is not positive"),
-        ({"mean": [], "stddev": []}, None, "'sites'"),
+        ({"mean": [], "stddev": []}, None, "its sites cannot be read"),
     ],
 )
 def test_parameters_that_contradict_themselves_are_refused(tmp_path, tensors, sites, reason):

@@ -47,13 +47,15 @@ def jobs():
     """The text of every rule of the rules' files, and the script that it runs."""
     for rules in (ROOT / "workflow/rules").glob("*.smk"):
         for block in re.split(r"^ *rule.*:$", rules.read_text(), flags=re.M)[1:]:
+            if "    run:" in block or "    script:" not in block:  # verifies, or collects
+                continue
             yield block, ROOT / "workflow/scripts" / re.search(r"scripts/(\w+\.py)", block)[1]
 
 
 def test_what_is_imported_is_required_and_pinned():
     unused = required() - imported("workflow")
-    # Only imported by Snakemake, h5netcdf and, for its report, by Snakemake again.
-    assert unused == {"snakemake", "h5netcdf", "h5py", "docutils", "pygments"}
+    # Only imported by Snakemake, xarray and, for its report, by Snakemake again.
+    assert unused == {"snakemake", "h5netcdf", "docutils", "pygments"}
     assert imported("workflow") <= required()
     assert imported("tests") <= required() | required("requirements-dev.txt")
     assert required() <= set(pins("requirements.lock"))
@@ -89,7 +91,7 @@ def test_a_conda_environment_has_what_its_scripts_import(name):
 
 def test_every_job_declares_its_log_benchmark_environment_and_code():
     blocks = list(jobs())
-    assert len(blocks) == 21
+    assert len(blocks) == 23
     for block, script in blocks:
         assert script.exists()
         assert f'code=code("{script.stem}")' in block
@@ -104,6 +106,28 @@ def test_nothing_is_ever_unpickled():
         assert not re.search(r"pickle|torch\.load|joblib|yaml\.load\(|\beval\(|\bexec\(", code), (
             path
         )
+
+
+# Of the command line, which no job runs: it calls Snakemake, by a list of words, in a new folder.
+VERIFICATION = ROOT / "workflow/scripts/bnnflow/verification.py"
+
+
+def test_no_shell_is_built_and_no_network_is_used():
+    """Text of the config is in no command, because jobs have none."""
+    shell = r"\bshell\s*[:(]|\bshell=|os\.(system|popen|exec|spawn)|getoutput"
+    command = r"\bsubprocess\b|\bPopen\b"
+    network = r"\b(socket|urllib|requests|http|ftplib|smtplib|aiohttp|ssl)\b(?!:)|https?://"
+    folders = ROOT / "workflow/scripts", ROOT / "workflow/rules"
+    paths = [path for folder in folders for path in folder.rglob("*.*") if path.suffix != ".pyc"]
+    for path in (ROOT / "Snakefile", *paths):
+        wrong = f"{shell}|{network}" if path == VERIFICATION else f"{shell}|{command}|{network}"
+        assert not re.search(wrong, path.read_text(encoding="utf-8")), path
+
+
+def test_every_file_is_written_beside_its_place():
+    direct = r"\.(to_csv|savefig|save_file)\((?!part\b)|(?<!\bpart)\.write_(text|bytes)\("
+    for path in {*(ROOT / "workflow/scripts").rglob("*.py")} - {VERIFICATION}:
+        assert not re.search(direct, path.read_text(encoding="utf-8")), path
 
 
 def test_the_generated_documentation_is_fresh():

@@ -233,8 +233,7 @@ def test_simulated_shares_are_those_of_data_from_the_fit():
         return evaluation.simulated(*tensors(mean, stddev), x, regions, stream)["shares"]
 
     independent = simulated(np.zeros((30, count)), np.ones((30, count)))
-    for region, points in (("all", count), ("part", count // 2)):
-        shares = independent.sel(region=region).to_numpy()
+    for shares, points in zip(independent.to_numpy(), (count, count // 2), strict=True):
         spread = np.sqrt(scores.CALIBRATION * (1 - scores.CALIBRATION) / points)
         error = 5 * spread / np.sqrt(evaluation.SIMULATIONS)
         assert (np.abs(shares.mean(0) - scores.CALIBRATION) < error).all()
@@ -242,7 +241,7 @@ def test_simulated_shares_are_those_of_data_from_the_fit():
             shares.std(0), spread, rtol=5 / np.sqrt(2 * evaluation.SIMULATIONS)
         )
     common = 1e4 * np.random.default_rng(8).normal(size=(2000, 1)) * np.ones((1, count))
-    shares = simulated(common, np.ones((2000, count))).sel(region="all").to_numpy()
+    shares = simulated(common, np.ones((2000, count)))[0].to_numpy()
     # The noise can only tell apart those whose errors are the same to a ten thousandth.
     assert ((shares == 0) | (shares == 1)).mean() > 0.98
 

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas
 import pytest
 import xarray
 import yaml
-from conftest import ROOT, SMOKE
+from conftest import OFFLINE, ROOT, SECRET, SMOKE, is_offline
 from safetensors.numpy import load_file
 
 from bnnflow import posterior
@@ -68,6 +69,7 @@ def fitted(*fits):
 
 
 RESULTS = {
+    "manifest.json",
     *(f"data/{name}.csv" for name in ("old", "new", "truth", "held_out")),
     *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts")),
     *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
@@ -114,10 +116,26 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    # Fits, extraction, data, prediction, diagnosis, oracle, tables.
-    expected = sum(posteriors(*FITS).values()) + 5 + 4 + 7 + 7 + 1 + 1 + sum(PLOTS.values())
+    # Fits, extraction, data, prediction, diagnosis, oracle, tables, manifest.
+    expected = sum(posteriors(*FITS).values()) + 5 + 4 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
+
+
+def test_a_run_needs_no_network():
+    if not is_offline(OFFLINE):
+        pytest.skip("the machine does not let its users take the network away (unshare)")
+    reach = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
+    alone = subprocess.run([*OFFLINE, sys.executable, "-c", reach], capture_output=True, text=True)
+    # That of `finished`, which has run so.
+    assert "Network is unreachable" in alone.stderr
+
+
+def test_secrets_of_the_environment_are_nowhere(finished):
+    left = [path for path in finished.folder.rglob("*") if path.is_file()]
+    assert any(".snakemake" in path.parts for path in left)
+    assert not [path for path in left if SECRET.encode() in path.read_bytes()]
+    assert SECRET not in finished.printed
 
 
 def test_a_fit_tells_in_its_log_how_far_it_is_and_what_it_did(finished):
@@ -335,6 +353,58 @@ def test_bad_input_stops_before_any_job(empty, change, message):
     assert not empty.path("results").exists()
 
 
+BROKEN = {
+    "a tab": b"fits:\n\tsvi_deep: 1\n",
+    "not closed": b"fits: {a: [1, 2\n",
+    "empty": b"",
+    "a list": b"- 1\n- 2\n",
+    "two documents": b"seed: 1\n---\nseed: 2\n",
+    "no text": b"seed: 1\0\n",
+    "a key twice": b"seed: 1\nseed: 2\n",
+    "a list as key": b"fits: {[1, 2]: {}}\n",
+    "a number as key": b"fits: {1: {}}\n",
+    "a tag that runs": b"seed: !!python/object/apply:os.system ['touch results']\n",
+    "a tag that imports": b"seed: !!python/module:antigravity\n",
+    "a tag that names": b"seed: !!python/name:os.system\n",
+    "a tag of one's own": b"seed: !mine 5\n",
+    "bytes": b"seed: !!binary aGVsbG8=\n",
+    "a date": b"seed: 2020-01-01\n",
+    "a set": b"predictions: {quantiles: !!set {0.5}}\n",
+    "what contains itself": b"predictions: {quantiles: &q [*q]}\n",
+    "what grows": b"".join(
+        b"%c: &%c [%s]\n" % (97 + i, 97 + i, b",".join([b"*%c" % (96 + i) if i else b"1"] * 9))
+        for i in range(9)
+    ),
+    "too many points": b"data: {truth: [0, 1, 1000000000000000000]}\n",
+    "too wide": b"models: {deep: {hidden: [1000000000000]}}\n",
+    "not a number": b"data: {noise: .nan}\n",
+    "half a letter": b'seed: "\\ud800"\n',
+    "a colour": b'fits: {"\\e[31m": {}}\n',
+    "a path as name": b"figures: {data: {../../x: [old]}}\n",
+    "a line in a name": b'figures: {data: {"x\\n": [old]}}\n',
+    "a path with no end": b"figures: {style: /dev/zero}\n",
+    "a path that is none": b'figures: {style: "a\\0b"}\n',
+    "a style that is none": b"figures: {style: Snakefile}\n",
+    "an address": b"figures: {style: 'http://localhost/x.mplstyle'}\n",
+    "shell": b"figures: {data: {$(touch results): [old]}}\n",
+}
+
+
+@pytest.mark.slow
+def test_broken_configs_show_no_traceback_and_start_no_job(empty):
+    def outcome(name):
+        path = empty.path(f"config/broken {name}.yaml")
+        path.write_bytes(BROKEN[name])
+        return empty.snakemake("--cores", "1", "--nolock", "--configfile", str(path), fails=True)
+
+    with ThreadPoolExecutor(2) as threads:
+        printed = dict(zip(BROKEN, threads.map(outcome, BROKEN), strict=True))
+    assert not [name for name, text in printed.items() if "Traceback (most" in text]
+    assert not [name for name, text in printed.items() if len(text) > 10_000]
+    assert not [name for name, text in printed.items() if "rror" not in text]
+    assert not empty.path("results").exists()
+
+
 def test_a_missing_style_file_stops_before_any_job(project):
     project.append("config/bad.yaml", "figures: {style: nope.mplstyle}")
     before = {name: path.stat().st_mtime_ns for name, path in files(project).items()}
@@ -360,7 +430,7 @@ def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
         assert "parameters.safetensors cannot be read as parameters of a fit" in text
         assert "If the workflow made it, delete it and run again." in text
         assert "Traceback (most recent call last)" in text
-    assert not project.path("results/fits/svi_updated/posterior.nc").exists()
+    assert not project.path("results/fits/svi_updated/starts/0.nc").exists()
 
 
 def test_starts_that_all_diverge_name_the_remedy(project):

@@ -100,6 +100,8 @@ def _allowed(entry: dict, root: dict) -> str:
     if entry["type"] == "array":
         items = _resolved(entry["items"], root)
         return f"list of {_allowed(items, root)}" if items["type"] != "object" else "list"
+    if "maximum" in entry and entry.get("minimum") == -entry["maximum"]:
+        return f"{entry['type']} within ±{entry['maximum']}"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {entry[name]}" for name, sign in bounds.items() if name in entry]
     kind = {"object": "mapping", "string": "text"}.get(entry["type"], entry["type"])

@@ -10,7 +10,7 @@ rule predict:
     benchmark:
         "results/benchmarks/predict/{fit}.tsv"
     wildcard_constraints:
-        fit=one_of(FITS),
+        fit=fit_of(ENTRIES),
     conda:
         "../../envs/torch.yaml"
     params:

@@ -4,9 +4,9 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import pandas as pd
+from bnnflow import verdicts
 
-table = pd.read_csv(snakemake.input.verdicts).dropna(subset="verdict")
+table = verdicts.read_summary(snakemake.input.verdicts)
 failed = table[table["verdict"] == "fail"]
 for row in failed.itertuples():
     jobs.log.error("%s fails: %s", row.fit, row.reasons)

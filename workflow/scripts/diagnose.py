@@ -7,7 +7,7 @@ jobs.start(snakemake)
 import pandas as pd
 import xarray as xr
 
-from bnnflow import datasets, diagnostics, posterior, predictions, scores, verdicts
+from bnnflow import datasets, diagnostics, files, posterior, predictions, scores, verdicts
 
 regions, limits = snakemake.params.regions, snakemake.params.limits
 inference, update = snakemake.params.inference, snakemake.params.learning
@@ -16,7 +16,7 @@ beside = snakemake.params.beside
 
 
 def _evaluation(path: str) -> xr.Dataset:
-    needed = (*scores.VARIABLES, *scores.PROBES, *scores.SIMULATED)
+    needed = scores.VARIABLES | scores.PROBES | scores.SIMULATED
     return predictions.read(path, "an evaluation", needed)
 
 
@@ -26,7 +26,11 @@ def _judged(role: str) -> pd.DataFrame:
 
 own = _evaluation(snakemake.input.evaluation)
 table = scores.table(own, regions)
-tree = posterior.read(snakemake.input.posterior)
+needed = {
+    "nuts": ["posterior/sigma", *(f"sample_stats/{name}" for name in diagnostics.TRAJECTORY)],
+    "svi": ["sample_stats/lp", "sample_stats/log_q", "starts/elbo"],
+}[inference["method"]]
+tree = posterior.read(snakemake.input.posterior, needed)
 stats = {name: array.to_numpy() for name, array in tree["sample_stats"].data_vars.items()}
 x, points = own["probe_x"].to_numpy(), own["x"].to_numpy()
 
@@ -37,7 +41,7 @@ if inference["method"] == "nuts":
     trajectories = {key: inference[key] for key in ("target_accept", "max_tree_depth")}
     findings += diagnostics.of_trajectories(stats, **trajectories, limits=limits)
 else:
-    loss = datasets.read(snakemake.input.loss, columns=["step", "loss"])["loss"].to_numpy()
+    loss = datasets.losses(snakemake.input.loss, inference["steps"])
     observations = sum(len(datasets.read(path)) for path in snakemake.input.data)
     findings += [
         diagnostics.of_loss(loss, observations, limits),
@@ -65,8 +69,9 @@ if update:
     findings += diagnostics.of_update(
         densities, points, update["old"], update["new"], known, regions, limits
     )
-findings += diagnostics.of_calibration(scores.errors(table), scores.by_chance(own), limits)
+findings += diagnostics.of_calibration(scores.errors(table), scores.by_chance(own, regions), limits)
 
 scores.write(table, snakemake.output.scores)
-diagnostics.table(findings).to_csv(snakemake.output.diagnostics, index=False, float_format="%.6g")
+found = diagnostics.table(findings)
+files.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(finding.verdict for finding in findings))

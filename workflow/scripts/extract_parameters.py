@@ -4,9 +4,9 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import parameters
+from bnnflow import files, parameters
 
 extracted, covariance = parameters.extracted(snakemake.input.guide)
 parameters.write(extracted, snakemake.output.tensors, covariance)
-extracted.table().to_csv(snakemake.output.table, index=False)
+files.write_table(extracted.table(), snakemake.output.table)
 jobs.log.info("%d parameters of %d sites", len(extracted.mean), len(extracted.sites))

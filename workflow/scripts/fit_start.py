@@ -10,7 +10,7 @@ import numpy as np
 import pyro
 import torch
 
-from bnnflow import fits, posterior, starts, svi
+from bnnflow import checkpoints, fits, posterior, starts, svi
 from bnnflow.density import LogDensity
 
 jobs.use_threads(snakemake.params.torch_threads)
@@ -22,8 +22,9 @@ streams = [torch.default_generator, *(torch.Generator().manual_seed(seed) for se
 model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
 data = fits.observations(snakemake.input.data)
 density = LogDensity(model, *data, engine=snakemake.params.engine)
+checkpoint = checkpoints.of_job(snakemake)
 try:
-    fitted = svi.fit(density, streams, **snakemake.params.optimization)
+    fitted = svi.fit(density, streams, **snakemake.params.optimization, checkpoint=checkpoint)
 except FloatingPointError as error:
     # Other starts may do better.
     jobs.log.error("%s", error)
@@ -36,3 +37,4 @@ else:
     tree = posterior.of_chain(draws, stats, density.facts)
     packed = starts.packed(elbos, tree, svi.stored(guide), density.sites, losses)
 posterior.write(packed, snakemake.output[0])
+checkpoint.remove()

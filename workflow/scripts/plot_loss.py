@@ -4,13 +4,15 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
+import numpy as np
+
 from bnnflow import datasets, figures, plateau, verdicts
 
-loss = datasets.read(snakemake.input.loss, columns=["step", "loss"])
+losses = datasets.losses(snakemake.input.loss, snakemake.params.steps)
 observations = sum(len(datasets.read(path)) for path in snakemake.input.data)
 with figures.styled(snakemake.input.style):
-    steps, losses = (loss[name].to_numpy() for name in ("step", "loss"))
     losses = losses / observations
+    steps = np.arange(1, len(losses) + 1)
     compared = plateau.drift(losses, snakemake.params.limits).steps
     diagnostics = verdicts.read(snakemake.input.diagnostics)
     verdict = verdicts.stamp(diagnostics, "elbo_drift")

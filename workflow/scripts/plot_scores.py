@@ -4,13 +4,11 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import pandas as pd
+from bnnflow import figures, scores, verdicts
 
-from bnnflow import figures
-
-verdicts = (
-    pd.read_csv(snakemake.input.verdicts).dropna(subset="verdict").set_index("fit")["verdict"]
-)
+metrics = scores.read(snakemake.input.metrics, first=["fit"])
+metrics = metrics[metrics["fit"].isin(snakemake.params.fits)]
+summary = verdicts.read_summary(snakemake.input.verdicts).set_index("fit")["verdict"]
 with figures.styled(snakemake.input.style):
-    figure = figures.scores(pd.read_csv(snakemake.input.metrics), verdicts.to_dict())
+    figure = figures.scores(metrics, summary.to_dict())
     figures.save(figure, *snakemake.output)

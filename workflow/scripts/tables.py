@@ -4,18 +4,18 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import pandas as pd
-
-from bnnflow import verdicts
+from bnnflow import files, scores, studies, verdicts
 
 fits = snakemake.params.fits
-scores = [*snakemake.input.scores, snakemake.input.oracle]
-metrics = verdicts.stacked([*fits, "oracle"], map(pd.read_csv, scores))
+paths = [*snakemake.input.scores, snakemake.input.oracle]
+metrics = verdicts.stacked([*fits, "oracle"], map(scores.read, paths))
 diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnostics))
 summary = verdicts.summary(metrics, diagnostics)
 
-metrics.to_csv(snakemake.output.metrics, index=False)
-diagnostics.to_csv(snakemake.output.diagnostics, index=False)
-summary.to_csv(snakemake.output.verdicts, index=False)
+for name, table in (("metrics", metrics), ("diagnostics", diagnostics), ("verdicts", summary)):
+    files.write_table(table, snakemake.output[name])
+if groups := snakemake.params.groups:
+    spread = studies.summary(metrics, summary, groups)
+    files.write_table(spread, snakemake.output.groups, float_format="%.6g")
 for row in summary[summary["verdict"] != ""].itertuples():
     jobs.log.info("%s: %s", row.fit, row.verdict)

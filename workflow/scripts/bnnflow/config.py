@@ -1,16 +1,19 @@
 """The config: checked as a whole before any job starts."""
 
+import json
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice, pairwise
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import yaml
 
-from . import limits
+from . import limits, studies
 
 HELP = "config/README.md explains every key"
 # What the samplers can learn in the warm-up.
@@ -21,26 +24,51 @@ OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observatio
 
 NETWORK = ("hidden", "activation")
 
+# The most that a config may have: entries in all and in one list or mapping, levels, letters in a
+# text. Of its faults so many are told at once.
+ENTRIES, LONGEST, DEPTH, LETTERS, MOST_FAULTS = 50_000, 1000, 12, 10_000, 20
+
+# The most that jobs are asked to hold: points of a data set; numbers of a posterior, and of a
+# response at every draw and point; numbers of a covariance, and of the losses of a job.
+POINTS, NUMBERS, FEWER = 1_000_000, 2_000_000_000, 500_000_000
+
+# Letters of a fit's name, which stands in names of files.
+NAME_LETTERS = 180
+
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message lists every fault found."""
 
 
-def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
-    """Return `config` without its null entries and with lists of data, or raise.
+def checked(
+    config: dict, reserved: frozenset[str] = frozenset(), paths: Iterable[str | Path] = ()
+) -> dict:
+    """Return the config that the workflow runs, or raise.
+
+    It is `config` without its null entries, with all fits that its entries stand for, their data
+    as lists, and with the `groups` of fits that come from one entry.
 
     Args:
         config: the mapping read from the config files.
         reserved: names of the workflow's own rules, which no fit can take.
+        paths: of the files that it was read from, in which no key may stand twice.
 
     Raises:
         ConfigError: with one line for every fault: the key, its value, what is allowed.
     """
-    config = _listed(_without_nulls(config))
-    faults = [*_schema_faults(config), *_not_finite(config)]
-    faults = faults or list(_cross_faults(config, reserved))
+    if not (faults := list(islice(_not_plain(config), MOST_FAULTS))):
+        config = _without_nulls(config)
+        faults = [*_schema_faults(config), *_not_finite(config)]
+        faults += [fault for path in paths for fault in _twice(path)]
+        faults = faults or list(_study_faults(config["fits"]))
+    if not faults:
+        fits, groups = studies.expanded(config["fits"])
+        config |= {"fits": {name: _listed(fit) for name, fit in fits.items()}, "groups": groups}
+        faults = list(_cross_faults(config, reserved)) or list(_too_large(config))
     if faults:
-        lines = "".join(f"\n  {fault}" for fault in faults)
+        more = len(faults) - MOST_FAULTS
+        shown = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+        lines = "".join(f"\n  {fault}" for fault in shown)
         raise ConfigError(f"the config cannot be run:{lines}\n{HELP}")
     return config
 
@@ -70,8 +98,8 @@ def learnt_data(fits: dict, name: str) -> list[str]:
     return list(dict.fromkeys(s for fit in lineage(fits, name) for s in fits[fit]["data"]))
 
 
-def relatives(config: dict, name: str) -> dict[str, str]:
-    """The fits beside which a fit is judged, where the config has them.
+def relatives(config: dict) -> dict[str, dict[str, str]]:
+    """For every fit those beside which it is judged, where the config has them.
 
     Returns:
         For a variational fit `reference`, the sampled one of the same model, prior and data.
@@ -79,24 +107,28 @@ def relatives(config: dict, name: str) -> dict[str, str]:
         method, which has the prior of the first of the lineage and learns from all its data
         together; and `alone`, which has that prior and learns from the update's data.
     """
-    fits = config["fits"]
-    fit, ancestors = fits[name], lineage(fits, name)
-    method = fit["inference"]["method"]
-    first, learnt = fits[ancestors[0]]["prior"], learnt_data(fits, name)
-    wanted = {"reference": ("nuts", fit["prior"], fit["data"])} if method == "svi" else {}
-    if len(ancestors) > 1:
-        wanted |= {"joint": (method, first, learnt), "alone": (method, first, fit["data"])}
-    models = config["models"]
-    found = {"source": ancestors[-2]} if len(ancestors) > 1 else {}
-    for role, (of_method, prior, data) in wanted.items():
-        for other, candidate in fits.items():
-            if (
-                candidate["inference"]["method"] == of_method
-                and candidate["prior"] == prior
-                and set(candidate["data"]) == set(data)
-                and models[candidate["model"]] == models[fit["model"]]
-            ):
-                found.setdefault(role, other)
+    fits, models = config["fits"], config["models"]
+
+    def kind(model: str, method: str, prior: dict, data: list[str]) -> str:
+        return json.dumps([models[model], method, prior, sorted(data)], sort_keys=True)
+
+    first_of = {}
+    for name, fit in fits.items():
+        method = fit["inference"]["method"]
+        first_of.setdefault(kind(fit["model"], method, fit["prior"], fit["data"]), name)
+
+    found = {}
+    for name, fit in fits.items():
+        ancestors, method = lineage(fits, name), fit["inference"]["method"]
+        wanted = {"reference": ("nuts", fit["prior"], fit["data"])} if method == "svi" else {}
+        own = found[name] = {}
+        if len(ancestors) > 1:
+            own["source"] = ancestors[-2]
+            prior, learnt = fits[ancestors[0]]["prior"], learnt_data(fits, name)
+            wanted |= {"joint": (method, prior, learnt), "alone": (method, prior, fit["data"])}
+        for role, (of_method, prior, data) in wanted.items():
+            if other := first_of.get(kind(fit["model"], of_method, prior, data)):
+                own[role] = other
     return found
 
 
@@ -108,21 +140,103 @@ def observation_names(config: dict) -> list[str]:
 def rule_names(config: dict) -> list[str]:
     """Names of the rules that the config makes."""
     names = [f"generate_data_{name}" for name in observation_names(config)]
-    for name, fit in config["fits"].items():
-        sampled = fit["inference"]["method"] == "nuts"
+    for name, members in entries(config).items():
+        sampled = config["fits"][members[0]]["inference"]["method"] == "nuts"
         own = [f"{name}_chain"] if sampled else [f"{name}_start", f"extract_parameters_{name}"]
-        names += [name, *own, f"diagnose_{name}"]
+        several = [f"{name}_posterior"] if name in config["groups"] else []
+        names += [name, *own, *several, f"diagnose_{name}"]
     return names
 
 
+def entries(config: dict) -> dict[str, list[str]]:
+    """For every entry of a checked config the names of the fits that it stands for."""
+    groups = config["groups"].items()
+    members = {name: studies.fits_of(group["cells"]) for name, group in groups}
+    grouped = {fit for fits in members.values() for fit in fits}
+    return {name: [name] for name in config["fits"] if name not in grouped} | members
+
+
 def figure_names(config: dict) -> list[str]:
-    """Names of all figures, in the order of the story: data, fits, comparisons."""
+    """Names of all figures, in the order of the story: data, fits, groups, comparisons.
+
+    Of a fit that belongs to a group there are none.
+    """
     names = list(config["figures"]["data"])
-    for name, fit in config["fits"].items():
-        own = "loss" if fit["inference"]["method"] == "svi" else "chains"
+    single = [name for name in entries(config) if name in config["fits"]]
+    for name in single:
+        own = "loss" if config["fits"][name]["inference"]["method"] == "svi" else "chains"
         names += [name, f"{name}_{own}", f"{name}_calibration"]
-    updated = [name for name, fit in config["fits"].items() if prior_source(fit)]
-    return [*names, *(f"{name}_beside_prior" for name in updated), "all_fits", "scores"]
+    names += config["groups"]
+    names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]
+    return [*names, *(["all_fits"] if single else []), "scores"]
+
+
+def _twice(path: str | Path) -> list[str]:
+    """Keys that stand twice in one mapping of a YAML file, of which YAML takes the last."""
+    try:
+        root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
+    except (yaml.YAMLError, OSError, ValueError, RecursionError):
+        return []  # whoever has read it knows how
+    found, seen, pending = [], set(), [root]
+    while pending:
+        node = pending.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            found += [
+                f"{path}, line {key.start_mark.line + 1}: the key {_shown(key.value)} stands twice"
+                for key, _ in node.value
+                if isinstance(key, yaml.ScalarNode) and keys.pop(key.value, 0) > 1
+            ]
+            pending += [part for pair in node.value for part in pair]
+        else:
+            pending += node.value
+    return found
+
+
+def _not_plain(config: object) -> Iterator[str]:
+    """What no config has: what goes round in circles, or is too much, or no text or number."""
+    pending, count = [((), config)], 0
+    while pending:
+        path, value = pending.pop()
+        count += 1
+        if count > ENTRIES:
+            yield f"config: has more than {ENTRIES} entries, or contains itself"
+            return
+        if len(path) > DEPTH:
+            yield f"{_key(path[:3])}: goes deeper than {DEPTH} levels, or contains itself"
+            return
+        if isinstance(value, dict | list):
+            if len(value) > LONGEST:
+                yield f"{_key(path)}: has {len(value)} entries; allowed are {LONGEST} or fewer"
+                continue
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, entry in entries:
+                if isinstance(value, dict) and not _is_key(key):
+                    yield f"{_key(path)}: has the key {_shown(key)}; a key is a short line of text"
+                else:
+                    pending.append(((*path, key), entry))
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            yield f"{_key(path)}: is a number of {value.bit_length()} bits; allowed are 63"
+        elif isinstance(value, str) and (fault := _not_text(value)):
+            yield f"{_key(path)}: is {_shown(value)}, {fault}"
+        elif not isinstance(value, str | int | float | None):
+            yield f"{_key(path)}: is {_shown(value)}, neither a text nor a number, list or mapping"
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 100 and value.isprintable()
+
+
+def _not_text(value: str) -> str | None:
+    if len(value) > LETTERS:
+        return f"which has {len(value)} letters; allowed are {LETTERS}"
+    # Control codes, and halves of letters.
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
+        return "which has a character that cannot be written"
+    return None
 
 
 def _without_nulls(value):
@@ -131,23 +245,30 @@ def _without_nulls(value):
     return value
 
 
-def _listed(config: dict) -> dict:
-    """The data of every fit as a list, where it is a name."""
-    fits = config.get("fits") if isinstance(config, dict) else None
-    for fit in fits.values() if isinstance(fits, dict) else ():
-        if isinstance(fit, dict) and isinstance(fit.get("data"), str):
-            fit["data"] = [fit["data"]]
-    return config
+def _listed(fit: dict) -> dict:
+    """The fit with its data as a list, where it is a name."""
+    return fit | {"data": [fit["data"]] if isinstance(fit["data"], str) else fit["data"]}
 
 
 def _schema_faults(config: dict) -> Iterator[str]:
     faults = sorted(_Validator(schema()).iter_errors(config), key=lambda e: [*map(str, e.path)])
-    seen = set()
-    for fault in faults:
-        key = _key(fault.absolute_path)
-        if (line := f"{key}: {_allowed(fault)}") not in seen:
-            seen.add(line)
-            yield line
+    yield from dict.fromkeys(f"{_key(fault.absolute_path)}: {_allowed(fault)}" for fault in faults)
+
+
+def _study_faults(entries: dict) -> Iterator[str]:
+    """Of entries that stand for many fits, where the schema finds no fault with them as one."""
+    if (number := sum(map(studies.count, entries.values()))) > studies.MOST_FITS:
+        yield f"fits: are {number} with their grids and replicates; at most {studies.MOST_FITS}"
+        return
+    fit_schema = _Validator(schema()).evolve(schema=schema()["$defs"]["fit"])
+    for name, entry in entries.items():
+        found = [f"fits.{name}.{key}: {fault}" for key, fault in studies.faults(entry)]
+        if not found and any(key in entry for key in studies.SPREAD):
+            for words, fit in studies.variants(entry):
+                for fault in fit_schema.iter_errors(fit):
+                    key = _key(["fits", name, *fault.absolute_path])
+                    found.append(f"{key}: {_allowed(fault)}{f' (grid: {words})' if words else ''}")
+        yield from dict.fromkeys(found)
 
 
 # 50.0 is a number that range() does not take.
@@ -210,7 +331,9 @@ def _allowed(fault: jsonschema.ValidationError) -> str:
         case "exclusiveMaximum":
             return f"is {value}; allowed is less than {limit}"
         case "minItems" | "maxItems":
-            return f"is {value}; allowed are {_count(fault.schema)} entries"
+            exact = fault.schema.get("minItems") == fault.schema.get("maxItems")
+            bound = "exactly" if exact else {"minItems": "at least", "maxItems": "at most"}[rule]
+            return f"is {value}; allowed are {bound} {limit} entries"
         case "minProperties":
             return f"is empty; at least {limit} entry is needed"
         case "minLength":
@@ -235,11 +358,6 @@ def _as_yaml(value, kind: str) -> str | None:
 def _shown(value) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _count(schema: dict) -> str:
-    low, high = schema.get("minItems"), schema.get("maxItems")
-    return f"exactly {low}" if low == high else f"at least {low}"
 
 
 def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
@@ -309,7 +427,48 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             if inference["sampler"] == "nutpie" and inference["warmup"] < 1:
                 yield f"{key}.inference.warmup: is 0; allowed with the sampler nutpie is 1 or more"
         if (source := prior_source(fit)) is not None:
-            yield from _source_faults(name, source, models, fits)
+            yield from _source_faults(name, source, models, fits, config["groups"])
+
+
+def _too_large(config: dict) -> Iterator[str]:
+    """What would not fit into memory, or not into a file that is read."""
+    for i, observations in enumerate(config["data"]["observations"]):
+        if (points := sum(interval[2] for interval in observations["intervals"])) > POINTS:
+            yield f"data.observations[{i}]: has {points} points; allowed are {POINTS} or fewer"
+    grid, held_out = config["predictions"]["grid"][2], config["data"]["held_out"][2]
+    kept = config["predictions"]["function_draws"] + 2 * len(config["predictions"]["quantiles"])
+    if grid * kept > NUMBERS:
+        yield f"predictions: keeps {grid * kept} numbers; allowed are {NUMBERS} or fewer"
+    for name, fit in config["fits"].items():
+        if len(name) > NAME_LETTERS:
+            yield f"fits.{name}: has a name of {len(name)} letters; allowed are {NAME_LETTERS}"
+        inference, hidden = fit["inference"], config["models"][fit["model"]]["hidden"]
+        draws = inference["draws"] * inference.get("chains", 1)
+        parameters = sum((a + 1) * b for a, b in pairwise([1, *hidden, 1])) + 1
+        for what, count in (
+            ("parameters", parameters),
+            ("points of predictions.grid", grid),
+            ("held-out points", held_out),
+        ):
+            if draws * count > NUMBERS:
+                yield (
+                    f"fits.{name}: has {draws} draws and {count} {what}; allowed are {NUMBERS} or"
+                    " fewer of the one times the other"
+                )
+        together = min(inference.get("starts", 0), inference.get("starts_per_job", 0))
+        losses = inference.get("steps", 0) * together
+        if losses > FEWER:
+            yield (
+                f"fits.{name}.inference: has {losses} steps in all starts of a job; allowed are"
+                f" {FEWER} or fewer"
+            )
+        full = inference.get("guide", "AutoDiagonalNormal") != "AutoDiagonalNormal"
+        if (full or inference.get("mass_matrix") == "dense") and parameters**2 > FEWER:
+            yield (
+                f"fits.{name}.inference: needs the covariance of {parameters} parameters; allowed"
+                f" are {math.isqrt(FEWER)} or fewer, or"
+                f" {'the guide AutoDiagonalNormal' if full else 'another mass_matrix'}"
+            )
 
 
 def _intervals(config: dict) -> Iterator[tuple[str, list]]:
@@ -324,8 +483,12 @@ def _intervals(config: dict) -> Iterator[tuple[str, list]]:
     yield "predictions.grid", config["predictions"]["grid"]
 
 
-def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator[str]:
+def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dict) -> Iterator[str]:
     key = f"fits.{name}.prior.posterior_of"
+    if source in groups:
+        members = studies.fits_of(groups[source]["cells"])
+        yield f"{key}: is {source!r}, which is many fits; allowed is one of them: {_some(members)}"
+        return
     if source not in fits:
         network = models.get(fits[name]["model"])
         fitting = [
@@ -335,7 +498,7 @@ def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator
             and fit["inference"]["method"] == "svi"
             and _same_network(models.get(fit["model"]), network)
         ]
-        allowed = ", ".join(fitting) or "none of them: remove this fit or change its prior"
+        allowed = _some(fitting) or "none of them: remove this fit or change its prior"
         yield f"{key}: is {source!r}, which is not among the fits; allowed are {allowed}"
         return
 
@@ -365,6 +528,11 @@ def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator
 
 def _same_network(a: dict | None, b: dict | None) -> bool:
     return bool(a and b) and all(a[part] == b[part] for part in NETWORK)
+
+
+def _some(names: list[str]) -> str:
+    shown = names[:10]
+    return ", ".join([*shown, *([f"and {len(names) - 10} more"] if len(names) > 10 else [])])
 
 
 def _unknown(value: str, kind: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import files
 from .errors import FileError
 
 Interval = tuple[float, float, int]
@@ -45,7 +46,7 @@ def truth(interval: Interval) -> pd.DataFrame:
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write a data set so that reading gives the same numbers to the last bit."""
-    table.to_csv(path, index=False)
+    files.write_table(table, path)
 
 
 def read(path: str | Path, columns: Sequence[str] = ("x", "y")) -> pd.DataFrame:
@@ -54,13 +55,18 @@ def read(path: str | Path, columns: Sequence[str] = ("x", "y")) -> pd.DataFrame:
     Raises:
         FileError: if the file is damaged or something else.
     """
-    try:
-        table = pd.read_csv(path, dtype=float)
-    except (ValueError, OSError) as error:
-        raise FileError(path, "a table of numbers", error) from error
-    if list(table.columns) != list(columns) or table.empty:
-        found = f"it has {len(table)} rows of {', '.join(table.columns)}"
-        raise FileError(path, f"a table with the columns {', '.join(columns)}", found)
-    if not np.isfinite(table.to_numpy()).all():
-        raise FileError(path, "a table of finite numbers", "some are missing or infinite")
-    return table
+    return files.numbers(path, columns)
+
+
+def losses(path: str | Path, steps: int) -> np.ndarray:
+    """Read the losses of a variational fit at its steps, which are numbered from 1: (steps,).
+
+    Raises:
+        FileError: if the file is damaged, something else, or not of so many steps.
+    """
+    columns = ["step", "loss"]
+    table = files.numbers(path, columns)
+    if not np.array_equal(table["step"], np.arange(1, steps + 1)):
+        reason = f"its {len(table)} steps are not those from 1 to {steps}"
+        raise FileError(path, "the losses of a fit", reason)
+    return table["loss"].to_numpy()

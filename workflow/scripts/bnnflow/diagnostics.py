@@ -20,6 +20,9 @@ BETTER_GUIDE = "a guide with correlations, or sampling"
 # Draws that a Pareto fit needs, and a chain, so that ten fall to each of its quarters.
 FEWEST_WEIGHTS, FEWEST_DRAWS = 100, 40
 
+# Statistics of NUTS that are judged.
+TRAJECTORY = ("diverging", "tree_depth", "energy", "acceptance_rate")
+
 
 @dataclass(frozen=True)
 class Finding:

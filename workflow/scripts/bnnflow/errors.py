@@ -2,12 +2,27 @@
 
 from pathlib import Path
 
+# Letters of a reason that are shown, because files from strangers have a part in it.
+LONGEST = 300
+
 
 class FileError(ValueError):
-    """A file is damaged or is not what it should be."""
+    """A file is damaged or is not what it should be.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
 
     def __init__(self, path: str | Path, expected: str, reason: object):
+        self.reason = _shown(str(reason))
         super().__init__(
-            f"{path} cannot be read as {expected}: {reason}."
+            f"{path} cannot be read as {expected}: {self.reason}."
             " If the workflow made it, delete it and run again."
         )
+
+
+def _shown(reason: str) -> str:
+    """On one line, without what a terminal would take for a command."""
+    short = reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
+    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(short.split()))
+    return plain.rstrip(".")

@@ -89,7 +89,7 @@ def simulated(
 
     Returns:
         Over (region, simulation, below): shares, of a region's points below the predictive
-        quantiles of probabilities `scores.CALIBRATION`.
+        quantiles of probabilities `scores.CALIBRATION`; regions in the order given.
     """
     draw = torch.arange(SIMULATIONS) * len(mean) // SIMULATIONS
     inside = [within(x, intervals) for intervals in regions.values()]
@@ -107,7 +107,7 @@ def simulated(
     shares /= np.maximum(1, [where.sum() for where in inside])[:, None, None]
     return xr.Dataset(
         {"shares": (("region", "simulation", "below"), shares.astype(np.float32))},
-        coords={"region": list(regions), "below": CALIBRATION},
+        coords={"below": CALIBRATION},
     )
 
 

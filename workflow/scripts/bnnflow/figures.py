@@ -19,8 +19,10 @@ import xarray as xr
 from matplotlib import rc_context, rc_params_from_file, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from . import files, style
 from .scores import CALIBRATION
 
 MEAN = "predictive mean"
@@ -30,6 +32,9 @@ BY_CHANCE = "95 % of data sets made by the fit itself"
 
 # Of ranks, at most, and how many of a chain's draws are to fall to each.
 RANK_BINS, FEWEST_IN_BIN = 20, 5
+
+# Inches of a row of a group's scores, and of all of them at most.
+ROW, TALLEST = 0.45, 60.0
 
 # Colours of verdicts that are not `pass`; the style's own are taken by what they mean.
 ALARM = {"fail": "#b3261e", "warn": "#8a5a00", "not measurable": "#5f6368"}
@@ -77,20 +82,22 @@ def styled(path: str | Path) -> Iterator[None]:
     """Draw and save in the style of a Matplotlib style file.
 
     Raises:
-        ValueError: if there is no such file, or a line of it is wrong.
+        ValueError: if there is no such file, or a line of it is wrong or not about looks.
     """
+    style.check(path)
     complaints = _Complaints()
     logger = logging.getLogger("matplotlib")
     logger.addHandler(complaints)
     try:
-        style = rc_params_from_file(str(path), use_default_template=False)
+        # As a whole path, which is taken for no address on the web.
+        found = rc_params_from_file(str(Path(path).resolve()), use_default_template=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"figures.style: {path} is no Matplotlib style file: {error}") from error
     finally:
         logger.removeHandler(complaints)
     if complaints.messages:
         raise ValueError(f"figures.style: {'; '.join(complaints.messages)}")
-    with rc_context(style):
+    with rc_context(found):
         if len(rcParams["axes.prop_cycle"].by_key().get("color", [])) < 3:
             raise ValueError(
                 f"figures.style: {path} has fewer than three colours in its prop_cycle"
@@ -101,7 +108,10 @@ def styled(path: str | Path) -> Iterator[None]:
 def save(figure: Figure, *paths: str) -> None:
     """Save in the format of every path's ending; the same figure gives the same bytes."""
     for path in paths:
-        figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
+        form = Path(path).suffix[1:]
+        with files.whole(path) as part:
+            metadata = {"Date": None} if form == "svg" else None
+            figure.savefig(part, format=form, metadata=metadata)
 
 
 def data(frame: Frame, observations: dict[str, pd.DataFrame]) -> Figure:
@@ -346,6 +356,84 @@ def scores(metrics: pd.DataFrame, verdicts: dict[str, str]) -> Figure:
         tick.set_color(ALARM.get(verdicts.get(fit, ""), rcParams["text.color"]))
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(regions))
+    return figure
+
+
+def group(
+    frame: Frame,
+    title: str,
+    observations: dict[str, pd.DataFrame],
+    cells: dict[str, list[str]],
+    means: dict[str, xr.Dataset],
+    metrics: pd.DataFrame,
+    verdicts: dict[str, str],
+) -> Figure:
+    """Predictive means of all fits of a group, and their scores by combination of settings.
+
+    Args:
+        frame: of the figures over x.
+        title: heading.
+        observations: data sets by name.
+        cells: by combination of settings, in words, the names of its fits.
+        means: by fit its x and mean.
+        metrics: rows of fit, region, metric, value.
+        verdicts: of the fits by name.
+    """
+    shown = {"lppd": "LPPD, nats per point", "rmse_function": "RMSE from f"}
+    regions = list(dict.fromkeys(metrics["region"]))
+    offsets = np.linspace(0.3, -0.3, len(regions))
+    row = min(ROW, TALLEST / len(cells))
+    width, height = rcParams["figure.figsize"]
+    below = row * (len(cells) + 1) + 0.1 * height
+    figure = Figure(figsize=(1.2 * width, 1.3 * height + below))
+    axes = figure.subplot_mosaic([["means"] * 2, list(shown)], height_ratios=(1.1 * height, below))
+
+    _draw_truth(axes["means"], frame)
+    _draw_observations(axes["means"], frame, observations)
+    apart = len(cells) < len(rcParams["axes.prop_cycle"])
+    for number, (words, fits) in enumerate(cells.items()):
+        style = {"color": f"C{number + 1 if apart else 1}", "linewidth": 0.8}
+        style["alpha"] = min(0.8, max(0.05, 6 / len(means)))
+        for fit in fits:
+            axes["means"].plot(means[fit]["x"], means[fit]["mean"], **style)
+        if apart:
+            label = words or "predictive means"
+            axes["means"].plot([], [], color=style["color"], label=label)
+    _finish(axes["means"], frame)
+    axes["means"].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+    places = {fit: -number for number, fits in enumerate(cells.values()) for fit in fits}
+    own = metrics[metrics["fit"].isin(places)]
+    for metric, label in shown.items():
+        for number, (region, offset) in enumerate(zip(regions, offsets, strict=True)):
+            rows = own[(own["metric"] == metric) & (own["region"] == region)]
+            y = rows["fit"].map(places)
+            dots = {"color": f"C{number}", "marker": ".", "linestyle": "none", "alpha": 0.4}
+            axes[metric].plot(rows["value"], y + offset, **dots)
+            centre = rows["value"].groupby(y).mean()
+            bars = {"color": f"C{number}", "linewidth": 2, "label": region}
+            reach = 0.9 / (2 * len(regions))
+            at = centre.index + offset
+            axes[metric].vlines(centre, at - reach, at + reach, **bars)
+        axes[metric].set_xlabel(label)
+        axes[metric].set_ylim(0.6 - len(cells), 0.6)
+        axes[metric].grid(axis="y", alpha=0.3)
+    axes["lppd"].set_xscale("symlog", linthresh=1)
+    axes["lppd"].xaxis.get_major_locator().set_params(numticks=4)
+    axes["rmse_function"].set_xscale("log")
+    axes["rmse_function"].xaxis.set_minor_formatter(NullFormatter())
+    names = [words or f"{len(fits)} replicates" for words, fits in cells.items()]
+    fontsize = min(rcParams["font.size"], 60 * row)
+    axes["lppd"].set_yticks(-np.arange(len(cells)), names, fontsize=fontsize)
+    axes["rmse_function"].set_yticks(-np.arange(len(cells)), [])
+    handles, labels = axes["lppd"].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(regions))
+    figure.suptitle(title, parse_math=False)
+    counts = pd.Series([verdicts[fit] for fit in places]).value_counts()
+    told = ", ".join(f"{counts[name]} {name}" for name in ("pass", *ALARM) if name in counts)
+    worst = next((name for name in ALARM if name in counts), None)
+    style = {"color": ALARM[worst]} if worst else {}
+    axes["means"].set_title(f"{len(places)} fits: {told}", loc="left", fontsize="small", **style)
     return figure
 
 

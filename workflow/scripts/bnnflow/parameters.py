@@ -10,7 +10,11 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from . import files
 from .errors import FileError
+
+EXPECTED = "parameters of a fit"
+TRANSFORMS = ("identity", "log", "unconstrained")
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,17 @@ def read(path: str | Path) -> Parameters:
         FileError: if the file is damaged, foreign, or its parts contradict each other.
     """
     tensors, sites = _read(path)
-    return _parameters(tensors, "mean", "stddev", sites, path)
+    count = sum(site.size for site in sites)
+    _check(tensors, {"mean": (count,), "stddev": (count,)}, path)
+    return Parameters(sites, tensors["mean"], tensors["stddev"])
 
 
 def write_guide(tensors: dict[str, np.ndarray], sites: tuple[Site, ...], path: str | Path) -> None:
     """Write a fitted guide as Pyro stores it, with the sites that it covers as metadata."""
-    metadata = {"sites": json.dumps([asdict(site) for site in sites])}
-    # Not save_file, which lets nobody but the owner read.
-    Path(path).write_bytes(save(tensors, metadata))
+    metadata = {"sites": sites_as_text(sites)}
+    with files.whole(path) as part:
+        # Not save_file, which lets nobody but the owner read.
+        part.write_bytes(save(tensors, metadata))
 
 
 def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
@@ -103,48 +110,83 @@ def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
     tensors, sites = _read(path)
     guides = {name.partition(".")[0] for name in tensors}
     given = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
+    count = sum(site.size for site in sites)
+    needed = {"loc": (count,), "scale": (count,)}
+    if guides == {"AutoMultivariateNormal"}:
+        needed["scale_tril"] = (count, count)
+    elif guides == {"AutoLowRankMultivariateNormal"}:
+        needed["cov_factor"] = (count, *given.get("cov_factor", np.empty(0)).shape[1:])
+    elif guides != {"AutoDiagonalNormal"}:
+        raise FileError(path, "parameters of a normal guide", f"it has {sorted(tensors)}")
+    _check(given, needed, path)
+    mean, scale = given["loc"], given["scale"]
+    if len(needed) == 2:
+        return Parameters(sites, mean, scale), None
+    # It and what it is made of.
+    if (size := 3 * mean.itemsize * count**2) > files.largest():
+        reason = f"its covariance would take {size} bytes of memory"
+        raise FileError(path, "parameters of a normal guide", reason)
+    if "scale_tril" in needed:
+        root = scale[:, None] * given["scale_tril"]
+    else:
+        root = np.hstack([scale[:, None] * given["cov_factor"], np.diag(scale)])
+    covariance = root @ root.T
+    moments = {"mean": mean, "stddev": np.sqrt(covariance.diagonal())}
+    _check(moments, dict.fromkeys(moments, (count,)), path)
+    return Parameters(sites, **moments), covariance
+
+
+def sites_as_text(sites: tuple[Site, ...]) -> str:
+    """Sites as JSON, which files keep beside their tensors."""
+    return json.dumps([asdict(site) for site in sites])
+
+
+def sites_of_text(text: str) -> tuple[Site, ...]:
+    """The sites in such a text.
+
+    Raises:
+        ValueError: if the text is something else.
+    """
     try:
-        loc, scale = given["loc"], given["scale"]
-        if guides == {"AutoDiagonalNormal"}:
-            root = None
-        elif guides == {"AutoMultivariateNormal"}:
-            root = scale[:, None] * given["scale_tril"]
-        elif guides == {"AutoLowRankMultivariateNormal"}:
-            root = np.hstack([scale[:, None] * given["cov_factor"], np.diag(scale)])
-        else:
-            raise FileError(path, "parameters of a normal guide", f"it has {sorted(tensors)}")
-        covariance = None if root is None else root @ root.T
-    except (KeyError, ValueError, IndexError) as error:
-        raise FileError(path, "parameters of a normal guide", error) from error
-    stddev = scale if covariance is None else np.sqrt(covariance.diagonal())
-    moments = {"loc": loc, "scale": stddev}
-    return _parameters(moments, "loc", "scale", sites, path), covariance
+        entries = json.loads(text)
+        sites = tuple(Site(e["name"], tuple(e["shape"]), e["transform"]) for e in entries)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"its sites cannot be read ({type(error).__name__}: {error})") from error
+    for site in sites:
+        if not files.is_name(site.name):
+            raise ValueError(f"a site has the name {site.name!r}")
+        if site.transform not in TRANSFORMS:
+            raise ValueError(f"{site.name} has the transform {site.transform!r}")
+        if len(site.shape) > 32 or not all(type(n) is int and n > 0 for n in site.shape):
+            raise ValueError(f"{site.name} has the shape {site.shape}")
+    if len({site.name for site in sites}) < len(sites) or not sites:
+        raise ValueError("it has no sites, or one twice")
+    return sites
 
 
 def _read(path: str | Path) -> tuple[dict[str, np.ndarray], tuple[Site, ...]]:
+    """The tensors of a file, and the sites in its metadata."""
+    files.check_safetensors(path, EXPECTED)
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            sites = json.loads(file.metadata()["sites"])
-        return tensors, tuple(
-            Site(site["name"], tuple(map(int, site["shape"])), site["transform"]) for site in sites
-        )
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise FileError(path, "parameters of a fit", error) from error
+            metadata = file.metadata() or {}
+        return tensors, sites_of_text(metadata.get("sites", ""))
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise FileError(path, EXPECTED, error) from error
 
 
-def _parameters(
-    tensors: dict[str, np.ndarray], mean: str, stddev: str, sites: tuple[Site, ...], path
-) -> Parameters:
-    count = sum(site.size for site in sites)
-    for name in (mean, stddev):
+def _check(
+    tensors: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], path: str | Path
+) -> None:
+    """That there are tensors of these shapes, finite, standard deviations positive."""
+    for name, needed in shapes.items():
         if name not in tensors:
-            raise FileError(path, "parameters of a fit", f"it has no tensor {name}")
-        shape = tensors[name].shape
-        if shape != (count,):
-            raise FileError(path, "parameters of a fit", f"{name} is {shape}, not ({count},)")
-        if not np.isfinite(tensors[name]).all():
-            raise FileError(path, "parameters of a fit", f"{name} is not finite")
-    if not (tensors[stddev] > 0).all():
-        raise FileError(path, "parameters of a fit", f"{stddev} is not positive")
-    return Parameters(sites, tensors[mean], tensors[stddev])
+            raise FileError(path, EXPECTED, f"it has no tensor {name}")
+        tensor = tensors[name]
+        if tensor.shape != needed:
+            raise FileError(path, EXPECTED, f"{name} is {tensor.shape}, not {needed}")
+        if tensor.dtype not in (np.float32, np.float64) or not np.isfinite(tensor).all():
+            raise FileError(path, EXPECTED, f"{name} is not finite")
+        if name in ("stddev", "scale") and not (tensor > 0).all():
+            raise FileError(path, EXPECTED, f"{name} is not positive")

@@ -1,11 +1,12 @@
 """The posterior file: draws of every site in constrained space, in ArviZ's layout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from . import netcdf
 from .errors import FileError
 
 Draws = Mapping[str, np.ndarray]
@@ -50,42 +51,40 @@ def _joined(attributes: list[Mapping[str, str]], context: object = None) -> dict
 
 def write(tree: xr.DataTree, path: str | Path) -> None:
     """Write as NetCDF."""
-    tree.to_netcdf(path, engine="h5netcdf")
+    netcdf.write(tree, path)
 
 
-def read(path: str | Path) -> xr.DataTree:
-    """Read a posterior whole into memory.
+def read(path: str | Path, needed: Iterable[str] = ()) -> xr.DataTree:
+    """Read a posterior whole into memory; what is needed and what is raised as for `opened`."""
+    tree = opened(path, "a posterior", needed)
+    if "posterior" not in tree.children or not tree["posterior"].data_vars:
+        raise FileError(path, "a posterior", "it has no draws")
+    return tree
 
-    Raises:
-        FileError: if the file is damaged, or holds no finite draws by chain and draw.
-    """
-    return opened(path, "a posterior", needed=("posterior",))
 
-
-def opened(path: str | Path, kind: str, needed: Sequence[str]) -> xr.DataTree:
+def opened(path: str | Path, kind: str, needed: Iterable[str]) -> xr.DataTree:
     """Read a file of groups whole into memory.
 
     Args:
         path: of the file.
         kind: what it should be, for the error.
-        needed: groups that it must have.
+        needed: variables that it must have, such as "sample_stats/lp".
 
     Raises:
-        FileError: if the file is damaged, lacks a group, or its posterior is not one of finite
+        FileError: if the file is damaged, lacks a variable, or its posterior is not one of finite
             draws by chain and draw.
     """
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as file:
-            tree = file.load()
-        groups = {name: tree[name] for name in needed} | dict(tree.children)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise FileError(path, kind, error) from error
-    for name, site in groups["posterior"].data_vars.items() if "posterior" in groups else ():
+    groups = netcdf.read(path, kind)
+    for name in needed:
+        group, _, variable = name.partition("/")
+        if variable not in groups.get(group, ()):
+            raise FileError(path, kind, f"it has no {name}")
+    for name, site in groups.get("posterior", xr.Dataset()).data_vars.items():
         if site.dims[:2] != ("chain", "draw"):
             raise FileError(path, kind, f"{name} has the dimensions {site.dims}")
-        if not np.isfinite(site.to_numpy()).all():
+        if not site.size or site.dtype.kind != "f" or not np.isfinite(site.to_numpy()).all():
             raise FileError(path, f"{kind} of finite draws", f"{name} is not finite")
-    return tree
+    return xr.DataTree.from_dict({name or "/": group for name, group in groups.items()})
 
 
 def pooled(tree: xr.DataTree) -> dict[str, np.ndarray]:

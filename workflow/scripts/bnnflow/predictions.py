@@ -1,42 +1,48 @@
 """The files of predictions: on the grid, and at held-out observations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from . import netcdf
 from .errors import FileError
 
-VARIABLES = ("mean", "stddev", "function_stddev", "quantiles", "function_quantiles", "function")
+# Their variables beside x, and over what each is.
+VARIABLES = {
+    **dict.fromkeys(("mean", "stddev", "function_stddev"), ("point",)),
+    **dict.fromkeys(("quantiles", "function_quantiles"), ("quantile", "point")),
+    "function": ("sample", "point"),
+}
 
 
 def write(predictions: xr.Dataset, path: str | Path) -> None:
     """Write as NetCDF."""
-    predictions.to_netcdf(path, engine="h5netcdf")
+    netcdf.write(predictions, path)
 
 
 def read(
-    path: str | Path, kind: str = "predictions", variables: Sequence[str] = VARIABLES
+    path: str | Path,
+    kind: str = "predictions",
+    variables: Mapping[str, tuple[str, ...]] = VARIABLES,
 ) -> xr.Dataset:
     """Read such a file whole into memory.
 
     Args:
         path: of the file.
         kind: what it should be, for the error.
-        variables: that it must have beside x.
+        variables: that it must have beside x, with their dimensions.
 
     Raises:
         FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
     """
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            predictions = opened.load()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise FileError(path, kind, error) from error
-    for name in ("x", *variables):
-        if name not in predictions:
+    found = netcdf.read(path, kind)[""]
+    for name, dims in {"x": ("point",), **variables}.items():
+        if name not in found:
             raise FileError(path, kind, f"it has no {name}")
-        if not np.isfinite(predictions[name].to_numpy()).all():
+        if found[name].dims != dims:
+            raise FileError(path, kind, f"{name} has the dimensions {found[name].dims}")
+        if not found[name].size or not np.isfinite(found[name].to_numpy()).all():
             raise FileError(path, kind, f"{name} is not finite")
-    return predictions
+    return found

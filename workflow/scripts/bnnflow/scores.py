@@ -1,11 +1,14 @@
 """Scores of predictive distributions by region, with their standard errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from . import files
+from .errors import FileError
 
 Region = Sequence[tuple[float, float]]
 
@@ -19,14 +22,22 @@ ERRORS = ("calibration_error", "coverage_error")
 # Quantiles that the widths of the intervals need.
 LEVELS = sorted({round(0.5 + side * level / 2, 4) for level in COVERAGE for side in (-1, 1)})
 
-# What an evaluation has beside x.
-VARIABLES = (
-    *("y", "f", "mean", "stddev", "function_stddev"),
-    *("log_density", "crps", "pit", "quantiles"),
-)
+# What an evaluation has beside x, and over what each is.
+VARIABLES = {
+    **dict.fromkeys(("y", "f"), ("point",)),
+    **dict.fromkeys(("mean", "stddev", "function_stddev"), ("replicate", "point")),
+    **dict.fromkeys(("log_density", "crps", "pit"), ("replicate", "point")),
+    "quantiles": ("replicate", "level", "point"),
+}
 # And that of a fit besides.
-PROBES = ("probe_x", "function", "probe_quantiles")
-SIMULATED = ("shares",)
+PROBES = {
+    "probe_x": ("probe",),
+    "function": ("chain", "draw", "probe"),
+    "probe_quantiles": ("probability", "probe"),
+}
+SIMULATED = {"shares": ("region", "simulation", "below")}
+
+COLUMNS = ("region", "metric", "value", "error_draws", "error_points")
 
 
 def of_points(evaluation: xr.Dataset, held_out: pd.DataFrame) -> xr.Dataset:
@@ -35,16 +46,17 @@ def of_points(evaluation: xr.Dataset, held_out: pd.DataFrame) -> xr.Dataset:
     return evaluation.assign(columns)
 
 
-def by_chance(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
+def by_chance(evaluation: xr.Dataset, regions: Iterable[str]) -> dict[str, np.ndarray]:
     """By region what both calibration errors stay below in 95 of 100 cases if the fit is right.
 
     Args:
         evaluation: with the shares of `evaluation.simulated`.
+        regions: their names, in the order in which the shares are.
     """
     shares = evaluation["shares"].transpose("below", "region", "simulation").to_numpy()
     # Each in 97.5, so that both do in 95.
     limits = np.quantile(calibration_errors(shares), 0.975, axis=2, method="higher")
-    return dict(zip(evaluation["region"].to_numpy().tolist(), limits.T, strict=True))
+    return dict(zip(regions, limits.T, strict=True))
 
 
 def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame:
@@ -74,8 +86,7 @@ def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame
         for metric, replicates in values.items():
             errors = jackknife(replicates[1:]), jackknife(by_point[metric])
             rows.append((region, metric, replicates[0], *errors))
-    columns = ["region", "metric", "value", "error_draws", "error_points"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -87,7 +98,24 @@ def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write such a table as CSV."""
-    table.to_csv(path, index=False, float_format="%.6g")
+    files.write_table(table, path, float_format="%.6g")
+
+
+def read(path: str | Path, first: Sequence[str] = ()) -> pd.DataFrame:
+    """Read such a table.
+
+    Args:
+        path: of the file.
+        first: columns of text that it has before the others.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    rows = [*first, "region", "metric"]
+    found = files.table(path, "a table of scores", (*first, *COLUMNS), numeric=COLUMNS[2:])
+    if found[rows].duplicated().any():
+        raise FileError(path, "a table of scores", "a score stands twice")
+    return found
 
 
 def within(x: np.ndarray, intervals: Region) -> np.ndarray:

@@ -1,14 +1,13 @@
 """The file of starts of a variational fit: the bound of each, and the best in full."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from . import posterior
-from .parameters import Site
+from .errors import FileError
+from .parameters import Site, sites_as_text, sites_of_text
 
 
 def packed(
@@ -34,7 +33,7 @@ def packed(
             name: ([f"{name}_dim_{i}" for i in range(array.ndim)], array)
             for name, array in guide.items()
         }
-        facts = {"sites": json.dumps([asdict(site) for site in sites])}
+        facts = {"sites": sites_as_text(sites)}
         packed["guide"] = xr.DataTree(xr.Dataset(own, attrs=facts))
         packed["loss"] = xr.DataTree(xr.Dataset({"loss": ("step", losses)}))
     return packed
@@ -58,10 +57,7 @@ def best(
         | {"starts": xr.Dataset({"elbo": ("start", np.concatenate(elbos))})}
     )
     guide = {name: array.to_numpy() for name, array in chosen["guide"].data_vars.items()}
-    sites = tuple(
-        Site(site["name"], tuple(site["shape"]), site["transform"])
-        for site in json.loads(chosen["guide"].attrs["sites"])
-    )
+    sites = sites_of_text(chosen["guide"].attrs["sites"])
     return tree, guide, sites, chosen["loss"]["loss"].to_numpy()
 
 
@@ -71,4 +67,15 @@ def read(path: str | Path) -> xr.DataTree:
     Raises:
         FileError: if it is damaged, or something else.
     """
-    return posterior.opened(path, "starts of a fit", needed=("starts",))
+    kind = "starts of a fit"
+    tree = posterior.opened(path, kind, needed=["starts/elbo"])
+    if "posterior" not in tree.children:
+        return tree
+    try:
+        sites_of_text(tree["guide"].attrs["sites"])
+        finite = np.isfinite(tree["loss/loss"]).all() and tree["sample_stats"].sizes
+    except (KeyError, ValueError) as error:
+        raise FileError(path, kind, error) from error
+    if not finite:
+        raise FileError(path, kind, "its loss is not finite")
+    return tree

@@ -1,10 +1,13 @@
 """Verdicts on fits, and the tables and sentences that state them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from . import files
+from .errors import FileError
 
 # From the best to the worst.
 VERDICTS = ("pass", "not measurable", "warn", "fail")
@@ -38,6 +41,9 @@ WORDS = {
 # Diagnostics of a sampled fit that say whether its draws are of the posterior.
 SAMPLING = ("rhat", "ess", "divergences", "saturated_depth", "ebfmi", "acceptance_off_target")
 
+# Of a fit's diagnostics, all but the numbers text.
+COLUMNS = ("diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason")
+
 HEADLINES = ("lppd", "rmse_function", "coverage_95")
 
 
@@ -47,8 +53,37 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """A fit's diagnostics, as `diagnostics.table` has them."""
-    return pd.read_csv(path, keep_default_na=False, na_values={"value": "", "threshold": ""})
+    """A fit's diagnostics, as `diagnostics.table` has them.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    return _known(
+        path,
+        files.table(path, "a table of diagnostics", COLUMNS, numeric=COLUMNS[1:3]),
+        {"diagnostic": WORDS, "verdict": VERDICTS},
+    )
+
+
+def read_summary(path: str | Path) -> pd.DataFrame:
+    """Of what `summary` gives: fit, verdict, reasons, without what has scores only.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    columns = ["fit", "verdict", "reasons"]
+    found = files.table(path, "a table of verdicts", columns)[columns]
+    return _known(path, found[found["verdict"] != ""], {"verdict": VERDICTS})
+
+
+def _known(
+    path: str | Path, table: pd.DataFrame, values: Mapping[str, Collection[str]]
+) -> pd.DataFrame:
+    """The table, if its columns hold these values alone."""
+    for column, known in values.items():
+        if unknown := sorted(set(table[column]) - set(known)):
+            raise FileError(path, "a table of verdicts", f"it has the {column} {unknown[0]!r}")
+    return table
 
 
 def stacked(fits: Iterable[str], tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

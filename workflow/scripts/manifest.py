@@ -1,0 +1,18 @@
+"""Write what made the results, and a checksum of each."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import json
+from pathlib import Path
+
+from bnnflow import files, manifests
+
+path = Path(snakemake.output[0])
+given, seeds = snakemake.params.given, snakemake.params.seeds
+manifest = manifests.described(given, seeds, snakemake.input, path.parent)
+text = f"{json.dumps(manifest, indent=1, ensure_ascii=False)}\n"
+with files.whole(path) as part:
+    part.write_text(text, encoding="utf-8")
+jobs.log.info("%d results", len(manifest["sha256"]))
