@@ -20,6 +20,7 @@ from bnnflow.config import (
     relatives,
 )
 from bnnflow.provenance import digest, rules_in
+from bnnflow.resources import of_fit, of_prediction
 from bnnflow.seeds import derived
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
@@ -135,6 +136,53 @@ def start_seeds(fit, first):
     inference = FITS[fit]["inference"]
     last = min(first + inference["starts_per_job"], inference["starts"])
     return [seed(fit, start) if start else seed(fit) for start in range(first, last)]
+
+
+def hidden(fit):
+    return config["models"][FITS[fit]["model"]]["hidden"]
+
+
+def fit_resources(fit):
+    """Memory and time of each job that infers, but what `--set-resources` gives the fit instead."""
+    sets = {set["name"]: set["intervals"] for set in config["data"]["observations"]}
+    points = sum(count for name in FITS[fit]["data"] for *_, count in sets[name])
+    needs = of_fit(hidden(fit), points, FITS[fit]["inference"], config["engine"])
+    settings = workflow.resource_settings.overwrite_resources
+    given = settings.get(workflow.modifier.modify_rulename(fit), {})
+    return by_attempt(lambda wildcards: needs) | {
+        name: as_set(resource) for name, resource in given.items()
+    }
+
+
+def prediction_resources():
+    """Memory and time of a fit's predictions."""
+    points = config["predictions"]["grid"][2] + config["data"]["held_out"][2]
+    needs = {}
+    for fit in FITS:
+        inference = FITS[fit]["inference"]
+        draws = inference["draws"] * inference.get("chains", 1)
+        needs[fit] = of_prediction(hidden(fit), draws, points)
+    return by_attempt(lambda wildcards: needs[wildcards.fit])
+
+
+def by_attempt(needs):
+    """Resources that grow with every attempt; at the first they are the needs of a job."""
+    return {
+        name: lambda wildcards, attempt, name=name: attempt * needs(wildcards)[name]
+        for name in ("mem_mb", "runtime")
+    }
+
+
+def as_set(resource):
+    """A resource of `--set-resources`, which may be an expression, as a rule takes it."""
+    return lambda wildcards, input, attempt, threads, rulename, async_run: resource.evaluate(
+        wildcards,
+        input=input,
+        attempt=attempt,
+        threads=threads,
+        rulename=rulename,
+        async_run=async_run,
+    ).value
 
 
 def style():

@@ -17,6 +17,7 @@ for fit in FITS:
             f"results/logs/diagnose_{fit}.log",
         benchmark:
             f"results/benchmarks/diagnose_{fit}.tsv"
+        localrule: True
         conda:
             "../../envs/base.yaml"
         params:
@@ -43,6 +44,7 @@ rule evaluate_oracle:
         "results/logs/evaluate_oracle.log",
     benchmark:
         "results/benchmarks/evaluate_oracle.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -76,6 +78,7 @@ rule tables:
         "results/logs/tables.log",
     benchmark:
         "results/benchmarks/tables.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -96,6 +99,7 @@ rule check_verdicts:
         "results/logs/check_verdicts.log",
     benchmark:
         "results/benchmarks/check_verdicts.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:

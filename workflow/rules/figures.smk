@@ -11,6 +11,7 @@ rule plot_data:
         "results/benchmarks/plot_data/{name}.tsv"
     wildcard_constraints:
         name=one_of(config["figures"]["data"]),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -37,6 +38,7 @@ rule plot_fit:
         "results/benchmarks/plot_fit/{fit}.tsv"
     wildcard_constraints:
         fit=one_of(FITS),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -62,6 +64,7 @@ rule plot_loss:
         "results/benchmarks/plot_loss/{fit}.tsv"
     wildcard_constraints:
         fit=one_of(SVI_FITS),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -92,6 +95,7 @@ rule plot_update:
         "results/benchmarks/plot_update/{fit}.tsv"
     wildcard_constraints:
         fit=one_of(UPDATED_FITS),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -118,6 +122,7 @@ rule plot_all_fits:
         "results/logs/plot_all_fits.log",
     benchmark:
         "results/benchmarks/plot_all_fits.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -142,6 +147,7 @@ rule plot_chains:
         "results/benchmarks/plot_chains/{fit}.tsv"
     wildcard_constraints:
         fit=one_of(NUTS_FITS),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -166,6 +172,7 @@ rule plot_calibration:
         "results/benchmarks/plot_calibration/{fit}.tsv"
     wildcard_constraints:
         fit=one_of(FITS),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -187,6 +194,7 @@ rule plot_scores:
         "results/logs/plot_scores.log",
     benchmark:
         "results/benchmarks/plot_scores.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:

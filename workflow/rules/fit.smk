@@ -18,6 +18,8 @@ for fit in NUTS_FITS:
         priority: 2
         conda:
             "../../envs/torch.yaml"
+        resources:
+            **fit_resources(fit),
         params:
             network=network(fit),
             sampler=settings(fit, "method", "chains", "seed"),
@@ -43,6 +45,7 @@ for fit in NUTS_FITS:
             f"results/logs/{fit}.log",
         benchmark:
             f"results/benchmarks/{fit}.tsv"
+        localrule: True
         conda:
             "../../envs/base.yaml"
         params:
@@ -71,6 +74,8 @@ for fit in SVI_FITS:
         priority: 1
         conda:
             "../../envs/torch.yaml"
+        resources:
+            **fit_resources(fit),
         params:
             network=network(fit),
             optimization=settings(fit, "method", "starts", "starts_per_job", "draws", "seed"),
@@ -99,6 +104,7 @@ for fit in SVI_FITS:
             f"results/logs/{fit}.log",
         benchmark:
             f"results/benchmarks/{fit}.tsv"
+        localrule: True
         conda:
             "../../envs/base.yaml"
         params:
@@ -124,6 +130,7 @@ for fit in SVI_FITS:
             f"results/logs/extract_parameters_{fit}.log",
         benchmark:
             f"results/benchmarks/extract_parameters_{fit}.tsv"
+        localrule: True
         conda:
             "../../envs/base.yaml"
         params:
