@@ -27,6 +27,7 @@ SECTIONS = {
     "growth": "growth",
     "run": "runs",
     "profile": "runs",
+    "cluster": "runs",
 }
 
 # Before torch and JAX are imported, which read them then.

@@ -26,6 +26,7 @@ TITLES = {
     "growth": "How cost grows",
     "run": "The whole default run on two cores, and the tutorial's code as a plain script",
     "profile": "Where the time of a default run goes, warm cache, seconds",
+    "cluster": "The small study, local and on a cluster of one node",
 }
 # Why a job takes its time, in the order in which it comes.
 CAUSES = ("imports", "trace and load", "sampling and optimisation", "other work")

@@ -1,7 +1,8 @@
-"""The whole default run beside the tutorial's script, and where its time goes."""
+"""The whole default run beside the tutorial's script, where its time goes, and a cluster."""
 
 import ast
 import base64
+import csv
 import json
 import os
 import re
@@ -23,6 +24,20 @@ from report import CAUSES
 
 TUTORIAL = Path(__file__).with_name("tutorial.py")
 REPEATS = 2
+
+SLURM = ROOT / "tests" / "slurm.sh"
+RECORDS = Path("/run/bnnflow-slurm/jobs.txt")
+# The profile with what is of that cluster, as it is and with questions in quick succession.
+PROFILE = ("--workflow-profile", "profiles/slurm", "--default-resources", "slurm_partition=bnnflow")
+PROFILE += ("--slurm-status-command", "squeue")
+WAYS = {
+    "local": ("--cores", "2"),
+    "Slurm": PROFILE,
+    "Slurm, asked every 2 s": (
+        *PROFILE,
+        *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"),
+    ),
+}
 
 
 IMPORT = (ast.Import, ast.ImportFrom)
@@ -108,6 +123,76 @@ def profile(quick: bool) -> list[Row]:
         spent = _seconds_of(f"import {package}") - np.median(bare)
         rows.append(row("profile", "", "import", package, spent, "s"))
     return rows
+
+
+def cluster(quick: bool) -> list[Row]:
+    """The small study on two cores, and on a cluster of one node that this machine is made into.
+
+    A job's overhead is what Slurm saw of it beyond its script: two starts of Snakemake, mostly.
+    Slurm's times are whole seconds.
+    """
+    measured: dict[tuple[str, str, str], list[float]] = {}
+    with _slurm():
+        for _ in range(1 if quick else REPEATS):
+            for who, options in WAYS.items():
+                before = _records()
+                with _copied() as folder:
+                    command = [sys.executable, "-m", "snakemake", *options]
+                    command += ["--configfile", "config/smoke.yaml"]
+                    found = {("whole run", "s"): _timed(command, folder, _environment())[0]}
+                    work = _work(folder)
+                submitted = _records()[len(before) :]
+                found["jobs", ""] = len(work)
+                found["jobs, sum of their scripts", "s"] = sum(work.values())
+                if submitted:
+                    light = sum(s for job, s in work.items() if not _is_submitted(job))
+                    scripts = sum(work.values()) - light
+                    held = sum(job["End"] - job["Start"] for job in submitted)
+                    waited = sum(job["Start"] - job["Submit"] for job in submitted)
+                    found["jobs of the cluster", ""] = len(submitted)
+                    found["jobs of the cluster, sum of their scripts", "s"] = scripts
+                    found["jobs of the cluster, sum as Slurm saw them", "s"] = held
+                    found["overhead of a job of the cluster", "s"] = (held - scripts) / len(
+                        submitted
+                    )
+                    found["wait of a job until it starts", "s"] = waited / len(submitted)
+                for (measure, unit), value in found.items():
+                    measured.setdefault((measure, who, unit), []).append(value)
+    return [row("cluster", "", m, who, v, unit) for (m, who, unit), v in measured.items()]
+
+
+@contextmanager
+def _slurm() -> Iterator[None]:
+    """A cluster while it lasts."""
+    started = subprocess.run([SLURM, "start"], capture_output=True, text=True)
+    if started.returncode:
+        raise RuntimeError(started.stderr.strip())
+    try:
+        yield
+    finally:
+        subprocess.run([SLURM, "stop"], check=True)
+
+
+def _records() -> list[dict[str, float]]:
+    """When Slurm's jobs that have ended were submitted, and when they started and ended."""
+    lines = RECORDS.read_text(encoding="utf-8").splitlines() if RECORDS.exists() else []
+    times = [re.findall(r"\b(Submit|Start|End)Time=(\S+)", line) for line in lines]
+    return [{name: datetime.fromisoformat(at).timestamp() for name, at in t} for t in times]
+
+
+def _work(folder: Path) -> dict[str, float]:
+    """Seconds of every job's script, by the name of its benchmark."""
+    seconds = {}
+    place = folder / "results" / "benchmarks"
+    for path in place.rglob("*.tsv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            (record,) = csv.DictReader(file, delimiter="\t")
+        seconds[str(path.relative_to(place))] = float(record["s"])
+    return seconds
+
+
+def _is_submitted(job: str) -> bool:
+    return re.match(r"predict/|\w+_(chain|start)/", job) is not None
 
 
 @contextmanager

@@ -54,8 +54,9 @@ def jobs():
 
 def test_what_is_imported_is_required_and_pinned():
     unused = required() - imported("workflow")
-    # Only imported by Snakemake, xarray and, for its report, by Snakemake again.
-    assert unused == {"snakemake", "h5netcdf", "docutils", "pygments"}
+    # Only imported by Snakemake, xarray and, for its report and for clusters, by Snakemake again.
+    others = {"docutils", "pygments", "snakemake-executor-plugin-slurm"}
+    assert unused == {"snakemake", "h5netcdf"} | others
     assert imported("workflow") <= required()
     assert imported("tests") <= required() | required("requirements-dev.txt")
     assert required() <= set(pins("requirements.lock"))
@@ -89,6 +90,23 @@ def test_a_conda_environment_has_what_its_scripts_import(name):
             assert packages(ast.parse(path.read_text(encoding="utf-8")).body) <= there, path
 
 
+def test_the_container_has_a_compiler_and_what_the_lock_pins_and_no_root():
+    recipe = (ROOT / "envs/Containerfile").read_text().replace("\\\n", "")
+    steps = re.findall(r"^([A-Z]+) (.*)$", recipe, re.M)
+    names = [name for name, _ in steps]
+    ((source, target),) = [text.split() for name, text in steps if name == "COPY"]
+    assert (ROOT / "envs" / source).samefile(ROOT / "envs/requirements.lock")
+    apt, pip, user = (text for name, text in steps if name == "RUN")
+    assert re.search(r"apt-get install .*\bg\+\+", apt)
+    assert re.fullmatch(rf"pip install .*--requirement {target}", pip)
+    (who,) = (text for name, text in steps if name == "USER")
+    assert re.search(rf"useradd .*\b{who}\b", user)
+    assert names.index("COPY") < names.index("USER") < names.index("ENTRYPOINT")
+    assert dict(steps)["ENTRYPOINT"] == '["snakemake"]'
+    minor = re.search(r"^ARG BASE=python:3\.(\d+)-slim$", recipe, re.M)[1]
+    assert int(minor) >= 11
+
+
 def test_every_job_declares_its_log_benchmark_environment_and_code():
     blocks = list(jobs())
     assert len(blocks) == 23
@@ -98,6 +116,12 @@ def test_every_job_declares_its_log_benchmark_environment_and_code():
         parts = ("output", "log", "benchmark", "conda", "params", "script")
         order = [block.index(f"{part}:") for part in parts]
         assert order == sorted(order)
+
+
+def test_every_job_runs_beside_snakemake_or_says_what_it_asks_of_a_cluster():
+    for block, script in jobs():
+        assert ("localrule: True" in block) != ("resources:" in block), script
+        assert ("resources:" in block) == ("envs/torch.yaml" in block), script
 
 
 def test_nothing_is_ever_unpickled():
@@ -156,6 +180,7 @@ def test_the_readme_names_what_exists():
         ".snakemake-workflow-catalog.yml",
         "CITATION.cff",
         "profiles/default/config.yaml",
+        "profiles/slurm/config.yaml",
     ],
 )
 def test_yaml_files_parse(name):

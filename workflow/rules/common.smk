@@ -24,6 +24,8 @@ from bnnflow.config import (
 )
 from bnnflow.errors import FileError
 from bnnflow.provenance import digest, rules_in
+from bnnflow.resources import of_fit as fit_needs
+from bnnflow.resources import of_prediction as prediction_needs
 from bnnflow.seeds import derived
 from bnnflow.style import check as check_style
 from bnnflow.verification import VerificationError, verify
@@ -258,6 +260,57 @@ def verified(manifest, cores):
         )
     except (FileError, VerificationError) as error:
         raise WorkflowError(str(error)) from None
+
+
+def hidden(fit):
+    return config["models"][FITS[fit]["model"]]["hidden"]
+
+
+def fit_resources(entry):
+    """Memory and time of a job that infers, but what `--set-resources` gives the entry."""
+    sets = {set["name"]: set["intervals"] for set in config["data"]["observations"]}
+
+    def needs(fit):
+        points = sum(count for name in FITS[fit]["data"] for *_, count in sets[name])
+        return fit_needs(hidden(fit), points, FITS[fit]["inference"], config["engine"])
+
+    settings = workflow.resource_settings.overwrite_resources
+    given = settings.get(workflow.modifier.modify_rulename(entry), {})
+    return by_attempt(of_fit(needs, entry)) | {
+        name: as_set(resource) for name, resource in given.items()
+    }
+
+
+def prediction_resources():
+    """Memory and time of a fit's predictions."""
+    points = config["predictions"]["grid"][2] + config["data"]["held_out"][2]
+
+    def needs(wildcards):
+        inference = FITS[wildcards.fit]["inference"]
+        draws = inference["draws"] * inference.get("chains", 1)
+        return prediction_needs(hidden(wildcards.fit), draws, points)
+
+    return by_attempt(needs)
+
+
+def by_attempt(needs):
+    """Resources that grow with every attempt; at the first they are the needs of a job."""
+    return {
+        name: lambda wildcards, attempt, name=name: attempt * needs(wildcards)[name]
+        for name in ("mem_mb", "runtime")
+    }
+
+
+def as_set(resource):
+    """A resource of `--set-resources`, which may be an expression, as a rule takes it."""
+    return lambda wildcards, input, attempt, threads, rulename, async_run: resource.evaluate(
+        wildcards,
+        input=input,
+        attempt=attempt,
+        threads=threads,
+        rulename=rulename,
+        async_run=async_run,
+    ).value
 
 
 def style():

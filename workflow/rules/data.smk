@@ -9,6 +9,7 @@ for data_set in observation_names(config):
             f"results/logs/generate_data_{data_set}.log",
         benchmark:
             f"results/benchmarks/generate_data_{data_set}.tsv"
+        localrule: True
         conda:
             "../../envs/base.yaml"
         params:
@@ -27,6 +28,7 @@ rule generate_data_held_out:
         "results/logs/generate_data_held_out.log",
     benchmark:
         "results/benchmarks/generate_data_held_out.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -45,6 +47,7 @@ rule generate_data_truth:
         "results/logs/generate_data_truth.log",
     benchmark:
         "results/benchmarks/generate_data_truth.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:

@@ -18,6 +18,7 @@ for entry, fits in ENTRIES.items():
             record("benchmarks", f"diagnose_{entry}", entry)
         wildcard_constraints:
             fit=fit_of([entry]),
+        localrule: True
         conda:
             "../../envs/base.yaml"
         params:
@@ -40,6 +41,7 @@ rule evaluate_oracle:
         "results/logs/evaluate_oracle.log",
     benchmark:
         "results/benchmarks/evaluate_oracle.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -74,6 +76,7 @@ rule tables:
         "results/logs/tables.log",
     benchmark:
         "results/benchmarks/tables.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -96,6 +99,7 @@ rule check_verdicts:
         "results/logs/check_verdicts.log",
     benchmark:
         "results/benchmarks/check_verdicts.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:

@@ -11,6 +11,7 @@ rule plot_data:
         "results/benchmarks/plot_data/{name}.tsv"
     wildcard_constraints:
         name=one_of(config["figures"]["data"]),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -37,6 +38,7 @@ rule plot_fit:
         "results/benchmarks/plot_fit/{fit}.tsv"
     wildcard_constraints:
         fit=fit_of(ENTRIES),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -62,6 +64,7 @@ rule plot_loss:
         "results/benchmarks/plot_loss/{fit}.tsv"
     wildcard_constraints:
         fit=fit_of(entry for entry in ENTRIES if is_svi(ENTRIES[entry][0])),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -93,6 +96,7 @@ rule plot_update:
         "results/benchmarks/plot_update/{fit}.tsv"
     wildcard_constraints:
         fit=fit_of(entry for entry in ENTRIES if ENTRIES[entry][0] in UPDATED_FITS),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -119,6 +123,7 @@ rule plot_all_fits:
         "results/logs/plot_all_fits.log",
     benchmark:
         "results/benchmarks/plot_all_fits.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -150,6 +155,7 @@ rule plot_group:
         "results/benchmarks/plot_group/{group}.tsv"
     wildcard_constraints:
         group=one_of(GROUPS),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -175,6 +181,7 @@ rule plot_chains:
         "results/benchmarks/plot_chains/{fit}.tsv"
     wildcard_constraints:
         fit=fit_of(entry for entry in ENTRIES if not is_svi(ENTRIES[entry][0])),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -199,6 +206,7 @@ rule plot_calibration:
         "results/benchmarks/plot_calibration/{fit}.tsv"
     wildcard_constraints:
         fit=fit_of(ENTRIES),
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -221,6 +229,7 @@ rule plot_scores:
         "results/logs/plot_scores.log",
     benchmark:
         "results/benchmarks/plot_scores.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:

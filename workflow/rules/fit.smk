@@ -21,6 +21,8 @@ for entry, fits in ENTRIES.items():
             priority: 2
             conda:
                 "../../envs/torch.yaml"
+            resources:
+                **fit_resources(entry),
             params:
                 network=of_fit(network, entry),
                 sampler=of_fit(settings("method", "chains", "seed"), entry),
@@ -46,6 +48,7 @@ for entry, fits in ENTRIES.items():
                 record("benchmarks", posterior_rule(entry), entry)
             wildcard_constraints:
                 fit=fit_of([entry]),
+            localrule: True
             conda:
                 "../../envs/base.yaml"
             params:
@@ -74,6 +77,8 @@ for entry, fits in ENTRIES.items():
             priority: 1
             conda:
                 "../../envs/torch.yaml"
+            resources:
+                **fit_resources(entry),
             params:
                 network=of_fit(network, entry),
                 optimization=of_fit(
@@ -104,6 +109,7 @@ for entry, fits in ENTRIES.items():
                 record("benchmarks", posterior_rule(entry), entry)
             wildcard_constraints:
                 fit=fit_of([entry]),
+            localrule: True
             conda:
                 "../../envs/base.yaml"
             params:
@@ -131,6 +137,7 @@ for entry, fits in ENTRIES.items():
                 record("benchmarks", f"extract_parameters_{entry}", entry)
             wildcard_constraints:
                 fit=fit_of([entry]),
+            localrule: True
             conda:
                 "../../envs/base.yaml"
             params:

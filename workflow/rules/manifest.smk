@@ -7,6 +7,7 @@ rule manifest:
         "results/logs/manifest.log",
     benchmark:
         "results/benchmarks/manifest.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
@@ -23,6 +24,7 @@ rule verify:
         "results/manifest.json",
     log:
         "results/logs/verify.log",
+    localrule: True
     threads: lambda wildcards: workflow.cores or 1
     run:
         found = verified(input[0], threads)

@@ -13,6 +13,8 @@ rule predict:
         fit=fit_of(ENTRIES),
     conda:
         "../../envs/torch.yaml"
+    resources:
+        **prediction_resources(),
     params:
         model=lambda wildcards: network(wildcards.fit)["model"],
         grid=config["predictions"]["grid"],

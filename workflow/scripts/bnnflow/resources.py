@@ -1,0 +1,107 @@
+"""What jobs ask of a cluster: memory and time, from the size of what they do.
+
+Bounds rather than estimates: a job that asks for too little is killed, one that asks for too much
+waits a little longer. The constants are measured (benchmarks/README.md, on one core with AVX-512),
+and work is given SAFETY times as long.
+"""
+
+from itertools import pairwise
+
+SAFETY = 3
+
+# Minutes for everything but the work: Python and torch from a slow disk, the compiler, the wait
+# for another job that compiles the same.
+START = 10
+
+# MB. At its highest, while C++ is compiled, a fit has 983; predictions of few draws have 350. The
+# two processes of Snakemake in a job of a cluster are 340 more.
+FIT, PREDICTION = 2000, 1000
+
+# Seconds of a value and gradient: of the call, by observation and parameter, and of Pyro by layer.
+CALL, ARITHMETIC, LAYER = 20e-6, 0.6e-9, 1e-3
+
+# Seconds that a sampler needs beside each gradient, and a step of variational inference.
+SAMPLER = {"pyro": 250e-6, "nutpie": 20e-6}
+STEP, PYRO_STEP = 60e-6, 4e-3
+
+# Seconds of a step, and bytes, by number of the guide's covariance.
+COVARIANCE_TIME, COVARIANCE_SIZE = 20e-9, 100
+
+# Bytes by observation and unit, while the model is traced.
+ACTIVATION = 100
+
+# Of a prediction by draw and input: bytes, seconds, and seconds by parameter too.
+MIXTURE_SIZE, MIXTURE_TIME, FORWARD = 40, 0.2e-6, 1e-9
+
+# Trajectories are allowed to be longer, but hardly ever are.
+DEPTH = 12
+
+
+def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict[str, int]:
+    """Memory and time of a job that infers: a chain, or starts that are fitted together.
+
+    Args:
+        hidden: widths of the network's hidden layers.
+        points: number of observations.
+        inference, engine: as in the config. `auto` is taken to compile.
+
+    Returns:
+        `mem_mb` in MB, `runtime` in minutes: the resources of Snakemake.
+    """
+    size = parameters(hidden)
+    compiled = engine != "pyro"
+    gradient = ARITHMETIC * points * size + (CALL if compiled else LAYER * (len(hidden) + 1))
+    if inference["method"] == "nuts":
+        together = 1
+        iterations = inference["warmup"] + inference["draws"]
+        steps = iterations * (2 ** min(inference["max_tree_depth"], DEPTH) - 1)
+        step = gradient + SAMPLER[inference["sampler"]]
+        covariance = size**2 if inference["mass_matrix"] == "dense" else 0
+    else:
+        together = min(inference["starts_per_job"], inference["starts"])
+        steps = inference["steps"]
+        covariance = _covariance(inference["guide"], size)
+        step = gradient + (STEP if compiled else PYRO_STEP) + COVARIANCE_TIME * covariance
+    activations = ACTIVATION * points * (sum(hidden) + 2)
+    memory = (
+        together * (activations + COVARIANCE_SIZE * covariance) + 16 * inference["draws"] * size
+    )
+    return _asked(FIT, memory, together * steps * step)
+
+
+def of_prediction(hidden: list[int], draws: int, points: int) -> dict[str, int]:
+    """Memory and time of a fit's predictions.
+
+    Args:
+        hidden: widths of the network's hidden layers.
+        draws: of all chains.
+        points: inputs, those of the grid and the held-out ones.
+
+    Returns:
+        As of a fit.
+    """
+    size = parameters(hidden)
+    memory = MIXTURE_SIZE * draws * points + 16 * draws * size
+    return _asked(PREDICTION, memory, draws * points * (MIXTURE_TIME + FORWARD * size))
+
+
+def parameters(hidden: list[int]) -> int:
+    """Number of a network's random variables: weights, biases and sigma; one input, one output."""
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise([1, *hidden, 1])) + 1
+
+
+def _covariance(guide: str, size: int) -> int:
+    """Numbers that a guide keeps of the covariance, beside its diagonal."""
+    match guide:
+        case "AutoMultivariateNormal":
+            return size**2
+        case "AutoLowRankMultivariateNormal":
+            return 10 * round(size**1.5)  # few, but each is worked on more often
+        case _:
+            return 0
+
+
+def _asked(base: int, memory: float, seconds: float) -> dict[str, int]:
+    """In hundreds of MB and whole minutes, up."""
+    hundreds = -int(-(base + memory / 1e6) // 100)
+    return {"mem_mb": 100 * hundreds, "runtime": START - int(-SAFETY * seconds // 60)}
