@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).parent
 SCRIPTS = WORKFLOW / "scripts"
@@ -19,12 +20,20 @@ from bnnflow.config import (
     prior_source,
     relatives,
 )
+from bnnflow import runs
 from bnnflow.provenance import digest, rules_in
 from bnnflow.seeds import derived
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
 
+STATE = Path(".snakemake").resolve()
+if workflow.is_main_process:
+    RESULTS = Path("results").resolve()
+    for told in runs.enter(STATE, RESULTS, stay=not workflow.output_settings.dryrun):
+        logger.warning(f"{told}.")
+if not workflow.subprocess_exec:
+    runs.live(STATE)
 
 try:
     valid = checked(config, reserved=rules_in(WORKFLOW.parent))
