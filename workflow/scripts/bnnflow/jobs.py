@@ -50,7 +50,7 @@ def start(snakemake) -> None:
         handler = kind(*place)
         handler.setFormatter(form)
         logging.getLogger().addHandler(handler)
-    for number in (signal.SIGTERM, signal.SIGXCPU):
+    for number in {signal.SIGTERM, getattr(signal, "SIGXCPU", signal.SIGTERM)}:
         signal.signal(number, _stop)
     if ALIVE in os.environ:
         threading.Thread(target=_end_with_snakemake, daemon=True).start()

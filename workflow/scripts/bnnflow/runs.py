@@ -57,32 +57,52 @@ def enter(folder: Path, results: Path, stay: bool) -> list[str]:
     try:
         number = os.open(_place(folder) / "runs", os.O_RDWR | os.O_CREAT, 0o666)
         alone = _locked(number)
+        told = _cleared(number, folder, results, stay) if alone else _met(number, folder)
+        if stay:
+            fcntl.flock(number, fcntl.LOCK_SH)
+        else:
+            os.close(number)
     except OSError as error:
         advice = remedy(error)
         return [f"Snakemake cannot work in {folder.parent}: {advice} ({error})"] if advice else []
+    return told
+
+
+def _met(number: int, folder: Path) -> list[str]:
+    if not _locks(folder):
+        return []
+    process, machine, *_ = *_last(number), "?", "?"
+    return [
+        f"Another snakemake is running in this folder, as process {process} of {machine}. If both"
+        " make the same files, this one stops with a lock error: wait until the other has ended,"
+        " or end it"
+    ]
+
+
+def _cleared(number: int, folder: Path, results: Path, stay: bool) -> list[str]:
     told = []
-    locks = list((folder / "locks").glob("*.lock"))
-    process, *machine = os.pread(number, 1000, 0).decode().split() or [""]
-    if locks and not alone:
-        told.append(
-            f"Another snakemake is running in this folder, as process {process} of {machine[0]}."
-            " If both make the same files, this one stops with a lock error: wait until the other"
-            " has ended, or end it"
-        )
-    # Some file systems keep such locks to one machine: what another has left may be in use.
-    if locks and alone and {*_machine()} & {*machine}:
-        _remove([*locks, *filter(_is_dead, _place(folder).glob("alive-*"))])
+    if locks := _locks(folder):
+        # Some file systems keep such locks to one machine: what another has left may be in use.
+        if not {*_machine()} & {*_last(number)}:
+            return []
+        _remove(locks)
         told.append("The last run in this folder was killed; its lock has been removed")
-        locks = []
-    if stay and alone and not locks:
+    if stay:
+        name = " ".join((str(os.getpid()), *_machine())).encode()
+        os.ftruncate(number, os.pwrite(number, name, 0))
+        _remove(filter(_is_dead, _place(folder).glob("alive-*")))
         if late := _dated_now(results):
             told.append(f"{late} results were dated in the future, and now are of today")
-        _write(number, f"{os.getpid()} {' '.join(_machine())}")
-    if stay:
-        fcntl.flock(number, fcntl.LOCK_SH)
-    else:
-        os.close(number)
     return told
+
+
+def _locks(folder: Path) -> list[Path]:
+    return list((folder / "locks").glob("*.lock"))
+
+
+def _last(number: int) -> list[str]:
+    """Process and machine of the last run that was alone."""
+    return os.pread(number, 1000, 0).decode(errors="replace").split()
 
 
 def _place(folder: Path) -> Path:
@@ -107,8 +127,9 @@ def _locked(number: int) -> bool:
 
 
 def _is_dead(path: Path) -> bool:
-    with path.open("r+") as file:
+    with suppress(OSError), path.open("r+") as file:
         return _locked(file.fileno())
+    return False
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -118,15 +139,13 @@ def _remove(paths: Iterable[Path]) -> None:
 
 def _dated_now(results: Path) -> int:
     """Date files that are more than a minute in the future now; returns how many there were."""
-    limit = time.time() + 60
-    late = [path for path in results.rglob("*") if path.lstat().st_mtime > limit]
-    for path in late:
-        os.utime(path)
-    return len(late)
-
-
-def _write(number: int, text: str) -> None:
-    os.ftruncate(number, os.pwrite(number, text.encode(), 0))
+    limit, count = time.time() + 60, 0
+    for path in results.rglob("*"):
+        with suppress(OSError):  # gone meanwhile, or another user's
+            if path.lstat().st_mtime > limit:
+                os.utime(path)
+                count += 1
+    return count
 
 
 def _machine() -> list[str]:
