@@ -21,18 +21,15 @@ include: "workflow/rules/fit.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/manifest.smk"
 
 
 rule all:
     default_target: True
     input:
-        data=data(),
-        posteriors=posteriors(),
-        parameters=parameters(),
-        predictions=predictions(),
-        tables=expand("results/tables/{table}.csv", table=["metrics", "diagnostics", "verdicts"]),
-        checked=["results/tables/verdicts.checked"] if config["strict"] else [],
-        figures=figures(),
+        results(),
+        "results/manifest.json",
+        ["results/tables/verdicts.checked"] if config["strict"] else [],
 
 
 # Regenerates every picture from stored results: `snakemake figures`.
@@ -50,4 +47,4 @@ rule generate_data:
 # The parameters of every variational fit: `snakemake extract_parameters`.
 rule extract_parameters:
     input:
-        parameters(),
+        parameters(FITS),

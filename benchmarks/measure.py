@@ -103,8 +103,8 @@ def stopwatch(module) -> Iterator[list[float]]:
     original = module.timed
 
     @contextlib.contextmanager
-    def timed(what: str, steps: int):
-        with original(what, steps) as report:
+    def timed(*loop):
+        with original(*loop) as report:
             begin = time.perf_counter()
             yield report
             seconds.append(time.perf_counter() - begin)

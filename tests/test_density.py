@@ -277,7 +277,7 @@ def test_a_cache_that_can_only_be_read_is_read(cache, monkeypatch):
 def test_another_processor_has_code_of_its_own(cache, monkeypatch):
     x = torch.ones(4)
     for processor in ("one", "another"):
-        monkeypatch.setattr(native, "_processor", lambda name=processor: name)
+        monkeypatch.setattr(native, "processor", lambda name=processor: name)
         native.compiled(lambda x: (x + 1,), x)
     assert len(list(cache.glob("*.pt2"))) == 2
 

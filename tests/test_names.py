@@ -59,7 +59,7 @@ def test_the_digest_sees_nothing_else(package):
 
 def test_jobs_that_need_no_torch_do_not_import_it():
     scripts = ROOT / "workflow" / "scripts"
-    heavy = {"sample_chain", "fit_svi", "predict"}
+    heavy = {"sample_chain", "fit_start", "predict"}
     without = textwrap.dedent("""
         import sys
         class Without:

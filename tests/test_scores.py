@@ -12,6 +12,11 @@ from bnnflow.evaluation import evaluated
 LEVELS = scores.LEVELS
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def mixture():
     """Means and standard deviations of 40 components at 7 points, and observations."""
@@ -120,6 +125,14 @@ def test_a_fit_gone_astray_is_an_error(mean, stddev):
         evaluated(*tensors(*case, np.zeros(2)), LEVELS)
 
 
+@pytest.mark.parametrize(("mean", "stddev"), [(0.0, 1e-40), (1e25, 1.0)])
+def test_a_score_that_is_not_finite_is_an_error_with_a_remedy(mean, stddev):
+    """Though the numbers themselves are: not their squares, or the logarithms of their ratios."""
+    case = np.array([[mean], [-mean]]), np.full((2, 1), stddev), np.array([0.5])
+    with pytest.raises(FloatingPointError, match=r"too small: .*; look at its log, and fit again"):
+        evaluated(*tensors(*case), LEVELS)
+
+
 def test_the_jackknife_of_a_mean_is_its_standard_error():
     values = np.random.default_rng(2).normal(size=25)
     without = (values.sum() - values) / 24
@@ -163,12 +176,75 @@ def test_a_true_predictive_distribution_is_calibrated():
         assert abs(value[f"coverage_{100 * level:g}"] - level) < 4 * error
         width = 2 * stats.norm.ppf(0.5 + level / 2)
         assert value[f"width_{100 * level:g}"] == pytest.approx(width, rel=1e-4)
-    assert value["calibration_error"] < 4 * np.sqrt(0.25 / 20_000)
+    for error in scores.ERRORS:
+        assert value[error] < 4 * np.sqrt(0.25 / 20_000)
     # Entropy of the normal distribution, and mean of its own score.
     assert abs(value["lppd"] + 0.5 * np.log(2 * np.pi * np.e)) < 4 * np.sqrt(0.5 / 20_000)
     assert abs(value["crps"] - 1 / np.sqrt(np.pi)) < 4 * 0.4 / np.sqrt(20_000)
     assert value["total_stddev"] == value["noise_stddev"] == pytest.approx(1)
     assert value["epistemic_stddev"] == 0
+
+
+@pytest.mark.parametrize(("bias", "spread"), [(0.5, 1.0), (-0.5, 1.0), (0.0, 2.0), (0.0, 0.5)])
+def test_calibration_errors_are_those_of_a_normal_distribution(bias, spread):
+    """Of which the observations are not, but have another mean or standard deviation."""
+    u = stats.norm(bias, spread).ppf((np.arange(20_000) + 0.5) / 20_000)
+    pit = stats.norm.cdf(u)
+    shares = np.array([(pit <= level).mean() for level in scores.CALIBRATION])
+    below = stats.norm(bias, spread).cdf(stats.norm.ppf(scores.CALIBRATION))
+    exact = np.abs(below - scores.CALIBRATION).mean()
+    central = np.linspace(0.1, 0.9, 9)
+    ends = stats.norm.ppf([(1 - central) / 2, (1 + central) / 2])
+    within = np.diff(stats.norm(bias, spread).cdf(ends), axis=0)[0]
+    expected = exact, np.abs(within - central).mean()
+    np.testing.assert_allclose(scores.calibration_errors(shares), expected, atol=1e-4)
+    # What the documentation says, on fewer levels than infinitely many.
+    if bias:
+        assert expected[0] == pytest.approx(0.14, abs=0.01)
+    elif spread == 2.0:
+        assert expected[1] == pytest.approx(0.20, abs=0.03)
+
+
+def test_errors_to_either_side_do_not_cancel():
+    ends = np.repeat([0.0, 1.0], 50)
+    shares = np.array([(ends <= level).mean() for level in scores.CALIBRATION])
+    assert scores.calibration_errors(shares)[1] == pytest.approx(0.5)
+    one_side = np.zeros((19, 2))
+    assert scores.calibration_errors(one_side)[0] == pytest.approx([0.5, 0.5])
+
+
+def test_shares_that_never_change_have_no_error():
+    """Not even one of rounding."""
+    y = np.full(7, 0.3)
+    mean, stddev = np.random.default_rng(7).normal(size=(40, 7)), np.full((40, 7), 9.0)
+    table = scores.table(
+        of_points(evaluated(*tensors(mean, stddev, y), LEVELS), np.zeros(7), y), {"all": [(-1, 1)]}
+    ).set_index("metric")
+    assert table.loc["coverage_95", ["value", "error_draws", "error_points"]].tolist() == [1, 0, 0]
+
+
+def test_simulated_shares_are_those_of_data_from_the_fit():
+    """Of independent points binomial; of points that share an error, all to one side or none."""
+    count, stream = 50, torch.Generator().manual_seed(0)
+    regions = {"all": [(0, 1)], "part": [(0, 0.5)]}
+    x = np.linspace(0, 1, count)
+
+    def simulated(mean, stddev):
+        return evaluation.simulated(*tensors(mean, stddev), x, regions, stream)["shares"]
+
+    independent = simulated(np.zeros((30, count)), np.ones((30, count)))
+    for region, points in (("all", count), ("part", count // 2)):
+        shares = independent.sel(region=region).to_numpy()
+        spread = np.sqrt(scores.CALIBRATION * (1 - scores.CALIBRATION) / points)
+        error = 5 * spread / np.sqrt(evaluation.SIMULATIONS)
+        assert (np.abs(shares.mean(0) - scores.CALIBRATION) < error).all()
+        np.testing.assert_allclose(
+            shares.std(0), spread, rtol=5 / np.sqrt(2 * evaluation.SIMULATIONS)
+        )
+    common = 1e4 * np.random.default_rng(8).normal(size=(2000, 1)) * np.ones((1, count))
+    shares = simulated(common, np.ones((2000, count))).sel(region="all").to_numpy()
+    # The noise can only tell apart those whose errors are the same to a ten thousandth.
+    assert ((shares == 0) | (shares == 1)).mean() > 0.98
 
 
 def test_regions_hold_the_points_within_their_intervals(mixture):

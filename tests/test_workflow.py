@@ -35,6 +35,23 @@ BESIDE = {
 UPDATE = {"svi_shallow", "svi_updated", "svi_joint", "svi_new"}
 
 
+# Jobs of a fit besides the one that ends it: chains, or starts.
+PARTS = {"mcmc_shallow": 2, "svi_deep": 2}
+
+
+def posteriors(*fits):
+    """The jobs that make the posteriors of these fits."""
+    jobs = Counter(fits)
+    for fit in fits:
+        jobs[f"{fit}_chain" if fit in NUTS else f"{fit}_start"] = PARTS.get(fit, 1)
+    return jobs
+
+
+def extracted(*fits):
+    """And those that make the parameters of these variational fits."""
+    return posteriors(*fits) + Counter(f"extract_parameters_{fit}" for fit in fits)
+
+
 def judged(*fits):
     """The jobs that look at these fits, from their diagnostics to figures and tables."""
     jobs = Counter(tables=1, plot_scores=1, plot_all_fits=1, plot_update=bool(UPDATE & {*fits}))
@@ -51,6 +68,7 @@ def fitted(*fits):
 
 
 RESULTS = {
+    "manifest.json",
     *(f"data/{name}.csv" for name in ("old", "new", "truth", "held_out")),
     *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts")),
     *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
@@ -63,8 +81,11 @@ RESULTS = {
         for fit in SVI
         for name in ("guide.safetensors", "loss.csv", "parameters.safetensors", "parameters.csv")
     ),
-    *(f"fits/mcmc_shallow/chains/{chain}.nc" for chain in (0, 1)),
-    "fits/mcmc_deep/chains/0.nc",
+    *(
+        f"fits/{fit}/{'chains' if fit in NUTS else 'starts'}/{part}.nc"
+        for fit in FITS
+        for part in range(PARTS.get(fit, 1))
+    ),
     *(
         f"figures/{name}.{end}"
         for name in (
@@ -94,8 +115,8 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    # Fits, chains, extraction, data, prediction, diagnosis, oracle, tables.
-    expected = 7 + 3 + 5 + 4 + 7 + 7 + 1 + 1 + sum(PLOTS.values())
+    # Fits, extraction, data, prediction, diagnosis, oracle, tables, manifest.
+    expected = sum(posteriors(*FITS).values()) + 5 + 4 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
 
@@ -105,8 +126,8 @@ def test_a_fit_tells_in_its_log_how_far_it_is_and_what_it_did(finished):
     assert "mcmc_shallow_chain chain=1: warm-up 5/5, step size" in chain
     assert re.search(r"draws 5/5, step size \S+, acceptance \S+", chain)
     assert re.search(r"draws: done in \S+ s, \S+ steps per second", chain)
-    svi = finished.path("results/logs/svi_shallow.log").read_text()
-    assert "svi_shallow: svi 50/100, ELBO per point" in svi
+    svi = finished.path("results/logs/svi_shallow_start/0.log").read_text()
+    assert "svi_shallow_start start=0: svi 50/100, ELBO per point" in svi
     assert re.search(r"final ELBO -?\d+\.\d+ nats per point", svi)
     assert "svi 50/100" in finished.printed
 
@@ -119,16 +140,10 @@ def test_a_finished_run_has_nothing_to_do(finished):
     ("target", "jobs"),
     [
         ("generate_data", DATA + Counter(generate_data_truth=1, generate_data_held_out=1)),
-        ("mcmc_shallow", OLD + Counter(mcmc_shallow_chain=2, mcmc_shallow=1)),
-        ("svi_deep", OLD + Counter(svi_deep=1)),
-        (
-            "svi_updated",
-            DATA + Counter(svi_shallow=1, extract_parameters_svi_shallow=1, svi_updated=1),
-        ),
-        (
-            "extract_parameters",
-            DATA + Counter(SVI) + Counter(f"extract_parameters_{fit}" for fit in SVI),
-        ),
+        ("mcmc_shallow", OLD + posteriors("mcmc_shallow")),
+        ("svi_deep", OLD + posteriors("svi_deep")),
+        ("svi_updated", DATA + extracted("svi_shallow") + posteriors("svi_updated")),
+        ("extract_parameters", DATA + extracted(*SVI)),
     ],
 )
 def test_rules_are_targets_under_the_names_of_the_fits(empty, target, jobs):
@@ -178,16 +193,14 @@ def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
 SMOKE_OLD = "{name: old, intervals: [[-0.2, 0.2, 50], [0.6, 1.0, 50]]}"
 SMOKE_NEW = "{name: new, intervals: [[0.2, 0.6, 20]]}"
 SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
-SVI_FITS = Counter(SVI) + Counter(f"extract_parameters_{fit}" for fit in SVI)
-NUTS_FITS = Counter(mcmc_shallow_chain=2, mcmc_shallow=1, mcmc_deep_chain=1, mcmc_deep=1)
 
 
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("svi", SVI_FITS + fitted(*SVI)),
-        ("nuts", NUTS_FITS + fitted(*NUTS)),
-        ("model", SVI_FITS + NUTS_FITS + fitted(*FITS)),
+        ("svi", extracted(*SVI) + fitted(*SVI)),
+        ("nuts", posteriors(*NUTS) + fitted(*NUTS)),
+        ("model", posteriors(*NUTS) + extracted(*SVI) + fitted(*FITS)),
         ("predictive", fitted(*FITS)),
         ("diagnostics", judged(*FITS)),
         ("oracle", Counter(evaluate_oracle=1, tables=1, plot_scores=1)),
@@ -203,17 +216,22 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
     [
         (
             "fits: {svi_updated: {inference: {learning_rate: 0.02}}}",
-            Counter(svi_updated=1, extract_parameters_svi_updated=1) + fitted("svi_updated"),
+            extracted("svi_updated") + fitted("svi_updated"),
         ),
         (
             "fits: {mcmc_shallow: {inference: {draws: 6}}}",
-            Counter(mcmc_shallow_chain=2, mcmc_shallow=1) + fitted("mcmc_shallow"),
+            posteriors("mcmc_shallow") + fitted("mcmc_shallow"),
+        ),
+        (
+            "fits: {svi_deep: {inference: {starts: 3}}}",
+            posteriors("svi_deep")
+            - Counter(svi_deep_start=1)
+            + Counter(extract_parameters_svi_deep=1)
+            + fitted("svi_deep"),
         ),
         (
             "fits: {svi_shallow: {prior: {stddev: 9}}}",
-            Counter(svi_shallow=1, extract_parameters_svi_shallow=1, svi_updated=1)
-            + Counter(extract_parameters_svi_updated=1)
-            + fitted("svi_shallow", "svi_updated"),
+            extracted("svi_shallow", "svi_updated") + fitted("svi_shallow", "svi_updated"),
         ),
         ("fits: {svi_deep: {note: Look twice.}}", Counter()),
         (
@@ -237,11 +255,7 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ),
         (
             f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
-            NEW
-            + Counter(SVI[2:])
-            + Counter(f"extract_parameters_{fit}" for fit in SVI[2:])
-            + Counter(plot_data=1)
-            + fitted(*SVI[2:]),
+            NEW + extracted(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]),
         ),
         ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
         ("predictions: {function_draws: 3}", fitted(*FITS)),
@@ -310,7 +324,7 @@ def test_the_same_config_gives_the_same_bytes(finished, empty):
         ("fits: {svi_updated: {model: deep}}", "whose network does not fit"),
         ("fits: {predict: {title: x, data: old, model: deep, prior: {stddev: 1, scaling: none},"
          " inference: {method: svi, guide: AutoDiagonalNormal, learning_rate: 1,"
-         " schedule: constant, steps: 1, starts: 1, draws: 1}}}",
+         " schedule: constant, steps: 1, starts: 1, starts_per_job: 1, draws: 1}}}",
          "two rules would be called 'predict'"),
     ],
 )  # fmt: skip
@@ -340,14 +354,25 @@ def test_another_directory_takes_the_tutorials_config(finished, tmp_path):
 
 def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
     project.path("results/fits/svi_shallow/parameters.safetensors").write_bytes(b"damaged")
-    arguments = ("svi_updated", "--forcerun", "svi_updated", "--cores", "1", *SMOKE)
+    arguments = ("svi_updated", "--forcerun", "svi_updated_start", "--cores", "1", *SMOKE)
     printed = project.snakemake(*arguments, fails=True)
-    log = project.path("results/logs/svi_updated.log").read_text()
+    log = project.path("results/logs/svi_updated_start/0.log").read_text()
     for text in (printed, log):
         assert "parameters.safetensors cannot be read as parameters of a fit" in text
         assert "If the workflow made it, delete it and run again." in text
         assert "Traceback (most recent call last)" in text
-    assert not project.path("results/fits/svi_updated/posterior.nc").exists()
+    assert not project.path("results/fits/svi_updated/starts/0.nc").exists()
+
+
+def test_starts_that_all_diverge_name_the_remedy(project):
+    project.append("config/wild.yaml", "fits: {svi_deep: {inference: {learning_rate: 1.0e+30}}}")
+    arguments = ("svi_deep", "--cores", "2", *SMOKE, "config/wild.yaml")
+    printed = project.snakemake(*arguments, fails=True)
+    told = "svi_deep: FloatingPointError: all 2 starts have diverged; try a learning_rate below"
+    assert told in printed
+    assert told in project.path("results/logs/svi_deep.log").read_text()
+    assert "the loss is not finite any more" in printed
+    assert not project.path("results/fits/svi_deep/posterior.nc").exists()
 
 
 def test_the_report_stands_alone(finished):
@@ -390,7 +415,7 @@ fits:
     prior: {stddev: 1, scaling: none}
     inference:
       {method: svi, guide: AutoDiagonalNormal, learning_rate: 0.03, schedule: constant, steps: 1,
-       starts: 1, draws: 1}
+       starts: 1, starts_per_job: 1, draws: 1}
 """
 
 

@@ -55,7 +55,7 @@ def graph() -> str:
     lines = [
         f"    {a} --> {b}\n"
         for a, b in named
-        if not (a.startswith("generate_data") and b.startswith("plot"))
+        if a != b and not (a.startswith("generate_data") and b.startswith("plot"))
     ]
     return "".join(["```mermaid\nflowchart TB\n", *lines, "```\n"])
 

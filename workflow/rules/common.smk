@@ -1,5 +1,7 @@
 import os
+import re
 import sys
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +12,11 @@ WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True)))
 SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from bnnflow import runs
 from bnnflow.config import (
     ConfigError,
     checked,
+    entries,
     figure_names,
     learnt_data,
     lineage,
@@ -20,9 +24,10 @@ from bnnflow.config import (
     prior_source,
     relatives,
 )
-from bnnflow import runs
+from bnnflow.errors import FileError
 from bnnflow.provenance import digest, rules_in
 from bnnflow.seeds import derived
+from bnnflow.verification import VerificationError, verify
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
@@ -35,6 +40,9 @@ if workflow.is_main_process:
 if not workflow.subprocess_exec:
     runs.live(STATE)
 
+# As it was given, for the manifest.
+GIVEN = deepcopy(dict(config))
+
 try:
     valid = checked(config, reserved=rules_in(WORKFLOW.parent))
 except ConfigError as error:
@@ -42,15 +50,63 @@ except ConfigError as error:
 config.clear()
 config.update(valid)
 
-FITS = config["fits"]
-SVI_FITS = [name for name, fit in FITS.items() if fit["inference"]["method"] == "svi"]
-NUTS_FITS = [name for name in FITS if name not in SVI_FITS]
+
+class Named(dict):
+    """Fits by name; a name that only looks like one of a group's is refused with a sentence."""
+
+    def __missing__(self, name):
+        raise WorkflowError(f"there is no fit {name!r}; its group has {', '.join(self)[:500]}")
+
+
+FITS = Named(config["fits"])
 UPDATED_FITS = [name for name, fit in FITS.items() if prior_source(fit)]
+
+# The rules of a group serve all its fits, which are a wildcard there.
+ENTRIES = entries(config)
+GROUPS = config["groups"]
+SINGLE_FITS = [name for name in FITS if name in ENTRIES]
+RELATIVES = relatives(config)
+
+
+# Of a chain, or of the first of the starts that are fitted together.
+NUMBER = r"0|[1-9]\d*"
+
+
+def is_svi(fit):
+    return FITS[fit]["inference"]["method"] == "svi"
 
 
 def one_of(names):
     """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def fit_of(entries):
+    """A wildcard constraint for the fits of entries, those of a group by the form of their names."""
+    names = (re.escape(name) + r"-[\w.-]+" * (name in GROUPS) for name in entries)
     return "|".join(names) or "(?!)"
+
+
+def place_of(entry):
+    """The fit of an entry in paths: a wildcard, where it is one of many."""
+    return "{fit}" if entry in GROUPS else entry
+
+
+def record(kind, rule, entry, *parts):
+    """Path of a log or a benchmark: one for each fit of a group, and each of its parts."""
+    member = ["{fit}"] if entry in GROUPS else []
+    end = {"logs": "log", "benchmarks": "tsv"}[kind]
+    return f"{Path('results', kind, rule, *member, *parts)}.{end}"
+
+
+def posterior_rule(entry):
+    """The rule that makes the posterior; in a group the entry's name asks for all of them."""
+    return f"{entry}_posterior" if entry in GROUPS else entry
+
+
+def of_fit(function, entry):
+    """A function of a fit as one of the wildcards of the entry's rules."""
+    return lambda wildcards: function(wildcards.get("fit", entry))
 
 
 @cache
@@ -79,30 +135,40 @@ def datasets_of(fit):
     return list(map(dataset, FITS[fit]["data"]))
 
 
-def evaluations_beside(fit):
-    """Evaluations of the fits beside which this one is judged, by their role."""
-    beside = relatives(config, fit)
-    return {role: f"results/evaluations/{other}.nc" for role, other in beside.items()}
+def read_beside(fit):
+    """What a fit is judged by besides its own evaluation: those of others by role, what has been
+    found of those that serve as a yardstick, and its loss."""
+    files = {role: f"results/evaluations/{other}.nc" for role, other in RELATIVES[fit].items()}
+    files |= {
+        f"{role}_diagnostics": f"results/fits/{other}/diagnostics.csv"
+        for role, other in RELATIVES[fit].items()
+        if role != "source"
+    }
+    return files | ({"loss": f"results/fits/{fit}/loss.csv"} if is_svi(fit) else {})
+
+
+def judged_by(fit):
+    """The settings of inference that diagnostics need."""
+    needed = "method", "target_accept", "max_tree_depth"
+    return {key: value for key, value in FITS[fit]["inference"].items() if key in needed}
 
 
 def updating(fit):
-    """What an update is judged by: the roles of other fits, and where old and new data are."""
-    beside = [role for role in relatives(config, fit) if role != "reference"]
+    """Where the old and the new data of an update are."""
     if fit not in UPDATED_FITS:
         return None
     sets = {set["name"]: set["intervals"] for set in config["data"]["observations"]}
     new = FITS[fit]["data"]
     old = [name for name in learnt_data(FITS, fit) if name not in new]
-    places = {
+    return {
         place: [interval[:2] for name in names for interval in sets[name]]
         for place, names in (("old", old), ("new", new))
     }
-    return {"beside": beside, **places}
 
 
 def update_and_relatives(fit):
     """The fit whose posterior is an update's prior, the update, and what it is judged beside."""
-    beside = relatives(config, fit)
+    beside = RELATIVES[fit]
     others = [beside[role] for role in ("joint", "alone") if role in beside]
     return [beside["source"], fit, *others]
 
@@ -122,9 +188,11 @@ def network(fit):
     return {"model": config["models"][model], "prior": prior}
 
 
-def settings(fit, *left_out):
-    inference = FITS[fit]["inference"]
-    return {key: value for key, value in inference.items() if key not in left_out}
+def settings(*left_out):
+    """A fit's settings of inference but those, as a function of the fit."""
+    return lambda fit: {
+        key: value for key, value in FITS[fit]["inference"].items() if key not in left_out
+    }
 
 
 def seed(fit, *part):
@@ -133,6 +201,64 @@ def seed(fit, *part):
     if given is None:
         return derived(config["seed"], fit, *part)
     return given if part in ((), (0,)) else derived(given, fit, *part)
+
+
+def chains_of(fit):
+    chains = range(FITS[fit]["inference"]["chains"])
+    return [f"results/fits/{fit}/chains/{chain}.nc" for chain in chains]
+
+
+def starts_of(fit):
+    inference = FITS[fit]["inference"]
+    starts = range(0, inference["starts"], inference["starts_per_job"])
+    return [f"results/fits/{fit}/starts/{start}.nc" for start in starts]
+
+
+def start_seeds(fit, first):
+    """Seeds of the starts that are fitted together."""
+    inference = FITS[fit]["inference"]
+    last = min(first + inference["starts_per_job"], inference["starts"])
+    return [start_seed(fit, start) for start in range(first, last)]
+
+
+def start_seed(fit, start):
+    """Seed of a start; the first has the fit's own."""
+    return seed(fit, start) if start else seed(fit)
+
+
+def seeds():
+    """Of all jobs that draw random numbers, by their names."""
+    found = {f"data {name}": config["data"]["seed"] for name in observation_names(config)}
+    found["data held_out"] = held_out_seed()
+    for fit, own in FITS.items():
+        inference = own["inference"]
+        if is_svi(fit):
+            starts = range(inference["starts"])
+            found |= {f"{fit} start {start}": start_seed(fit, start) for start in starts}
+        else:
+            chains = range(inference["chains"])
+            found |= {f"{fit} chain {chain}": seed(fit, chain) for chain in chains}
+    return found
+
+
+def held_out_seed():
+    return derived(config["data"]["seed"], "held_out")
+
+
+def verified(manifest, cores):
+    """Make the results of a manifest again, with software found as it is here, and compare."""
+    methods = sorted(str(method) for method in workflow.deployment_settings.deployment_method)
+    deployment = ["--software-deployment-method", *methods] if methods else []
+    try:
+        return verify(
+            Path(manifest),
+            again=Path("verification"),
+            snakefile=WORKFLOW.resolve().parent / "Snakefile",
+            style=Path(style()),
+            options=["--cores", str(cores), *deployment],
+        )
+    except (FileError, VerificationError) as error:
+        raise WorkflowError(str(error)) from None
 
 
 def style():
@@ -160,9 +286,13 @@ def data_of(fits):
 
 
 def panels(fits, observations=None):
-    """Titles and data of the pictures of fits; the data that each has learnt from, or the given."""
+    """Names, titles and data of the pictures of fits; the data that each has learnt from, or the given."""
     return [
-        {"title": FITS[fit]["title"], "observations": observations or data_of([fit])}
+        {
+            "fit": fit,
+            "title": FITS[fit]["title"],
+            "observations": observations or data_of([fit]),
+        }
         for fit in fits
     ]
 
@@ -175,8 +305,21 @@ def posteriors():
     return expand("results/fits/{fit}/posterior.nc", fit=FITS)
 
 
-def parameters():
-    return expand("results/fits/{fit}/parameters.{end}", fit=SVI_FITS, end=["safetensors", "csv"])
+def parameters(fits):
+    """Of the variational ones among these fits."""
+    fits = filter(is_svi, fits)
+    return expand("results/fits/{fit}/parameters.{end}", fit=list(fits), end=["safetensors", "csv"])
+
+
+def groups_table():
+    """The table of groups as an output, where there are groups."""
+    table = report(
+        "results/tables/groups.csv",
+        category="5. Trust",
+        labels={"table": "groups"},
+        caption="../report/groups.rst",
+    )
+    return {"groups": table} if GROUPS else {}
 
 
 def predictions():
@@ -185,6 +328,27 @@ def predictions():
 
 def figures():
     return expand("results/figures/{name}.{end}", name=figure_names(config), end=["png", "svg"])
+
+
+def tables():
+    names = ["metrics", "diagnostics", "verdicts", *(["groups"] if GROUPS else [])]
+    return expand("results/tables/{table}.csv", table=names)
+
+
+def results():
+    """All that a run makes, but logs, benchmarks and the report."""
+    variational = list(filter(is_svi, FITS))
+    own = ["guide.safetensors", "loss.csv"]
+    fits = [
+        *(part for fit in FITS for part in (starts_of if is_svi(fit) else chains_of)(fit)),
+        *posteriors(),
+        *expand("results/fits/{fit}/{file}", fit=variational, file=own),
+        *parameters(SINGLE_FITS),
+        *expand("results/fits/{fit}/{table}.csv", fit=FITS, table=["scores", "diagnostics"]),
+        *expand("results/evaluations/{fit}.nc", fit=FITS),
+        "results/evaluations/oracle.csv",
+    ]
+    return [*data(), *fits, *predictions(), *tables(), *figures()]
 
 
 def drawn(name, caption, category, **labels):

@@ -32,7 +32,7 @@ rule generate_data_held_out:
     params:
         interval=config["data"]["held_out"],
         noise=config["data"]["noise"],
-        seed=derived(config["data"]["seed"], "held_out"),
+        seed=held_out_seed(),
         code=code("generate_data_held_out"),
     script:
         "../scripts/generate_data_held_out.py"

@@ -1,32 +1,29 @@
-for fit in FITS:
+for entry, fits in ENTRIES.items():
 
     # What it reads besides depends on the fit's method and relatives.
     rule:
         name:
-            f"diagnose_{fit}"
+            f"diagnose_{entry}"
         input:
-            **evaluations_beside(fit),
-            **({"loss": f"results/fits/{fit}/loss.csv"} if fit in SVI_FITS else {}),
-            posterior=f"results/fits/{fit}/posterior.nc",
-            evaluation=f"results/evaluations/{fit}.nc",
-            data=datasets_of(fit),
+            unpack(of_fit(read_beside, entry)),
+            posterior=f"results/fits/{place_of(entry)}/posterior.nc",
+            evaluation=f"results/evaluations/{place_of(entry)}.nc",
+            data=of_fit(datasets_of, entry),
         output:
-            scores=f"results/fits/{fit}/scores.csv",
-            diagnostics=f"results/fits/{fit}/diagnostics.csv",
+            scores=f"results/fits/{place_of(entry)}/scores.csv",
+            diagnostics=f"results/fits/{place_of(entry)}/diagnostics.csv",
         log:
-            f"results/logs/diagnose_{fit}.log",
+            record("logs", f"diagnose_{entry}", entry),
         benchmark:
-            f"results/benchmarks/diagnose_{fit}.tsv"
+            record("benchmarks", f"diagnose_{entry}", entry)
+        wildcard_constraints:
+            fit=fit_of([entry]),
         conda:
             "../../envs/base.yaml"
         params:
-            inference={
-                key: value
-                for key, value in FITS[fit]["inference"].items()
-                if key in ("method", "target_accept", "max_tree_depth")
-            },
-            reference=relatives(config, fit).get("reference"),
-            learning=updating(fit),
+            inference=of_fit(judged_by, entry),
+            beside=of_fit(RELATIVES.get, entry),
+            learning=of_fit(updating, entry),
             regions=config["evaluation"]["regions"],
             limits=config["diagnostics"],
             code=code("diagnose"),
@@ -59,6 +56,7 @@ rule tables:
         oracle="results/evaluations/oracle.csv",
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=FITS),
     output:
+        **groups_table(),
         metrics=report(
             "results/tables/metrics.csv",
             category="5. Trust",
@@ -80,6 +78,7 @@ rule tables:
         "../../envs/base.yaml"
     params:
         fits=list(FITS),
+        groups={name: group["cells"] for name, group in GROUPS.items()},
         code=code("tables"),
     script:
         "../scripts/tables.py"
@@ -89,7 +88,8 @@ rule tables:
 rule check_verdicts:
     input:
         verdicts="results/tables/verdicts.csv",
-        others=[*data(), *parameters(), *predictions(), *figures()],
+        others=results(),
+        manifest="results/manifest.json",
     output:
         touch("results/tables/verdicts.checked"),
     log:

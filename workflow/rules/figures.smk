@@ -36,7 +36,7 @@ rule plot_fit:
     benchmark:
         "results/benchmarks/plot_fit/{fit}.tsv"
     wildcard_constraints:
-        fit=one_of(FITS),
+        fit=fit_of(ENTRIES),
     conda:
         "../../envs/base.yaml"
     params:
@@ -61,7 +61,7 @@ rule plot_loss:
     benchmark:
         "results/benchmarks/plot_loss/{fit}.tsv"
     wildcard_constraints:
-        fit=one_of(SVI_FITS),
+        fit=fit_of(entry for entry in ENTRIES if is_svi(ENTRIES[entry][0])),
     conda:
         "../../envs/base.yaml"
     params:
@@ -91,7 +91,7 @@ rule plot_update:
     benchmark:
         "results/benchmarks/plot_update/{fit}.tsv"
     wildcard_constraints:
-        fit=one_of(UPDATED_FITS),
+        fit=fit_of(entry for entry in ENTRIES if ENTRIES[entry][0] in UPDATED_FITS),
     conda:
         "../../envs/base.yaml"
     params:
@@ -107,9 +107,9 @@ rule plot_update:
 
 rule plot_all_fits:
     input:
-        predictions=predictions(),
-        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=FITS),
-        observations=list(map(dataset, data_of(FITS))),
+        predictions=expand("results/predictions/{fit}.nc", fit=SINGLE_FITS),
+        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=SINGLE_FITS),
+        observations=list(map(dataset, data_of(SINGLE_FITS))),
         truth=dataset("truth"),
         style=style(),
     output:
@@ -121,12 +121,44 @@ rule plot_all_fits:
     conda:
         "../../envs/base.yaml"
     params:
-        panels=panels(FITS),
-        observations=data_of(FITS),
+        fits=SINGLE_FITS,
+        panels=panels(SINGLE_FITS),
+        observations=data_of(SINGLE_FITS),
         frame=frame(),
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"
+
+
+# All fits of a group, and the spread of their scores.
+rule plot_group:
+    input:
+        predictions=lambda wildcards: expand(
+            "results/predictions/{fit}.nc", fit=ENTRIES[wildcards.group]
+        ),
+        metrics="results/tables/metrics.csv",
+        verdicts="results/tables/verdicts.csv",
+        observations=lambda wildcards: map(dataset, data_of(ENTRIES[wildcards.group])),
+        truth=dataset("truth"),
+        style=style(),
+    output:
+        **drawn("{group}", "group", "2. Fits", fit="{group}", shows="group"),
+    log:
+        "results/logs/plot_group/{group}.log",
+    benchmark:
+        "results/benchmarks/plot_group/{group}.tsv"
+    wildcard_constraints:
+        group=one_of(GROUPS),
+    conda:
+        "../../envs/base.yaml"
+    params:
+        title=lambda wildcards: GROUPS[wildcards.group]["title"],
+        cells=lambda wildcards: GROUPS[wildcards.group]["cells"],
+        observations=lambda wildcards: data_of(ENTRIES[wildcards.group]),
+        frame=frame(),
+        code=code("plot_group"),
+    script:
+        "../scripts/plot_group.py"
 
 
 rule plot_chains:
@@ -141,7 +173,7 @@ rule plot_chains:
     benchmark:
         "results/benchmarks/plot_chains/{fit}.tsv"
     wildcard_constraints:
-        fit=one_of(NUTS_FITS),
+        fit=fit_of(entry for entry in ENTRIES if not is_svi(ENTRIES[entry][0])),
     conda:
         "../../envs/base.yaml"
     params:
@@ -165,7 +197,7 @@ rule plot_calibration:
     benchmark:
         "results/benchmarks/plot_calibration/{fit}.tsv"
     wildcard_constraints:
-        fit=one_of(FITS),
+        fit=fit_of(ENTRIES),
     conda:
         "../../envs/base.yaml"
     params:
@@ -176,6 +208,7 @@ rule plot_calibration:
         "../scripts/plot_calibration.py"
 
 
+# Of the fits by themselves; a group has a figure of its own.
 rule plot_scores:
     input:
         metrics="results/tables/metrics.csv",
@@ -190,6 +223,7 @@ rule plot_scores:
     conda:
         "../../envs/base.yaml"
     params:
+        fits=[*SINGLE_FITS, "oracle"],
         code=code("plot_scores"),
     script:
         "../scripts/plot_scores.py"

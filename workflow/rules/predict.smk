@@ -10,7 +10,7 @@ rule predict:
     benchmark:
         "results/benchmarks/predict/{fit}.tsv"
     wildcard_constraints:
-        fit=one_of(FITS),
+        fit=fit_of(ENTRIES),
     conda:
         "../../envs/torch.yaml"
     params:
@@ -18,6 +18,7 @@ rule predict:
         grid=config["predictions"]["grid"],
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
         regions=config["evaluation"]["regions"],
+        seed=lambda wildcards: derived(config["seed"], wildcards.fit, "simulated"),
         torch_threads=1,
         code=code("predict"),
     script:

@@ -4,16 +4,24 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
+import pandas as pd
 import xarray as xr
 
 from bnnflow import datasets, diagnostics, posterior, predictions, scores, verdicts
 
 regions, limits = snakemake.params.regions, snakemake.params.limits
 inference, update = snakemake.params.inference, snakemake.params.learning
+# Names of other fits by their role.
+beside = snakemake.params.beside
 
 
 def _evaluation(path: str) -> xr.Dataset:
-    return predictions.read(path, "an evaluation", (*scores.VARIABLES, *scores.PROBES))
+    needed = (*scores.VARIABLES, *scores.PROBES, *scores.SIMULATED)
+    return predictions.read(path, "an evaluation", needed)
+
+
+def _judged(role: str) -> pd.DataFrame:
+    return verdicts.read(snakemake.input[f"{role}_diagnostics"])
 
 
 own = _evaluation(snakemake.input.evaluation)
@@ -36,21 +44,28 @@ else:
         diagnostics.of_starts(tree["starts"]["elbo"].to_numpy(), observations, limits),
         diagnostics.of_weights(stats["lp"][0] - stats["log_q"][0], limits),
     ]
-    if reference := snakemake.params.reference:
+    if reference := beside.get("reference"):
         theirs = _evaluation(snakemake.input.reference)["probe_quantiles"].to_numpy()
-        ours = own["probe_quantiles"].to_numpy()
-        findings += diagnostics.of_agreement(ours, theirs, x, reference, regions, limits)
+        ours, judged = own["probe_quantiles"].to_numpy(), _judged("reference")
+        unsound = {region: verdicts.unsound(judged, region) for region in regions}
+        findings += diagnostics.of_agreement(ours, theirs, x, reference, regions, limits, unsound)
     else:
-        reason = "no sampled fit of the same model, prior and data"
-        findings.append(diagnostics.unmeasured("disagreement", reason))
+        reason = "no sampled fit of the same model, prior and data; add one"
+        findings += [diagnostics.unmeasured("disagreement", reason, region) for region in regions]
 if update:
-    others = {name: _evaluation(snakemake.input[name]) for name in update["beside"]}
+    others = {role: _evaluation(snakemake.input[role]) for role in beside if role != "reference"}
     densities = {
-        name: at["log_density"][0].to_numpy() for name, at in {"updated": own, **others}.items()
+        role: at["log_density"][0].to_numpy() for role, at in {"updated": own, **others}.items()
     }
-    old, new = (scores.within(points, update[place]) for place in ("old", "new"))
-    findings += diagnostics.of_update(densities, old, new, limits)
-findings += diagnostics.of_scores(table, limits)
+    known = {
+        role: f"{beside[role]}, verdict {verdicts.worst(_judged(role)['verdict'])}"
+        for role in ("joint", "alone")
+        if role in beside
+    }
+    findings += diagnostics.of_update(
+        densities, points, update["old"], update["new"], known, regions, limits
+    )
+findings += diagnostics.of_calibration(scores.errors(table), scores.by_chance(own), limits)
 
 scores.write(table, snakemake.output.scores)
 diagnostics.table(findings).to_csv(snakemake.output.diagnostics, index=False, float_format="%.6g")

@@ -6,11 +6,14 @@ jobs.start(snakemake)
 
 from bnnflow import figures, predictions, scores, verdicts
 
-evaluation = predictions.read(snakemake.input.evaluation, "an evaluation", scores.VARIABLES)
+needed = (*scores.VARIABLES, *scores.SIMULATED)
+evaluation = predictions.read(snakemake.input.evaluation, "an evaluation", needed)
 x, pit = evaluation["x"].to_numpy(), evaluation["pit"][0].to_numpy()
 regions = snakemake.params.regions.items()
 by_region = {name: pit[scores.within(x, intervals)] for name, intervals in regions}
+simulated = {name: evaluation["shares"].sel(region=name).to_numpy() for name, _ in regions}
 verdict = verdicts.stamp(verdicts.read(snakemake.input.diagnostics), "calibration_error")
 with figures.styled(snakemake.input.style):
-    figure = figures.calibration(snakemake.params.title, by_region, verdict)
+    title = snakemake.params.title
+    figure = figures.calibration(title, by_region, simulated, verdict)
     figures.save(figure, *snakemake.output)

@@ -12,6 +12,7 @@ held_out = snakemake.input.get("held_out")
 held_out = held_out and datasets.read(held_out, columns=["x", "y", "f"])
 panels = [
     figures.Panel(
+        panel["fit"],
         panel["title"],
         {name: tables[name] for name in panel["observations"]},
         predictions.read(path),

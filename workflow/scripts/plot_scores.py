@@ -8,9 +8,9 @@ import pandas as pd
 
 from bnnflow import figures
 
-verdicts = (
-    pd.read_csv(snakemake.input.verdicts).dropna(subset="verdict").set_index("fit")["verdict"]
-)
+metrics, verdicts = map(pd.read_csv, (snakemake.input.metrics, snakemake.input.verdicts))
+metrics = metrics[metrics["fit"].isin(snakemake.params.fits)]
+verdicts = verdicts.dropna(subset="verdict").set_index("fit")["verdict"]
 with figures.styled(snakemake.input.style):
-    figure = figures.scores(pd.read_csv(snakemake.input.metrics), verdicts.to_dict())
+    figure = figures.scores(metrics, verdicts.to_dict())
     figures.save(figure, *snakemake.output)

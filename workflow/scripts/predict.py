@@ -6,6 +6,7 @@ jobs.start(snakemake)
 
 import numpy as np
 import torch
+import xarray as xr
 
 from bnnflow import datasets, evaluation, fits, posterior, predictions, predictive, scores
 
@@ -27,4 +28,7 @@ held_out = datasets.read(snakemake.input.held_out, columns=["x", "y", "f"])
 x, y = (torch.tensor(held_out[name].to_numpy(), dtype=torch.float32) for name in ("x", "y"))
 mean, stddev = predictive.response(model, draws, x[:, None])
 points = scores.of_points(evaluation.evaluated(mean, stddev, y, scores.LEVELS), held_out)
-predictions.write(points.merge(probes), snakemake.output.evaluation)
+stream = torch.Generator().manual_seed(snakemake.params.seed)
+regions = snakemake.params.regions
+simulated = evaluation.simulated(mean, stddev, held_out["x"].to_numpy(), regions, stream)
+predictions.write(xr.merge([points, probes, simulated]), snakemake.output.evaluation)

@@ -4,7 +4,7 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import fits, nuts, posterior
+from bnnflow import checkpoints, fits, nuts, posterior
 from bnnflow.density import LogDensity
 
 jobs.use_threads(snakemake.params.torch_threads)
@@ -12,5 +12,9 @@ jobs.use_threads(snakemake.params.torch_threads)
 model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
 data = fits.observations(snakemake.input.data)
 density = LogDensity(model, *data, engine=snakemake.params.engine)
-draws, stats = nuts.sample_chain(density, seed=snakemake.params.seed, **snakemake.params.sampler)
+checkpoint = checkpoints.of_job(snakemake)
+draws, stats = nuts.sample_chain(
+    density, seed=snakemake.params.seed, **snakemake.params.sampler, checkpoint=checkpoint
+)
 posterior.write(posterior.of_chain(draws, stats, density.facts), snakemake.output[0])
+checkpoint.remove()

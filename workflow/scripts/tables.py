@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 import pandas as pd
 
-from bnnflow import verdicts
+from bnnflow import studies, verdicts
 
 fits = snakemake.params.fits
 scores = [*snakemake.input.scores, snakemake.input.oracle]
@@ -17,5 +17,8 @@ summary = verdicts.summary(metrics, diagnostics)
 metrics.to_csv(snakemake.output.metrics, index=False)
 diagnostics.to_csv(snakemake.output.diagnostics, index=False)
 summary.to_csv(snakemake.output.verdicts, index=False)
+if groups := snakemake.params.groups:
+    spread = studies.summary(metrics, summary, groups)
+    spread.to_csv(snakemake.output.groups, index=False, float_format="%.6g")
 for row in summary[summary["verdict"] != ""].itertuples():
     jobs.log.info("%s: %s", row.fit, row.verdict)

@@ -1,5 +1,6 @@
 """The config: checked as a whole before any job starts."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,8 @@ import jsonschema
 import numpy as np
 import yaml
 
+from . import limits, studies
+
 HELP = "config/README.md explains every key"
 # What the samplers can learn in the warm-up.
 MASS_MATRICES = {"pyro": ("diagonal", "dense"), "nutpie": ("diagonal", "low_rank")}
@@ -19,13 +22,19 @@ OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observatio
 
 NETWORK = ("hidden", "activation")
 
+# What is told at once.
+MOST_FAULTS = 20
+
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message lists every fault found."""
 
 
 def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
-    """Return `config` without its null entries and with lists of data, or raise.
+    """Return the config that the workflow runs, or raise.
+
+    It is `config` without its null entries, with all fits that its entries stand for, their data
+    as lists, and with the `groups` of fits that come from one entry.
 
     Args:
         config: the mapping read from the config files.
@@ -34,11 +43,16 @@ def checked(config: dict, reserved: frozenset[str] = frozenset()) -> dict:
     Raises:
         ConfigError: with one line for every fault: the key, its value, what is allowed.
     """
-    config = _listed(_without_nulls(config))
-    faults = [*_schema_faults(config), *_not_finite(config)]
-    faults = faults or list(_cross_faults(config, reserved))
+    config = _without_nulls(config)
+    faults = [*_schema_faults(config), *_not_finite(config)] or list(_study_faults(config["fits"]))
+    if not faults:
+        fits, groups = studies.expanded(config["fits"])
+        config |= {"fits": {name: _listed(fit) for name, fit in fits.items()}, "groups": groups}
+        faults = list(_cross_faults(config, reserved))
     if faults:
-        lines = "".join(f"\n  {fault}" for fault in faults)
+        more = len(faults) - MOST_FAULTS
+        shown = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+        lines = "".join(f"\n  {fault}" for fault in shown)
         raise ConfigError(f"the config cannot be run:{lines}\n{HELP}")
     return config
 
@@ -68,8 +82,8 @@ def learnt_data(fits: dict, name: str) -> list[str]:
     return list(dict.fromkeys(s for fit in lineage(fits, name) for s in fits[fit]["data"]))
 
 
-def relatives(config: dict, name: str) -> dict[str, str]:
-    """The fits beside which a fit is judged, where the config has them.
+def relatives(config: dict) -> dict[str, dict[str, str]]:
+    """For every fit those beside which it is judged, where the config has them.
 
     Returns:
         For a variational fit `reference`, the sampled one of the same model, prior and data.
@@ -77,24 +91,28 @@ def relatives(config: dict, name: str) -> dict[str, str]:
         method, which has the prior of the first of the lineage and learns from all its data
         together; and `alone`, which has that prior and learns from the update's data.
     """
-    fits = config["fits"]
-    fit, ancestors = fits[name], lineage(fits, name)
-    method = fit["inference"]["method"]
-    first, learnt = fits[ancestors[0]]["prior"], learnt_data(fits, name)
-    wanted = {"reference": ("nuts", fit["prior"], fit["data"])} if method == "svi" else {}
-    if len(ancestors) > 1:
-        wanted |= {"joint": (method, first, learnt), "alone": (method, first, fit["data"])}
-    models = config["models"]
-    found = {"source": ancestors[-2]} if len(ancestors) > 1 else {}
-    for role, (of_method, prior, data) in wanted.items():
-        for other, candidate in fits.items():
-            if (
-                candidate["inference"]["method"] == of_method
-                and candidate["prior"] == prior
-                and set(candidate["data"]) == set(data)
-                and models[candidate["model"]] == models[fit["model"]]
-            ):
-                found.setdefault(role, other)
+    fits, models = config["fits"], config["models"]
+
+    def kind(model: str, method: str, prior: dict, data: list[str]) -> str:
+        return json.dumps([models[model], method, prior, sorted(data)], sort_keys=True)
+
+    first_of = {}
+    for name, fit in fits.items():
+        method = fit["inference"]["method"]
+        first_of.setdefault(kind(fit["model"], method, fit["prior"], fit["data"]), name)
+
+    found = {}
+    for name, fit in fits.items():
+        ancestors, method = lineage(fits, name), fit["inference"]["method"]
+        wanted = {"reference": ("nuts", fit["prior"], fit["data"])} if method == "svi" else {}
+        own = found[name] = {}
+        if len(ancestors) > 1:
+            own["source"] = ancestors[-2]
+            prior, learnt = fits[ancestors[0]]["prior"], learnt_data(fits, name)
+            wanted |= {"joint": (method, prior, learnt), "alone": (method, prior, fit["data"])}
+        for role, (of_method, prior, data) in wanted.items():
+            if other := first_of.get(kind(fit["model"], of_method, prior, data)):
+                own[role] = other
     return found
 
 
@@ -105,27 +123,36 @@ def observation_names(config: dict) -> list[str]:
 
 def rule_names(config: dict) -> list[str]:
     """Names of the rules that the config makes."""
-    return [f"generate_data_{name}" for name in observation_names(config)] + [
-        rule
-        for name, fit in config["fits"].items()
-        for rule in (
-            name,
-            f"extract_parameters_{name}"
-            if fit["inference"]["method"] == "svi"
-            else f"{name}_chain",
-            f"diagnose_{name}",
-        )
-    ]
+    names = [f"generate_data_{name}" for name in observation_names(config)]
+    for name, members in entries(config).items():
+        sampled = config["fits"][members[0]]["inference"]["method"] == "nuts"
+        own = [f"{name}_chain"] if sampled else [f"{name}_start", f"extract_parameters_{name}"]
+        several = [f"{name}_posterior"] if name in config["groups"] else []
+        names += [name, *own, *several, f"diagnose_{name}"]
+    return names
+
+
+def entries(config: dict) -> dict[str, list[str]]:
+    """For every entry of a checked config the names of the fits that it stands for."""
+    groups = config["groups"].items()
+    members = {name: studies.fits_of(group["cells"]) for name, group in groups}
+    grouped = {fit for fits in members.values() for fit in fits}
+    return {name: [name] for name in config["fits"] if name not in grouped} | members
 
 
 def figure_names(config: dict) -> list[str]:
-    """Names of all figures, in the order of the story: data, fits, comparisons."""
+    """Names of all figures, in the order of the story: data, fits, groups, comparisons.
+
+    Of a fit that belongs to a group there are none.
+    """
     names = list(config["figures"]["data"])
-    for name, fit in config["fits"].items():
-        own = "loss" if fit["inference"]["method"] == "svi" else "chains"
+    single = [name for name in entries(config) if name in config["fits"]]
+    for name in single:
+        own = "loss" if config["fits"][name]["inference"]["method"] == "svi" else "chains"
         names += [name, f"{name}_{own}", f"{name}_calibration"]
-    updated = [name for name, fit in config["fits"].items() if prior_source(fit)]
-    return [*names, *(f"{name}_beside_prior" for name in updated), "all_fits", "scores"]
+    names += config["groups"]
+    names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]
+    return [*names, *(["all_fits"] if single else []), "scores"]
 
 
 def _without_nulls(value):
@@ -134,23 +161,30 @@ def _without_nulls(value):
     return value
 
 
-def _listed(config: dict) -> dict:
-    """The data of every fit as a list, where it is a name."""
-    fits = config.get("fits") if isinstance(config, dict) else None
-    for fit in fits.values() if isinstance(fits, dict) else ():
-        if isinstance(fit, dict) and isinstance(fit.get("data"), str):
-            fit["data"] = [fit["data"]]
-    return config
+def _listed(fit: dict) -> dict:
+    """The fit with its data as a list, where it is a name."""
+    return fit | {"data": [fit["data"]] if isinstance(fit["data"], str) else fit["data"]}
 
 
 def _schema_faults(config: dict) -> Iterator[str]:
     faults = sorted(_Validator(schema()).iter_errors(config), key=lambda e: [*map(str, e.path)])
-    seen = set()
-    for fault in faults:
-        key = _key(fault.absolute_path)
-        if (line := f"{key}: {_allowed(fault)}") not in seen:
-            seen.add(line)
-            yield line
+    yield from dict.fromkeys(f"{_key(fault.absolute_path)}: {_allowed(fault)}" for fault in faults)
+
+
+def _study_faults(entries: dict) -> Iterator[str]:
+    """Of entries that stand for many fits, where the schema finds no fault with them as one."""
+    if (number := sum(map(studies.count, entries.values()))) > studies.MOST_FITS:
+        yield f"fits: are {number} with their grids and replicates; at most {studies.MOST_FITS}"
+        return
+    fit_schema = _Validator(schema()).evolve(schema=schema()["$defs"]["fit"])
+    for name, entry in entries.items():
+        found = [f"fits.{name}.{key}: {fault}" for key, fault in studies.faults(entry)]
+        if not found and any(key in entry for key in studies.SPREAD):
+            for words, fit in studies.variants(entry):
+                for fault in fit_schema.iter_errors(fit):
+                    key = _key(["fits", name, *fault.absolute_path])
+                    found.append(f"{key}: {_allowed(fault)}{f' (grid: {words})' if words else ''}")
+        yield from dict.fromkeys(found)
 
 
 # 50.0 is a number that range() does not take.
@@ -259,6 +293,9 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             if entry not in observations:
                 yield f"figures.data.{name}[{i}]: {_unknown(entry, 'observations', observations)}"
 
+    for fault in limits.faults(config["diagnostics"]):
+        yield f"diagnostics.{fault}"
+
     for key in ("xlim", "ylim"):
         low, high = figures[key]
         if not low < high:
@@ -309,7 +346,7 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             if inference["sampler"] == "nutpie" and inference["warmup"] < 1:
                 yield f"{key}.inference.warmup: is 0; allowed with the sampler nutpie is 1 or more"
         if (source := prior_source(fit)) is not None:
-            yield from _source_faults(name, source, models, fits)
+            yield from _source_faults(name, source, models, fits, config["groups"])
 
 
 def _intervals(config: dict) -> Iterator[tuple[str, list]]:
@@ -324,8 +361,12 @@ def _intervals(config: dict) -> Iterator[tuple[str, list]]:
     yield "predictions.grid", config["predictions"]["grid"]
 
 
-def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator[str]:
+def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dict) -> Iterator[str]:
     key = f"fits.{name}.prior.posterior_of"
+    if source in groups:
+        members = studies.fits_of(groups[source]["cells"])
+        yield f"{key}: is {source!r}, which is many fits; allowed is one of them: {_some(members)}"
+        return
     if source not in fits:
         network = models.get(fits[name]["model"])
         fitting = [
@@ -335,7 +376,7 @@ def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator
             and fit["inference"]["method"] == "svi"
             and _same_network(models.get(fit["model"]), network)
         ]
-        allowed = ", ".join(fitting) or "none of them: remove this fit or change its prior"
+        allowed = _some(fitting) or "none of them: remove this fit or change its prior"
         yield f"{key}: is {source!r}, which is not among the fits; allowed are {allowed}"
         return
 
@@ -365,6 +406,11 @@ def _source_faults(name: str, source: str, models: dict, fits: dict) -> Iterator
 
 def _same_network(a: dict | None, b: dict | None) -> bool:
     return bool(a and b) and all(a[part] == b[part] for part in NETWORK)
+
+
+def _some(names: list[str]) -> str:
+    shown = names[:10]
+    return ", ".join([*shown, *([f"and {len(names) - 10} more"] if len(names) > 10 else [])])
 
 
 def _unknown(value: str, kind: str, known: Iterable[str]) -> str:

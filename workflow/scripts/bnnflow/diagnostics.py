@@ -1,20 +1,24 @@
 """How far a fit can be trusted: diagnostics, each with a threshold and a verdict."""
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 from arviz_stats.base import array_stats
 
+from . import limits as limit
 from . import plateau
-from .scores import Region, within
+from .limits import Limits
+from .scores import Region, overlap, within
 
-# Draws that a Pareto fit needs, and a chain.
-FEWEST_WEIGHTS, FEWEST_DRAWS = 100, 8
+# What to do about weights that cannot be.
+BETTER_GUIDE = "a guide with correlations, or sampling"
 
-Limits = Mapping[str, tuple[float, float]]
+# Draws that a Pareto fit needs, and a chain, so that ten fall to each of its quarters.
+FEWEST_WEIGHTS, FEWEST_DRAWS = 100, 40
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,12 @@ class Finding:
 
     Attributes:
         diagnostic: its name, that of its limits in the config first.
-        region: of x, where it is of one.
+        region: of x, where it is of one, or what else it is of.
         value: missing where it cannot be measured.
         threshold: the limit that the value is beyond, or the one that it keeps.
         verdict: one of `verdicts.VERDICTS`.
-        reason: in words, where the numbers do not say it.
+        reason: in words, where the numbers do not say it, and what to do.
+        counts_for: regions whose verdicts it is part of, where that is not the region itself.
     """
 
     diagnostic: str
@@ -36,30 +41,24 @@ class Finding:
     threshold: float
     verdict: str
     reason: str = ""
+    counts_for: tuple[str, ...] | None = None
 
 
 def table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """A row for every finding: diagnostic, value, threshold, verdict, region, reason."""
-    order = ["diagnostic", "value", "threshold", "verdict", "region", "reason"]
-    return pd.DataFrame(findings)[order]
+    """A row for every finding, with spaces between the regions for which it counts."""
+    order = ["diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason"]
+    rows = pd.DataFrame(map(asdict, findings), columns=order)
+    counts_for = rows["counts_for"].str.join(" ").fillna(rows["region"])
+    return rows.assign(counts_for=counts_for)
 
 
-def judged(
-    name: str, value: float, limits: tuple[float, float], region: str = "", reason: str = ""
-) -> Finding:
-    """A verdict by two limits: beyond the first a warning, beyond the second a failure.
-
-    The values to be avoided are above the limits if the second is the larger, else below.
-    """
-    warn, fail = limits
-    sign = 1 if warn <= fail else -1
+def judged(name: str, value: float, limits: Limits, region: str = "", reason: str = "") -> Finding:
+    """A verdict by the limits of the diagnostic's name; what is not finite fails."""
+    verdict, threshold = limit.judged(name, value, limits)
     if not math.isfinite(value):
-        return Finding(name, region, math.nan, warn, "fail", reason or "it is not a finite number")
-    if sign * (value - fail) > 0:
-        return Finding(name, region, value, fail, "fail", reason)
-    return Finding(
-        name, region, value, warn, "warn" if sign * (value - warn) > 0 else "pass", reason
-    )
+        value = math.nan
+        reason = reason or "it is not a finite number: the fit has gone astray; look at its log"
+    return Finding(name, region, float(value), threshold, verdict, reason)
 
 
 def unmeasured(name: str, reason: str, region: str = "") -> Finding:
@@ -95,57 +94,71 @@ def of_chains(
         limits: by name of the diagnostic.
     """
     for region, intervals in regions.items():
-        inside = function[:, :, within(x, intervals)]
-        yield from _convergence("function", inside, limits, region)
+        inside = within(x, intervals)
+        if inside.any():
+            yield from _convergence("function", function[:, :, inside], limits, region)
+        else:
+            reason = "no point of predictions.grid is there; make the grid finer"
+            for name in _names("function"):
+                yield unmeasured(name, reason, region)
     yield from _convergence("sigma", sigma[:, :, np.newaxis], limits)
+
+
+def _names(quantity: str) -> list[str]:
+    return [f"{kind}_{quantity}" for kind in ("rhat", "rhat_chain", "ess_bulk", "ess_tail")]
 
 
 def _convergence(
     quantity: str, values: np.ndarray, limits: Limits, region: str = ""
 ) -> Iterator[Finding]:
     chains, draws, _ = values.shape
-    names = {kind: f"{kind}_{quantity}" for kind in ("rhat", "rhat_chain", "ess_bulk", "ess_tail")}
+    names = _names(quantity)
     stuck = sorted(set(np.nonzero(np.ptp(values, axis=1) == 0)[0].tolist()))
     if draws < FEWEST_DRAWS:
-        for name in names.values():
-            yield unmeasured(name, f"{draws} draws; {FEWEST_DRAWS} are needed", region)
+        for name in names:
+            yield unmeasured(name, _too_few(draws, "draw", "draws", FEWEST_DRAWS), region)
         return
     if stuck:
-        reason = f"chain {', '.join(map(str, stuck))} does not move"
-        for kind, name in names.items():
-            yield judged(name, math.nan, limits[kind.split("_")[0]], region, reason)
+        which = (
+            f"chains {', '.join(map(str, stuck))} do"
+            if len(stuck) > 1
+            else f"chain {stuck[0]} does"
+        )
+        reason = f"{which} not move; another init, or more warmup"
+        for name in names:
+            yield judged(name, math.nan, limits, region, reason)
         return
+    across, within_chain, *ess_names = names
     if chains == 1:
-        yield unmeasured(names["rhat"], "one chain", region)
+        yield unmeasured(across, "one chain; set chains: 2 or more", region)
     else:
-        yield judged(names["rhat"], _rhat(values), limits["rhat"], region)
+        yield judged(across, _rhat(values), limits, region)
     alone = [values[[chain]] for chain in range(chains)]
-    yield judged(names["rhat_chain"], max(map(_rhat, alone)), limits["rhat"], region)
-    for kind in ("bulk", "tail"):
+    yield judged(within_chain, max(map(_rhat, alone)), limits, region)
+    for name, kind in zip(ess_names, ("bulk", "tail"), strict=True):
         ess = [_ess(part, kind) for part in alone]
         reason = f"of the chains {', '.join(f'{e:.0f}' for e in ess)}" if chains > 1 else ""
-        yield judged(names[f"ess_{kind}"], _ess(values, kind), limits["ess"], region, reason)
+        yield judged(name, _ess(values, kind), limits, region, reason)
 
 
 def of_trajectories(
     stats: Mapping[str, np.ndarray], target_accept: float, max_tree_depth: int, limits: Limits
 ) -> Iterator[Finding]:
     """What NUTS says of itself: statistics (chain, draw) by name."""
-    yield judged("divergences", stats["diverging"].mean(), limits["divergences"])
+    yield judged("divergences", stats["diverging"].mean(), limits)
     saturated = (stats["tree_depth"] >= max_tree_depth).mean()
-    yield judged("saturated_depth", saturated, limits["saturated_depth"])
+    yield judged("saturated_depth", saturated, limits)
     draws = stats["energy"].shape[1]
     if draws < FEWEST_DRAWS:
-        yield unmeasured("ebfmi", f"{draws} draws; {FEWEST_DRAWS} are needed")
+        yield unmeasured("ebfmi", _too_few(draws, "draw", "draws", FEWEST_DRAWS))
     else:
         energy = stats["energy"]
         bfmi = np.square(np.diff(energy, axis=1)).mean(1) / np.maximum(
             energy.var(1), np.finfo(float).tiny
         )
-        yield judged("ebfmi", bfmi.min(), limits["ebfmi"])
+        yield judged("ebfmi", bfmi.min(), limits)
     off = np.abs(stats["acceptance_rate"].mean(1) - target_accept).max()
-    reason = f"target {target_accept:g}"
-    yield judged("acceptance_off_target", off, limits["acceptance_off_target"], reason=reason)
+    yield judged("acceptance_off_target", off, limits, reason=f"target {target_accept:g}")
 
 
 def of_loss(losses: np.ndarray, observations: int, limits: Limits) -> Finding:
@@ -156,40 +169,61 @@ def of_loss(losses: np.ndarray, observations: int, limits: Limits) -> Finding:
     """
     fewest = max(plateau.SHARES.values()) * plateau.FEWEST
     if len(losses) < fewest:
-        return unmeasured("elbo_drift", f"{len(losses)} steps; {fewest} are needed")
+        return unmeasured("elbo_drift", _too_few(len(losses), "step", "steps", fewest))
     warn, fail = limits["elbo_drift"]
     found = plateau.drift(losses / observations, (warn, fail))
-    reason = f"it changed by {found.fall:+.2g} ± {found.error:.1g} in the last {found.share}"
+    reason = (
+        f"{found.fall:+.2g} ± {2 * found.error:.1g} (two standard errors) nats per observation"
+        f" in the last {found.share} of the steps"
+    )
     if found.sure <= warn and 2 * found.error > fail:
-        return unmeasured("elbo_drift", f"{reason}; that is too noisy to tell")
-    return judged("elbo_drift", found.sure, (warn, fail), reason=f"{reason} of the steps")
+        remedy = "too noisy to tell; more steps, or schedule: cosine"
+        return unmeasured("elbo_drift", f"{reason}, {remedy}")
+    return judged("elbo_drift", found.sure, limits, reason=reason)
 
 
 def of_starts(elbos: np.ndarray, observations: int, limits: Limits) -> Finding:
     """How far the median of many starts (n,) ends below the best, in nats per observation."""
     if len(elbos) < 2:
-        return unmeasured("restart_spread", "one start")
+        return unmeasured("restart_spread", "one start; set starts: 2 or more")
     ended = np.nan_to_num(elbos, nan=-np.inf)
     gap = float(ended.max() - np.median(ended)) / observations
     diverged = int(np.isnan(elbos).sum())
     reason = f"{len(elbos)} starts" + (f", of which {diverged} diverged" if diverged else "")
-    return judged("restart_spread", gap, limits["restart_spread"], reason=reason)
+    return judged("restart_spread", gap, limits, reason=reason)
 
 
 def of_weights(log_weights: np.ndarray, limits: Limits) -> Finding:
-    """Pareto k of the weights (n,) of model against guide (Yao et al., 2018, arXiv:1802.02538)."""
-    if len(log_weights) < FEWEST_WEIGHTS:
-        reason = f"{len(log_weights)} draws; {FEWEST_WEIGHTS} are needed"
-        return unmeasured("pareto_k", reason)
+    """Pareto k of the weights (n,) of model against guide (Yao et al., 2018, arXiv:1802.02538).
+
+    It fails without a value where the tail's weights span more than doubles can hold.
+    """
+    count = len(log_weights)
+    if count < FEWEST_WEIGHTS:
+        return unmeasured("pareto_k", _too_few(count, "draw", "draws", FEWEST_WEIGHTS))
     if wrong := int((~np.isfinite(log_weights)).sum()):
         verb = "is" if wrong == 1 else "are"
-        reason = f"{wrong} of {len(log_weights)} log weights {verb} not finite"
-        return judged("pareto_k", math.nan, limits["pareto_k"], reason=reason)
-    if np.ptp(log_weights) == 0:
-        return judged("pareto_k", 0.0, limits["pareto_k"], reason="all weights are equal")
-    # ArviZ takes log likelihoods and weighs by their inverse.
-    _, k = array_stats.psislw(-log_weights)
-    return judged("pareto_k", float(k), limits["pareto_k"])
+        reason = f"{wrong} of {count} log weights {verb} not finite; {BETTER_GUIDE}"
+        return judged("pareto_k", math.nan, limits, reason=reason)
+    off = np.sort(log_weights - log_weights.max())
+    # As many as ArviZ takes, and the one below.
+    tail = off[-int(3 * count**0.5 if count > 225 else count / 5) - 1 :]
+    if tail[1] == 0:
+        return judged("pareto_k", 0.0, limits, reason="the largest weights are equal")
+    effective = np.exp(off).sum() ** 2 / np.exp(2 * off).sum()
+    reason = f"the weights are worth {effective:.3g} of {count} draws"
+    if tail[0] >= math.log(np.finfo(float).tiny):
+        with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
+            warnings.simplefilter("error", RuntimeWarning)
+            try:
+                # ArviZ takes log likelihoods and weighs by their inverse.
+                _, k = array_stats.psislw(-log_weights)
+            except RuntimeWarning:
+                k = math.nan
+        if math.isfinite(k):
+            return judged("pareto_k", float(k), limits, reason=reason)
+    reason = f"the {len(tail) - 1} largest span {-tail[0]:.3g} nats: {reason}; {BETTER_GUIDE}"
+    return judged("pareto_k", math.nan, limits, reason=reason)
 
 
 def of_agreement(
@@ -199,11 +233,13 @@ def of_agreement(
     reference: str,
     regions: Mapping[str, Region],
     limits: Limits,
+    unsound: Mapping[str, str],
 ) -> Iterator[Finding]:
     """Distance of a predictive distribution from the sampled one of the same model and data.
 
     Value: mean over a region's points of the first Wasserstein distance, over the mean standard
-    deviation of the sampled one.
+    deviation of the sampled one. Where that is not sound itself, the value stands without a
+    verdict.
 
     Args:
         ours, theirs: quantiles (level, probe) at equal steps of probability.
@@ -211,17 +247,27 @@ def of_agreement(
         reference: name of the sampled fit.
         regions: intervals of x by name.
         limits: by name of the diagnostic.
+        unsound: by region why the sampled fit has failed there, where it has.
     """
     for region, intervals in regions.items():
         inside = within(x, intervals)
         mine, other = ours[:, inside], theirs[:, inside]
         distance = np.abs(mine - other).mean() / other.std(axis=0).mean()
-        reason = f"from {reference}"
-        yield judged("disagreement", distance, limits["disagreement"], region, reason)
+        found = judged("disagreement", distance, limits, region, f"from {reference}")
+        if why := unsound.get(region):
+            reason = f"from {reference}, which itself fails: {why}; sample that longer"
+            found = replace(found, verdict="not measurable", reason=reason)
+        yield found
 
 
 def of_update(
-    densities: Mapping[str, np.ndarray], old: np.ndarray, new: np.ndarray, limits: Limits
+    densities: Mapping[str, np.ndarray],
+    x: np.ndarray,
+    old: Region,
+    new: Region,
+    beside: Mapping[str, str],
+    regions: Mapping[str, Region],
+    limits: Limits,
 ) -> Iterator[Finding]:
     """What an update has lost of the old data and won of the new, in nats per observation.
 
@@ -229,34 +275,69 @@ def of_update(
         densities: log predictive densities (points,) of the fit `updated`, of `source`, whose
             posterior was its prior, and where there are such fits of `joint`, to old and new data
             together, and `alone`, to the new by themselves.
-        old, new: which points are where the data are, (points,).
+        x: of the points (points,).
+        old, new: intervals of x of the data from which the prior has learnt, and of the update's.
+        beside: how `joint` and `alone` are called, and what is thought of them.
+        regions: intervals of x by name; a finding counts for those that its data reach into.
         limits: by name of the diagnostic.
     """
-    updated = densities["updated"]
+    places = {"old data": old, "new data": new}
 
-    def less(other: str, where: np.ndarray) -> float:
-        return float(densities[other][where].mean() - updated[where].mean())
+    def found(name: str, other: str, place: str, sign: int, reason: str = "") -> Finding:
+        where = within(x, places[place])
+        if where.any():
+            less = float((densities[other] - densities["updated"])[where].mean())
+            finding = judged(name, sign * less, limits, place, reason)
+        elif places[place]:
+            reason = f"no held-out point where the {place} are; widen data.held_out"
+            finding = unmeasured(name, reason, place)
+        else:
+            reason = "its prior has learnt from no other data than the fit itself"
+            finding = unmeasured(name, reason, place)
+        return reaching(finding, places[place])
 
-    yield judged("forgetting", less("source", old), limits["forgetting"], "old data")
-    yield judged("transfer", -less("source", new), limits["transfer"], "new data")
-    for other, meaning, places in (
-        ("joint", "old and new data together", {"old data": old, "new data": new}),
-        ("alone", "the new data alone", {"new data": new}),
+    def reaching(finding: Finding, intervals: Region) -> Finding:
+        touched = tuple(name for name, own in regions.items() if overlap(intervals, own))
+        return replace(finding, counts_for=touched)
+
+    yield found("forgetting", "source", "old data", 1)
+    yield found("transfer", "source", "new data", -1)
+    for other, meaning, of in (
+        ("joint", "old and new data together", places),
+        ("alone", "the new data alone", ["new data"]),
     ):
-        name = f"behind_{other}"
-        for region, where in places.items():
+        for place in of:
             if other in densities:
-                yield judged(name, less(other, where), limits["behind"], region)
+                yield found(f"behind_{other}", other, place, 1, f"beside {beside[other]}")
             else:
-                reason = f"no fit of the same model, prior and method to {meaning}"
-                yield unmeasured(name, reason, region)
+                reason = f"no fit of the same model, prior and method to {meaning}; add one"
+                yield reaching(unmeasured(f"behind_{other}", reason, place), places[place])
 
 
-def of_scores(metrics: pd.DataFrame, limits: Limits) -> Iterator[Finding]:
-    """Calibration by region, from a fit's rows of the table of metrics."""
-    rows = metrics[metrics["metric"] == "calibration_error"]
-    for row in rows.itertuples():
-        yield judged("calibration_error", row.value, limits["calibration_error"], row.region)
+def of_calibration(
+    errors: Mapping[str, np.ndarray], by_chance: Mapping[str, np.ndarray], limits: Limits
+) -> Iterator[Finding]:
+    """Calibration by region.
+
+    Value: by how much one of the two errors, that of the shares below quantiles or that of those
+    in central intervals, is above what may be chance; the larger, or 0.
+
+    Args:
+        errors: by region both errors, as of `scores.calibration_errors`.
+        by_chance: by region what both stay below in 95 of 100 cases if the fit is right.
+        limits: by name of the diagnostic.
+    """
+    for region, both in errors.items():
+        sure = np.subtract(both, by_chance[region])
+        worse = int(sure.argmax())
+        what = ("below quantiles", "in central intervals")[worse]
+        chance = by_chance[region][worse]
+        reason = f"shares {what} are off by {both[worse]:.2g}, of which {chance:.2g} may be chance"
+        yield judged("calibration_error", max(0.0, sure[worse]), limits, region, reason)
+
+
+def _too_few(count: int, one: str, many: str, fewest: int) -> str:
+    return f"{count} {one if count == 1 else many}; set {many}: {fewest} or more"
 
 
 def _rhat(values: np.ndarray) -> float:

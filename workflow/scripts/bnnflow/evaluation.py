@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Generator, Tensor
 
-from .predictive import mixture_quantiles
-from .scores import Region, within
+from .predictive import ASTRAY, finite, mixture_quantiles
+from .scores import CALIBRATION, Region, within
 
 # Groups of draws, each of which is left out once for the Monte Carlo error.
 BLOCKS = 10
@@ -21,6 +21,9 @@ PAIRS = 20_000
 PROBES = 20
 # Steps of probability between the quantiles that are kept there.
 STEPS = 50
+
+# Data sets that a fit makes itself, to tell what is chance.
+SIMULATIONS = 1000
 
 CHUNK = 2**19
 
@@ -38,7 +41,8 @@ def evaluated(mean: Tensor, stddev: Tensor, y: Tensor, levels: list[float]) -> x
         levels: probabilities of the quantiles.
 
     Raises:
-        FloatingPointError: if the response of a draw is not finite, or has no noise.
+        FloatingPointError: if the response of a draw is not finite, or has no noise, or if either
+            is so extreme that a score is not finite.
 
     Returns:
         Over (replicate, point): mean, stddev; function_stddev, that without the noise;
@@ -49,13 +53,13 @@ def evaluated(mean: Tensor, stddev: Tensor, y: Tensor, levels: list[float]) -> x
     if wrong.any():
         raise FloatingPointError(
             f"at {wrong.sum()} of {len(mean)} draws the response is not finite, or the noise is"
-            " nothing: the fit has gone astray; look at its log, and fit again with other settings"
+            f" nothing: {ASTRAY}"
         )
     points = max(1, CHUNK // len(mean))
     parts = (t.split(points, dim=-1) for t in (mean, stddev, y))
     done = [_part(m, s, t, levels) for m, s, t in zip(*parts, strict=True)]
     dims = {"quantiles": ("replicate", "level", "point")}
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             name: (
                 dims.get(name, ("replicate", "point")),
@@ -64,6 +68,46 @@ def evaluated(mean: Tensor, stddev: Tensor, y: Tensor, levels: list[float]) -> x
             for name in done[0]
         },
         coords={"level": levels},
+    )
+    return finite(found, "at the held-out observations")
+
+
+def simulated(
+    mean: Tensor, stddev: Tensor, x: np.ndarray, regions: Mapping[str, Region], stream: Generator
+) -> xr.Dataset:
+    """How observations would fall to a predictive distribution if it were right.
+
+    Each of many data sets is drawn from the response at one draw, so that its points share what
+    the fit does not know of the function, and is seen among all of them. Where that is much,
+    even a fit that is right has all points on one side.
+
+    Args:
+        mean, stddev: of the response at every draw, (draws, n).
+        x: inputs (n,).
+        regions: intervals of x by name.
+        stream: of random numbers.
+
+    Returns:
+        Over (region, simulation, below): shares, of a region's points below the predictive
+        quantiles of probabilities `scores.CALIBRATION`.
+    """
+    draw = torch.arange(SIMULATIONS) * len(mean) // SIMULATIONS
+    inside = [within(x, intervals) for intervals in regions.values()]
+    shares = np.zeros((len(regions), SIMULATIONS, len(CALIBRATION)))
+    points = max(1, CHUNK // SIMULATIONS)
+    for begin in range(0, len(x), points):
+        part = slice(begin, begin + points)
+        noise = torch.randn(SIMULATIONS, len(x[part]), generator=stream)
+        y = (mean[draw, part] + stddev[draw, part] * noise).numpy()
+        pit = (y.argsort(0).argsort(0) + 0.5) / SIMULATIONS
+        for number, level in enumerate(CALIBRATION):
+            below = pit <= level
+            for region, where in enumerate(inside):
+                shares[region, :, number] += below[:, where[part]].sum(1)
+    shares /= np.maximum(1, [where.sum() for where in inside])[:, None, None]
+    return xr.Dataset(
+        {"shares": (("region", "simulation", "below"), shares.astype(np.float32))},
+        coords={"region": list(regions), "below": CALIBRATION},
     )
 
 
@@ -91,7 +135,7 @@ def probed(
     probability = (np.arange(STEPS) + 0.5) / STEPS
     quantiles = mixture_quantiles(mean, stddev, torch.from_numpy(probability))
     function = mean.reshape(chains, -1, len(probes))
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             "probe_x": ("probe", x[probes]),
             "function": (("chain", "draw", "probe"), function.numpy()),
@@ -99,6 +143,7 @@ def probed(
         },
         coords={"probability": probability},
     )
+    return finite(found, "on the grid")
 
 
 def _part(mean: Tensor, stddev: Tensor, y: Tensor, levels: list[float]) -> dict[str, Tensor]:
@@ -183,6 +228,8 @@ def _quantile_replicates(mean: Tensor, stddev: Tensor, quantile: Tensor) -> Tens
     u = (quantile - mean) / stddev
     below = _replicated(torch.special.ndtr(u))
     density = ((u.square() / -2).exp() / (stddev * (2 * math.pi) ** 0.5)).mean(0)
+    # Between components far apart there is none.
+    density = density.clamp(min=torch.finfo(density.dtype).tiny)
     moved = quantile - (below - below[0]) / density
     reach = 6 * stddev.amax(0)
     return moved.clamp(mean.amin(0) - reach, mean.amax(0) + reach)

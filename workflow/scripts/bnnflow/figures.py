@@ -6,6 +6,7 @@ but the first, which has the colour of text.
 
 import logging
 import math
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,20 @@ import xarray as xr
 from matplotlib import rc_context, rc_params_from_file, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from .scores import CALIBRATION
 
 MEAN = "predictive mean"
 TOTAL, EPISTEMIC = "± 2 sd, total", "± 2 sd, epistemic"
 
+BY_CHANCE = "95 % of data sets of the fit's own"
+
 # Of ranks, at most, and how many of a chain's draws are to fall to each.
 RANK_BINS, FEWEST_IN_BIN = 20, 5
+
+# Inches of a row of a group's scores, and of all of them at most.
+ROW, TALLEST = 0.45, 60.0
 
 # Colours of verdicts that are not `pass`; the style's own are taken by what they mean.
 ALARM = {"fail": "#b3261e", "warn": "#8a5a00", "not measurable": "#5f6368"}
@@ -50,6 +59,7 @@ class Panel:
     """What the picture of one fit shows.
 
     Attributes:
+        fit: its name.
         title: its heading.
         observations: data sets by name.
         predictions: the content of the fit's predictions file.
@@ -57,6 +67,7 @@ class Panel:
         held_out: observations that no fit has seen, where they are to be shown.
     """
 
+    fit: str
     title: str
     observations: dict[str, pd.DataFrame]
     predictions: xr.Dataset
@@ -115,8 +126,7 @@ def predictive(frame: Frame, panel: Panel) -> Figure:
     _draw_panel(axes, frame, panel)
     figure.suptitle(panel.title, parse_math=False)
     _announce(axes, panel.verdict)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    _legend_below(figure, *axes.get_legend_handles_labels())
     return figure
 
 
@@ -124,13 +134,19 @@ def sheet(frame: Frame, panels: list[Panel], columns: int) -> Figure:
     """Predictive means and bands of many fits, on the same axes, with one legend."""
     rows = math.ceil(len(panels) / columns)
     width, height = (1.45 / columns * side for side in rcParams["figure.figsize"])
-    figure = Figure(figsize=(width * columns, height * rows))
+    told = [_worded(panel.verdict, 13.5 * (width - 0.8)) for panel in panels]
+    lines = 1 + max(text.count("\n") + 1 if text else 0 for text in told)
+    figure = Figure(figsize=(width * columns, (height + 0.16 * lines) * rows))
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
     legend = {}
-    for axes, panel in zip(grid, panels, strict=False):
+    for axes, panel, verdict in zip(grid, panels, told, strict=False):
         _draw_panel(axes, frame, panel)
-        axes.set_title(panel.title, parse_math=False)
-        _stamp(axes, panel.verdict)
+        # The verdict is written from below the title downwards, so that titles of a row align.
+        heading = textwrap.shorten(f"{panel.fit}: {panel.title}", 70, placeholder=" …")
+        axes.set_title(heading, loc="left", pad=4 + 10.5 * (lines - 1), parse_math=False)
+        style = {"fontsize": "x-small", "color": ALARM.get(panel.verdict[0]), "parse_math": False}
+        above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+        axes.annotate(verdict, (0, 1), (0, 3 + 10.5 * (lines - 1)), **above, **style)
         axes.label_outer()
         # So that rows are equally high where the last one is not full.
         axes.xaxis.set_tick_params(labelbottom=True)
@@ -142,10 +158,11 @@ def sheet(frame: Frame, panels: list[Panel], columns: int) -> Figure:
     if len(panels) < len(grid):
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
+        for axes in grid[len(panels) - columns : len(panels)]:
+            axes.set_xlabel("x")
         grid[len(panels)].legend(legend.values(), legend.keys(), loc="center")
     else:
-        place = {"loc": "outside lower center", "ncols": math.ceil(len(legend) / 2)}
-        figure.legend(legend.values(), legend.keys(), **place)
+        _legend_below(figure, list(legend.values()), list(legend))
     figure.get_layout_engine().set(wspace=0.05)
     return figure
 
@@ -194,8 +211,9 @@ def chains(
             rank.stairs(share, bins, color=color)
         rank.axhline(1, color="0.6", linewidth=0.8, zorder=0)
         rank.set_ylim(bottom=0)
-        trace.set_ylabel(f"f({x[probe]:.2f})\n{region}", parse_math=False)
-        rank.set_ylabel("density")
+        place = f"{x[probe]:.2f}".replace("-", "−")
+        trace.set_ylabel(f"f({place})\n{region}", parse_math=False)
+        rank.set_ylabel("share, relative\nto uniform", fontsize="small")
         trace.locator_params(axis="x", integer=True)
     grid[-1, 0].set_xlabel("draw")
     grid[-1, 1].set_xlabel("rank among all draws")
@@ -207,34 +225,87 @@ def chains(
     return figure
 
 
-def calibration(title: str, pit: dict[str, np.ndarray], verdict: tuple[str, str]) -> Figure:
-    """Histogram of the probability integral transform, and coverage of central intervals.
+def calibration(
+    title: str,
+    pit: dict[str, np.ndarray],
+    simulated: dict[str, np.ndarray],
+    verdict: tuple[str, str],
+) -> Figure:
+    """Calibration region by region, each with what is to be expected of a fit that is right.
+
+    Histogram of the probability integral transform; by how much the share of observations below
+    predictive quantiles differs from their probability; and coverage of central intervals.
 
     Args:
         title: heading.
         pit: by region, the predictive probability of less than each held-out observation (n,).
+        simulated: by region, shares below the quantiles of probabilities `scores.CALIBRATION` of
+            data sets that the fit itself makes (set, level).
         verdict: on the fit, and why.
     """
     width, height = rcParams["figure.figsize"]
-    figure = Figure(figsize=(width, 0.9 * height))
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(width, 1.5 * height))
+    grid = figure.subplots(3, len(pit), squeeze=False, sharey="row", sharex=True)
     levels = np.linspace(0, 1, 101)
-    for number, (region, values) in enumerate(pit.items()):
-        color = f"C{number}"
-        share = np.histogram(values, 10, (0, 1))[0] * 10 / len(values)
-        left.stairs(share, np.linspace(0, 1, 11), color=color, label=region)
+    # With the ends, where shares are known.
+    known = np.concatenate([[0], CALIBRATION, [1]])
+    bins, lower = known[::2], np.arange(len(known) // 2, -1, -1)
+    upper = len(known) - 1 - lower
+    ideal = {"color": "0.6", "linewidth": 0.8, "zorder": 0}
+    chance = {"color": "0.85", "linewidth": 0, "zorder": -1, "label": BY_CHANCE}
+    for (heights, below, inside), (region, values) in zip(grid.T, pit.items(), strict=True):
+        shares = np.pad(simulated[region], ((0, 0), (1, 1)), constant_values=(0, 1))
+        low, high = envelope(np.diff(shares[:, ::2], axis=1) / np.diff(bins))
+        heights.stairs(high, bins, baseline=low, fill=True, **chance)
+        heights.stairs(
+            np.histogram(values, bins)[0] / len(values) / np.diff(bins), bins, color="C1"
+        )
+        heights.axhline(1, **ideal)
+        heights.set_title(region, parse_math=False)
+
+        below.fill_between(known, *(envelope(shares) - known), **chance)
+        share = np.array([(values <= level).mean() for level in levels])
+        below.plot(levels, share - levels, color="C1", label="held-out observations")
+        below.axhline(0, **ideal)
+
+        central = envelope(shares[:, upper] - shares[:, lower])
+        inside.fill_between(known[upper] - known[lower], *central, **chance)
         covered = [(np.abs(2 * values - 1) <= level).mean() for level in levels]
-        right.plot(levels, covered, color=color, label=region)
-    left.axhline(1, color="0.6", linewidth=0.8, zorder=0)
-    left.set(xlabel="predictive probability of less than y", ylabel="density", xlim=(0, 1))
-    right.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, zorder=0)
-    right.set(xlabel="probability of a central interval", ylabel="held-out points inside")
-    right.set(xlim=(0, 1), ylim=(0, 1))
-    handles, labels = right.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(pit))
+        inside.plot(levels, covered, color="C1")
+        inside.plot([0, 1], [0, 1], **ideal)
+    for axes, label in zip(
+        grid[:, 0],
+        ("density of u", "share of u ≤ p,\nless p", "share in central\ninterval of p"),
+        strict=True,
+    ):
+        axes.set_ylabel(label, fontsize="medium")
+    for row, label in zip(grid, ("u", "p", "p"), strict=True):
+        for axes in row:
+            axes.set(xlabel=label, xlim=(0, 1))
+            axes.xaxis.set_tick_params(labelbottom=True)
+            axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+    grid[0, 0].set_ylim(bottom=0)
+    grid[2, 0].set_ylim(0, 1)
+    _legend_below(figure, *grid[1, 0].get_legend_handles_labels())
     figure.suptitle(title, parse_math=False)
-    _announce(left, verdict)
+    _announce(grid[0, 0], verdict)
     return figure
+
+
+def envelope(curves: np.ndarray) -> np.ndarray:
+    """Lower and upper ends (2, k) of a band that holds 95 of 100 curves (n, k) as a whole.
+
+    Each of its places leaves out equally many (Säilynoja et al., 2022,
+    doi:10.1007/s11222-022-10090-6).
+    """
+    count, ordered = len(curves), np.sort(curves, axis=0)
+    depth = np.full(count, count)
+    for values, sorted_ in zip(curves.T, ordered.T, strict=True):
+        at_most = np.searchsorted(sorted_, values, side="right")
+        at_least = count - np.searchsorted(sorted_, values, side="left")
+        depth = np.minimum(depth, np.minimum(at_most, at_least))
+    least = np.sort(depth)[count // 20]
+    return ordered[[least - 1, count - least]]
 
 
 def scores(metrics: pd.DataFrame, verdicts: dict[str, str]) -> Figure:
@@ -245,10 +316,10 @@ def scores(metrics: pd.DataFrame, verdicts: dict[str, str]) -> Figure:
         verdicts: of the fits by name, in their order.
     """
     shown = {
-        "lppd": "LPPD, nats per point",
-        "crps": "CRPS",
-        "rmse_function": "RMSE from f",
-        "coverage_95": "95 % coverage",
+        "lppd": "LPPD, nats per point\nlogarithmic beyond ±1",
+        "crps": "CRPS\nlogarithmic",
+        "rmse_function": "RMSE from f\nlogarithmic",
+        "coverage_95": "95 % coverage\n",
     }
     fits = list(dict.fromkeys(metrics["fit"]))
     regions = list(dict.fromkeys(metrics["region"]))
@@ -263,8 +334,11 @@ def scores(metrics: pd.DataFrame, verdicts: dict[str, str]) -> Figure:
             error = np.hypot(rows["error_draws"].fillna(0), rows["error_points"].fillna(0))
             places = np.arange(len(fits))[::-1] + offset
             style = {"color": f"C{number}", "fmt": "o", "markersize": 4, "linewidth": 1}
-            axes.errorbar(rows["value"], places, xerr=2 * error, label=region, **style)
-        axes.set_xlabel(label)
+            reach = np.array([2 * error, 2 * error])
+            if metric == "coverage_95":
+                reach = np.minimum(reach, [rows["value"], 1 - rows["value"]])
+            axes.errorbar(rows["value"], places, xerr=reach, label=region, **style)
+        axes.set_xlabel(label, fontsize="medium")
         axes.grid(axis="y", alpha=0.3)
     grid[0].set_xscale("symlog", linthresh=1)
     grid[0].xaxis.get_major_locator().set_params(numticks=4)
@@ -278,6 +352,84 @@ def scores(metrics: pd.DataFrame, verdicts: dict[str, str]) -> Figure:
         tick.set_color(ALARM.get(verdicts.get(fit, ""), rcParams["text.color"]))
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(regions))
+    return figure
+
+
+def group(
+    frame: Frame,
+    title: str,
+    observations: dict[str, pd.DataFrame],
+    cells: dict[str, list[str]],
+    means: dict[str, xr.Dataset],
+    metrics: pd.DataFrame,
+    verdicts: dict[str, str],
+) -> Figure:
+    """Predictive means of all fits of a group, and their scores by combination of settings.
+
+    Args:
+        frame: of the figures over x.
+        title: heading.
+        observations: data sets by name.
+        cells: by combination of settings, in words, the names of its fits.
+        means: by fit its x and mean.
+        metrics: rows of fit, region, metric, value.
+        verdicts: of the fits by name.
+    """
+    shown = {"lppd": "LPPD, nats per point", "rmse_function": "RMSE from f"}
+    regions = list(dict.fromkeys(metrics["region"]))
+    offsets = np.linspace(0.3, -0.3, len(regions))
+    row = min(ROW, TALLEST / len(cells))
+    width, height = rcParams["figure.figsize"]
+    below = row * (len(cells) + 1) + 0.1 * height
+    figure = Figure(figsize=(1.2 * width, 1.3 * height + below))
+    axes = figure.subplot_mosaic([["means"] * 2, list(shown)], height_ratios=(1.1 * height, below))
+
+    _draw_truth(axes["means"], frame)
+    _draw_observations(axes["means"], frame, observations)
+    apart = len(cells) < len(rcParams["axes.prop_cycle"])
+    for number, (words, fits) in enumerate(cells.items()):
+        style = {"color": f"C{number + 1 if apart else 1}", "linewidth": 0.8}
+        style["alpha"] = min(0.8, max(0.05, 6 / len(means)))
+        for fit in fits:
+            axes["means"].plot(means[fit]["x"], means[fit]["mean"], **style)
+        if apart:
+            label = words or "predictive means"
+            axes["means"].plot([], [], color=style["color"], label=label)
+    _finish(axes["means"], frame)
+    axes["means"].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+    places = {fit: -number for number, fits in enumerate(cells.values()) for fit in fits}
+    own = metrics[metrics["fit"].isin(places)]
+    for metric, label in shown.items():
+        for number, (region, offset) in enumerate(zip(regions, offsets, strict=True)):
+            rows = own[(own["metric"] == metric) & (own["region"] == region)]
+            y = rows["fit"].map(places)
+            dots = {"color": f"C{number}", "marker": ".", "linestyle": "none", "alpha": 0.4}
+            axes[metric].plot(rows["value"], y + offset, **dots)
+            centre = rows["value"].groupby(y).mean()
+            bars = {"color": f"C{number}", "linewidth": 2, "label": region}
+            reach = 0.9 / (2 * len(regions))
+            at = centre.index + offset
+            axes[metric].vlines(centre, at - reach, at + reach, **bars)
+        axes[metric].set_xlabel(label)
+        axes[metric].set_ylim(0.6 - len(cells), 0.6)
+        axes[metric].grid(axis="y", alpha=0.3)
+    axes["lppd"].set_xscale("symlog", linthresh=1)
+    axes["lppd"].xaxis.get_major_locator().set_params(numticks=4)
+    axes["rmse_function"].set_xscale("log")
+    axes["rmse_function"].xaxis.set_minor_formatter(NullFormatter())
+    names = [words or f"{len(fits)} replicates" for words, fits in cells.items()]
+    fontsize = min(rcParams["font.size"], 60 * row)
+    axes["lppd"].set_yticks(-np.arange(len(cells)), names, fontsize=fontsize)
+    axes["rmse_function"].set_yticks(-np.arange(len(cells)), [])
+    handles, labels = axes["lppd"].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(regions))
+    figure.suptitle(title, parse_math=False)
+    counts = pd.Series([verdicts[fit] for fit in places]).value_counts()
+    told = ", ".join(f"{counts[name]} {name}" for name in ("pass", *ALARM) if name in counts)
+    worst = next((name for name in ALARM if name in counts), None)
+    style = {"color": ALARM[worst]} if worst else {}
+    axes["means"].set_title(f"{len(places)} fits: {told}", loc="left", fontsize="small", **style)
     return figure
 
 
@@ -332,6 +484,13 @@ class _Complaints(logging.Handler):
         self.messages.append(" ".join(message.split()))
 
 
+def _legend_below(figure: Figure, handles: list, labels: list[str]) -> None:
+    """In one row of up to four, or else in two."""
+    columns = len(labels) if len(labels) < 5 else math.ceil(len(labels) / 2)
+    style = {"columnspacing": 1.2, "handlelength": 1.6, "handletextpad": 0.6}
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, 4), **style)
+
+
 def _draw_panel(axes: Axes, frame: Frame, panel: Panel) -> None:
     _draw_truth(axes, frame)
     if panel.held_out is not None:
@@ -355,21 +514,13 @@ def _announce(axes: Axes, verdict: tuple[str, str]) -> None:
         axes.set_title(_worded(verdict, 14 * width), loc="left", **style)
 
 
-def _stamp(axes: Axes, verdict: tuple[str, str]) -> None:
-    """The verdict on a fit that does not pass, on one of many pictures."""
-    if not verdict[0]:
-        return
-    color = ALARM[verdict[0]]
-    box = {"facecolor": "white", "edgecolor": color, "alpha": 0.85, "boxstyle": "round"}
-    place = {"transform": axes.transAxes, "va": "top", "ha": "left", "bbox": box}
-    text = _worded(verdict, 12 * axes.get_window_extent().width / axes.figure.dpi)
-    axes.text(0.02, 0.97, text, fontsize="x-small", color=color, parse_math=False, **place)
-
-
 def _worded(verdict: tuple[str, str], width: float) -> str:
-    """A verdict in lines of so many letters."""
+    """A verdict in lines of so many letters; empty where there is none to tell."""
     name, reason = verdict
-    return "\n".join(textwrap.wrap(f"{name.upper()}: {reason}", round(width)))
+    text = f"{name.upper()}: {reason}" if name else ""
+    # The number of others, and a number and its unit, stay together.
+    text = re.sub(r"(\d) (more|nats)\b", "\\1\u00a0\\2", text)
+    return "\n".join(textwrap.wrap(text, round(width)))
 
 
 def _draw_truth(axes: Axes, frame: Frame) -> None:

@@ -74,8 +74,10 @@ def use_threads(count: int) -> None:
 
 
 @contextmanager
-def timed(what: str, steps: int) -> Iterator[Callable[..., None]]:
+def timed(what: str, steps: int, done: int = 0) -> Iterator[Callable[..., None]]:
     """Log how far a loop of `steps` is, about ten times, and its speed at the end.
+
+    Of the steps so many may be `done` before, which then are not timed.
 
     Yields a function to call after every step with the step's number, from 1, and numbers that
     are worth a look: `report(step, loss=0.5)`.
@@ -88,11 +90,11 @@ def timed(what: str, steps: int) -> Iterator[Callable[..., None]]:
             text = ", ".join(f"{name} {value:.4g}" for name, value in facts.items())
             log.info("%s %d/%d, %s", what, step, steps, text)
 
-    log.info("%s: %d steps", what, steps)
+    log.info("%s: %d steps%s", what, steps, f", {done} done before" if done else "")
     yield report
     seconds = time.monotonic() - begin
-    if steps:
-        log.info("%s: done in %.1f s, %.4g steps per second", what, seconds, steps / seconds)
+    if taken := steps - done:
+        log.info("%s: done in %.1f s, %.4g steps per second", what, seconds, taken / seconds)
 
 
 def _name(snakemake) -> str:

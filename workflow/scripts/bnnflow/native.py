@@ -136,7 +136,7 @@ def _lifted(graph: GraphModule) -> list[Tensor]:
 
 def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
     shapes = [(str(a.dtype), tuple(a.shape), a.stride()) for a in arguments]
-    machine = (_processor(), platform.libc_ver())
+    machine = (processor(), platform.libc_ver())
     facts = (graph.code, shapes, SETTINGS, torch.__version__, torch.get_num_threads(), machine)
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
     path = _found(directory(), key)
@@ -222,7 +222,7 @@ def _alone(path: Path) -> Iterator[bool]:
 
 
 @cache
-def _processor() -> str:
+def processor() -> str:
     """What code for this very processor depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

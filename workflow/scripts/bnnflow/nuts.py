@@ -17,11 +17,22 @@ from pyro.infer.mcmc import nuts as pyro_nuts
 from pyro.infer.mcmc.util import initialize_model
 from torch import Tensor
 
+from .checkpoints import Checkpoint, Progress, followed
 from .density import LogDensity
-from .jobs import timed
+from .jobs import log, timed
 
 Arrays = dict[str, np.ndarray]
 Position = dict[str, Tensor]
+
+# Of a draw of Pyro's sampler, as ArviZ names them.
+STATISTICS = {
+    "lp": torch.float64,
+    "acceptance_rate": torch.float64,
+    "step_size": torch.float64,
+    "n_steps": torch.int64,
+    "energy": torch.float64,
+    "diverging": torch.bool,
+}
 
 INITS = {
     "uniform": initialization.init_to_uniform,
@@ -31,7 +42,13 @@ INITS = {
 
 
 def sample_chain(
-    density: LogDensity, *, sampler: str, init: str, seed: int, **settings
+    density: LogDensity,
+    *,
+    sampler: str,
+    init: str,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+    **settings,
 ) -> tuple[Arrays, Arrays]:
     """Run one chain of NUTS.
 
@@ -41,6 +58,9 @@ def sample_chain(
         init: where the chain starts: "uniform" in (-2, 2) in unconstrained space, or the "median"
             of draws from the prior, or a draw from the "prior".
         seed: of the whole chain, its starting point included.
+        checkpoint: where Pyro's sampler keeps its state, warm-up included; with one that an
+            earlier call has left, the chain goes on from there and ends with the same bytes as
+            one that was never stopped. nutpie does not give its state away: its chain begins anew.
         settings: warmup, iterations that adapt step size and mass matrix; draws, iterations
             kept; target_accept, the mean acceptance probability that the step size is adapted
             to; max_tree_depth, the limit on the doublings of a trajectory; mass_matrix,
@@ -54,6 +74,7 @@ def sample_chain(
         ValueError: if no starting point of finite density is found, or for nutpie without warmup.
         NotCompiledError: if the density's engine `compiled` is not possible.
         KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
+        SystemExit: if SIGTERM has come, and there is a checkpoint to go on from.
     """
     pyro.set_rng_seed(seed)
     try:
@@ -69,9 +90,13 @@ def sample_chain(
     if sampler == "nutpie":
         if settings["warmup"] < 1:
             raise ValueError("nutpie needs a warmup of at least 1")
+        if checkpoint is not None:
+            log.info("nutpie keeps no state on the way: stopped, this chain begins anew")
         vectors, stats = _nutpie(density, start, seed=seed, **settings)
     else:
-        vectors, stats = _pyro(density, start, **settings)
+        facts = settings | {"init": init, "seed": seed}
+        with followed(checkpoint, density, facts) as progress:
+            vectors, stats = _pyro(density, start, progress, **settings)
     # The last doubling, which a turn or a divergence may have cut short, counts as one.
     stats["tree_depth"] = np.ceil(np.log2(stats["n_steps"] + 1)).astype(int)
     values = density.constrained(density.unflattened(vectors))
@@ -81,6 +106,7 @@ def sample_chain(
 def _pyro(
     density: LogDensity,
     start: Tensor,
+    progress: Progress,
     *,
     warmup: int,
     draws: int,
@@ -97,39 +123,100 @@ def _pyro(
     )
     # What Pyro's sampler would validate is its own coin.
     with pyro.validation_enabled(False), potential.in_place_of_autograd():
-        return _chain(kernel, potential, {"z": start}, warmup, draws)
+        return _chain(kernel, potential, progress, {"z": start}, warmup, draws)
 
 
 def _chain(
-    kernel: "_Kernel", potential: "_Potential", position: Position, warmup: int, draws: int
+    kernel: "_Kernel",
+    potential: "_Potential",
+    progress: Progress,
+    position: Position,
+    warmup: int,
+    draws: int,
 ) -> tuple[Tensor, Arrays]:
     kernel.initial_params = position
     kernel.setup(warmup)
-    with timed("warm-up", warmup) as report:
-        for step in range(1, warmup + 1):
-            position = kernel.sample(position)
-            report(step, **_progress(kernel))
+    vectors = position["z"].new_empty(draws, len(position["z"]))
+    stats = {name: torch.empty(draws, dtype=kind) for name, kind in STATISTICS.items()}
+    kept = {"vectors": vectors} | stats
+    if saved := progress.saved():
+        _restore(kernel, saved)
+        for name, values in kept.items():
+            values[: len(saved[name])] = saved[name]
 
-    vectors, stats = [], []
-    with timed("draws", draws) as report:
-        for step in range(1, draws + 1):
+    def keep(iteration: int) -> None:
+        if progress.due():
+            sofar = {name: values[: max(0, iteration - warmup)] for name, values in kept.items()}
+            progress.save(iteration, _state(kernel) | sofar)
+
+    done = progress.done()
+    with timed("warm-up", warmup, min(done, warmup)) as report:
+        for step in range(done + 1, warmup + 1):
+            position = kernel.sample(position)
+            report(step, **_shown(kernel))
+            keep(step)
+
+    done = max(0, done - warmup)
+    with timed("draws", draws, done) as report:
+        for step in range(done + 1, draws + 1):
             calls, accepted = potential.calls, (step - 1) * kernel._mean_accept_prob
             position = kernel.sample(position)
-            n_steps = potential.calls - calls
-            vectors.append(position["z"])
-            stats.append(
-                {
-                    "lp": -float(kernel._potential_energy_last),
-                    # Pyro keeps only the mean over the draws so far.
-                    "acceptance_rate": step * kernel._mean_accept_prob - accepted,
-                    "step_size": float(kernel.step_size),
-                    "n_steps": n_steps,
-                    "energy": kernel.energy,
-                    "diverging": step - 1 in kernel.diagnostics()["divergences"],
-                }
-            )
-            report(step, **_progress(kernel))
-    return torch.stack(vectors), {name: np.array([row[name] for row in stats]) for name in stats[0]}
+            vectors[step - 1] = position["z"]
+            row = {
+                "lp": -float(kernel._potential_energy_last),
+                # Pyro keeps only the mean over the draws so far.
+                "acceptance_rate": step * kernel._mean_accept_prob - accepted,
+                "step_size": float(kernel.step_size),
+                "n_steps": potential.calls - calls,
+                "energy": kernel.energy,
+                "diverging": step - 1 in kernel.diagnostics()["divergences"],
+            }
+            for name, value in row.items():
+                stats[name][step - 1] = value
+            report(step, **_shown(kernel))
+            keep(warmup + step)
+    return vectors, {name: values.numpy() for name, values in stats.items()}
+
+
+def _changing(kernel: "_Kernel") -> dict[str, tuple[object, tuple[str, ...]]]:
+    """Numbers and tensors by which one iteration of Pyro's sampler depends on those before."""
+    adapter = kernel._adapter
+    (covariance,) = adapter.mass_matrix_adapter._adapt_scheme.values()
+    averages = ("prox_center", "_t", "_x_t", "_x_avg", "_g_avg")
+    return {
+        "kernel": (kernel, ("_t", "_accept_cnt", "_mean_accept_prob")),
+        "adapter": (adapter, ("step_size", "_current_window")),
+        "averages": (adapter._step_size_adapt_scheme, averages),
+        "covariance": (covariance, ("n_samples", "_mean", "_m2")),
+    }
+
+
+def _state(kernel: "_Kernel") -> Position:
+    """The state of Pyro's sampler between two iterations, torch's random stream included."""
+    position, potential, grads = kernel._fetch_from_cache()
+    (inverse_mass,) = kernel.inverse_mass_matrix.values()
+    state = {"z": position["z"], "potential": potential, "grad": grads["z"]}
+    state["inverse_mass"] = inverse_mass
+    for part, (owner, names) in _changing(kernel).items():
+        # A step size that has never been adapted has no such averages.
+        for name in (name for name in names if name in vars(owner)):
+            # Of a number, in double precision.
+            value = getattr(owner, name)
+            state[f"{part}.{name}"] = value if isinstance(value, Tensor) else np.array(value)
+    state = {name: torch.as_tensor(value).clone() for name, value in state.items()}
+    return state | {"stream": torch.get_rng_state()}
+
+
+def _restore(kernel: "_Kernel", state: Position) -> None:
+    """Set the state of Pyro's sampler, which has been set up with the same settings."""
+    kernel._cache({"z": state["z"]}, state["potential"], {"z": state["grad"]})
+    (names,) = kernel.inverse_mass_matrix
+    kernel.mass_matrix_adapter.inverse_mass_matrix = {names: state["inverse_mass"]}
+    for part, (owner, names) in _changing(kernel).items():
+        for name in names:
+            if (value := state.get(f"{part}.{name}")) is not None:
+                setattr(owner, name, value if value.dim() else value.item())
+    torch.set_rng_state(state["stream"])
 
 
 def _nutpie(
@@ -275,5 +362,5 @@ class _Kernel(NUTS):
         return scaled, unscaled
 
 
-def _progress(kernel: NUTS) -> dict[str, float]:
+def _shown(kernel: NUTS) -> dict[str, float]:
     return {"step size": float(kernel.step_size), "acceptance": kernel._mean_accept_prob}

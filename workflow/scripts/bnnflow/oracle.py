@@ -1,4 +1,4 @@
-"""The generating process as a predictive distribution: the best that a fit could do."""
+"""The generating process itself as a predictive distribution."""
 
 from math import erf
 

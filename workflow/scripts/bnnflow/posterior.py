@@ -1,6 +1,6 @@
 """The posterior file: draws of every site in constrained space, in ArviZ's layout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,17 +59,32 @@ def read(path: str | Path) -> xr.DataTree:
     Raises:
         FileError: if the file is damaged, or holds no finite draws by chain and draw.
     """
+    return opened(path, "a posterior", needed=("posterior",))
+
+
+def opened(path: str | Path, kind: str, needed: Sequence[str]) -> xr.DataTree:
+    """Read a file of groups whole into memory.
+
+    Args:
+        path: of the file.
+        kind: what it should be, for the error.
+        needed: groups that it must have.
+
+    Raises:
+        FileError: if the file is damaged, lacks a group, or its posterior is not one of finite
+            draws by chain and draw.
+    """
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-        sites = tree["posterior"].data_vars
+        with xr.open_datatree(path, engine="h5netcdf") as file:
+            tree = file.load()
+        groups = {name: tree[name] for name in needed} | dict(tree.children)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise FileError(path, "a posterior", error) from error
-    for name, site in sites.items():
+        raise FileError(path, kind, error) from error
+    for name, site in groups["posterior"].data_vars.items() if "posterior" in groups else ():
         if site.dims[:2] != ("chain", "draw"):
-            raise FileError(path, "a posterior", f"{name} has the dimensions {site.dims}")
+            raise FileError(path, kind, f"{name} has the dimensions {site.dims}")
         if not np.isfinite(site.to_numpy()).all():
-            raise FileError(path, "a posterior of finite draws", f"{name} is not finite")
+            raise FileError(path, f"{kind} of finite draws", f"{name} is not finite")
     return tree
 
 

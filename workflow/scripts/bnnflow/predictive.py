@@ -16,6 +16,9 @@ CHUNK = 2**21
 # Of many components, so few are enough to begin with.
 THIN = 16
 
+# What a user can do about numbers that are none.
+ASTRAY = "the fit has gone astray; look at its log, and fit again with other settings"
+
 
 def response(model: Callable, draws: dict[str, np.ndarray], x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the response at every draw.
@@ -65,8 +68,11 @@ def summarised(
         Over `point`: x, mean, stddev, and function_stddev, the standard deviation without the
         noise. Over (quantile, point): quantiles and function_quantiles. Over (sample, point):
         function.
+
+    Raises:
+        FloatingPointError: if one of these is not finite.
     """
-    kept = torch.linspace(0, len(mean) - 1, min(function_draws, len(mean))).round().long()
+    sample = torch.linspace(0, len(mean) - 1, min(function_draws, len(mean))).round().long()
     levels = torch.tensor(quantiles, dtype=torch.double)
     over = {
         "mean": mean.mean(0, dtype=torch.double),
@@ -77,15 +83,31 @@ def summarised(
         "quantiles": mixture_quantiles(mean, stddev, levels),
         "function_quantiles": torch.quantile(mean.T.contiguous(), levels.float(), dim=1),
     }
-    return xr.Dataset(
+    kept = xr.Dataset(
         {name: ("point", value.float().numpy()) for name, value in over.items()}
         | {
             name: (("quantile", "point"), value.float().numpy())
             for name, value in per_level.items()
         }
-        | {"function": (("sample", "point"), mean[kept].numpy())},
+        | {"function": (("sample", "point"), mean[sample].numpy())},
         coords={"x": ("point", x), "quantile": quantiles},
     )
+    return finite(kept, "on the grid")
+
+
+def finite(predictions: xr.Dataset, where: str) -> xr.Dataset:
+    """The same, if all of it is finite.
+
+    Raises:
+        FloatingPointError: with the names of what is not.
+    """
+    wrong = [name for name, values in predictions.items() if not np.isfinite(values).all()]
+    if wrong:
+        raise FloatingPointError(
+            f"{', '.join(wrong)} {where} cannot be computed in floating-point numbers, because the"
+            f" response is too large or the noise too small: {ASTRAY}"
+        )
+    return predictions
 
 
 def mixture_quantiles(mean: Tensor, stddev: Tensor, levels: Tensor) -> Tensor:

@@ -9,9 +9,12 @@ import xarray as xr
 
 Region = Sequence[tuple[float, float]]
 
-# Central intervals whose coverage is reported, and those over which calibration is judged.
+# Central intervals whose coverage is reported.
 COVERAGE = (0.5, 0.8, 0.9, 0.95)
-CALIBRATION = np.linspace(0.05, 0.95, 19)
+# Probabilities below which the share of observations is compared with them.
+CALIBRATION = np.linspace(0.05, 0.95, 19).round(4)
+# Metrics that compare them: below quantiles, and in the central intervals between them.
+ERRORS = ("calibration_error", "coverage_error")
 
 # Quantiles that the widths of the intervals need.
 LEVELS = sorted({round(0.5 + side * level / 2, 4) for level in COVERAGE for side in (-1, 1)})
@@ -23,12 +26,25 @@ VARIABLES = (
 )
 # And that of a fit besides.
 PROBES = ("probe_x", "function", "probe_quantiles")
+SIMULATED = ("shares",)
 
 
 def of_points(evaluation: xr.Dataset, held_out: pd.DataFrame) -> xr.Dataset:
     """An evaluation with the observations that it is of: columns x, y and f, the true function."""
     columns = {name: ("point", held_out[name].to_numpy()) for name in ("x", "y", "f")}
     return evaluation.assign(columns)
+
+
+def by_chance(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
+    """By region what both calibration errors stay below in 95 of 100 cases if the fit is right.
+
+    Args:
+        evaluation: with the shares of `evaluation.simulated`.
+    """
+    shares = evaluation["shares"].transpose("below", "region", "simulation").to_numpy()
+    # Each in 97.5, so that both do in 95.
+    limits = np.quantile(calibration_errors(shares), 0.975, axis=2, method="higher")
+    return dict(zip(evaluation["region"].to_numpy().tolist(), limits.T, strict=True))
 
 
 def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame:
@@ -62,6 +78,13 @@ def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=columns)
 
 
+def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Both calibration errors by region, from such a table."""
+    values = table.set_index(["metric", "region"])["value"]
+    regions = table["region"].unique()
+    return {region: np.array([values[name, region] for name in ERRORS]) for region in regions}
+
+
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """Write such a table as CSV."""
     table.to_csv(path, index=False, float_format="%.6g")
@@ -69,13 +92,43 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 
 def within(x: np.ndarray, intervals: Region) -> np.ndarray:
     """Which of the points (n,) lie in one of the intervals."""
-    return np.any([(low <= x) & (x <= high) for low, high in intervals], axis=0)
+    inside = np.zeros(len(x), dtype=bool)
+    for low, high in intervals:
+        inside |= (low <= x) & (x <= high)
+    return inside
+
+
+def overlap(first: Region, second: Region) -> bool:
+    """Whether they share more than ends."""
+    return any(max(a, c) < min(b, d) for a, b in first for c, d in second)
 
 
 def jackknife(replicates: np.ndarray) -> float:
     """Standard error from an estimate without each of n parts (n,); missing for fewer than two."""
     count = len(replicates)
-    return float(np.sqrt((count - 1) * np.var(replicates))) if count > 1 else np.nan
+    # Equal ones have no variance at all only as zeros.
+    return float(np.sqrt((count - 1) * np.var(replicates - replicates[0]))) if count > 1 else np.nan
+
+
+def calibration_errors(shares: np.ndarray) -> np.ndarray:
+    """How far a predictive distribution is from calibrated, in two ways; 0 for one that is.
+
+    The first sees bias: of a normal distribution that is half a standard deviation off it is 0.14.
+    The second sees false certainty and doubt, also where errors to either side cancel: of a normal
+    distribution half as wide as it ought to be it is 0.20. Neither can be larger than 1/2.
+
+    Args:
+        shares: of observations below the predictive quantiles of probabilities `CALIBRATION`,
+            (level, ...).
+
+    Returns:
+        Mean absolute differences of shares and probabilities (2, ...): of the observations below
+        these quantiles, and of those in the central intervals between them.
+    """
+    off = shares - CALIBRATION.reshape(-1, *[1] * (shares.ndim - 1))
+    half = len(CALIBRATION) // 2
+    within = off[::-1][:half] - off[:half]
+    return np.array([np.abs(off).mean(axis=0), np.abs(within).mean(axis=0)])
 
 
 def _terms(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
@@ -97,22 +150,27 @@ def _terms(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
             for side in (-1, 1)
         )
         terms[f"width_{_percent(level)}"] = high - low
-    for level in {*COVERAGE, *CALIBRATION.round(4)}:
-        terms[f"coverage {level:g}"] = (from_median <= level).astype(float)
+    for level in COVERAGE:
+        terms[f"coverage_{_percent(level)}"] = (from_median <= level).astype(float)
+    for level in CALIBRATION:
+        terms[f"below {level:g}"] = (value["pit"] <= level).astype(float)
     return terms
 
 
 def _metrics(means: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Metrics from the means of the terms over a region's points."""
-    covered = np.array([means[f"coverage {level:g}"] for level in CALIBRATION.round(4)])
+    below = np.array([means[f"below {level:g}"] for level in CALIBRATION])
     return {
         "rmse": np.sqrt(means["error²"]),
         "rmse_function": np.sqrt(means["function error²"]),
         "lppd": means["lppd"],
         "crps": means["crps"],
-        **{f"coverage_{_percent(level)}": means[f"coverage {level:g}"] for level in COVERAGE},
-        **{f"width_{_percent(level)}": means[f"width_{_percent(level)}"] for level in COVERAGE},
-        "calibration_error": np.abs(covered - CALIBRATION[:, None]).mean(axis=0),
+        **{
+            f"{name}_{_percent(level)}": means[f"{name}_{_percent(level)}"]
+            for name in ("coverage", "width")
+            for level in COVERAGE
+        },
+        **dict(zip(ERRORS, calibration_errors(below), strict=True)),
         "epistemic_stddev": np.sqrt(means["epistemic²"]),
         "noise_stddev": np.sqrt(np.maximum(means["total²"] - means["epistemic²"], 0)),
         "total_stddev": np.sqrt(means["total²"]),

@@ -12,13 +12,14 @@ from unittest.mock import patch
 import numpy as np
 import pyro
 import torch
-from pyro.infer import SVI, Trace_ELBO, autoguide
+from pyro import poutine
+from pyro.infer import Trace_ELBO, autoguide
 from pyro.infer.autoguide import AutoContinuous
-from pyro.optim import LambdaLR
 from torch import Generator, Tensor, nn
 from torch.distributions import lowrank_multivariate_normal, multivariate_normal, normal
 from torch.func import functional_call, grad_and_value, vmap
 
+from .checkpoints import Checkpoint, Progress, followed
 from .density import LogDensity
 from .jobs import log, timed
 from .native import Function
@@ -49,6 +50,7 @@ def fit(
     learning_rate: float,
     schedule: str,
     steps: int,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Fit]:
     """Maximise the evidence lower bound with Adam, one draw from the guide a step.
 
@@ -62,6 +64,8 @@ def fit(
         learning_rate: of Adam.
         schedule: of the learning rate over the steps, "constant", or "cosine" down to zero.
         steps: number of gradient steps.
+        checkpoint: where the state is kept; with one that an earlier call has left, the fit goes
+            on from there and ends with the same bytes as one that was never stopped.
 
     Returns:
         For every start the fitted guide, and the loss (steps,): before each step an estimate of
@@ -72,22 +76,28 @@ def fit(
         ValueError: if there is no such guide.
         FloatingPointError: if every start diverges.
         NotCompiledError: if the density's engine `compiled` is not possible.
+        SystemExit: if SIGTERM has come, and there is a checkpoint to go on from.
     """
     kind = getattr(autoguide, guide, None)
     if kind not in _continuous():
         names = ", ".join(sorted(each.__name__ for each in _continuous()))
         raise ValueError(f"the guide is {guide!r}, not one of {names}")
     rates = [learning_rate * SCHEDULES[schedule](step / steps) for step in range(steps)]
+    settings = {"guide": guide, "rate": learning_rate, "schedule": schedule, "steps": steps}
+    seeds = [stream.get_state() for stream in streams]
     guides = [_begun(kind, density, stream) for stream in streams]
     if guide not in GAUSSIAN:
         density.leave_to_pyro(f"{guide} is fitted by Pyro's SVI")
     elif density.learnable:
         learnt = ", ".join(density.learnable)
         density.leave_to_pyro(f"the model has parameters of its own to learn: {learnt}")
-    if step := _compiled_step(guides, density):
-        fitted = _fit_compiled(step, guides, density, streams, rates)
-    else:
-        fitted = [_fit_by_pyro(g, density, s, rates) for g, s in zip(guides, streams, strict=True)]
+    step = _compiled_step(guides, density)
+    with followed(checkpoint, density, settings, *seeds) as progress:
+        if step:
+            fitted = _fit_compiled(step, guides, density, streams, rates, progress)
+        else:
+            starts = enumerate(zip(guides, streams, strict=True))
+            fitted = [_fit_by_pyro(g, density, s, rates, progress, f"{n}/") for n, (g, s) in starts]
     _report(fitted, density, learning_rate)
     return fitted
 
@@ -171,33 +181,67 @@ def _begun(kind: type[AutoContinuous], density: LogDensity, stream: Generator) -
 
 
 def _fit_by_pyro(
-    guide: AutoContinuous, density: LogDensity, stream: Generator, rates: list[float]
+    guide: AutoContinuous,
+    density: LogDensity,
+    stream: Generator,
+    rates: list[float],
+    progress: Progress,
+    part: str,
 ) -> Fit:
-    adam = LambdaLR(
-        {
-            "optimizer": torch.optim.Adam,
-            "optim_args": {"lr": 1.0},
-            "lr_lambda": lambda step: rates[min(step, len(rates) - 1)],
-        }
-    )
-    svi = SVI(density.model, guide, adam, loss=Trace_ELBO())
-    losses = np.full(len(rates), np.nan)
+    saved, done = progress.saved(part), progress.done(part)
+    losses, elbo = np.full(len(rates), np.nan), Trace_ELBO()
     with (
         pyro.get_param_store().scope(),
         _drawing_from(stream),
-        timed("svi", len(rates)) as report,
+        timed("svi", len(rates), done) as report,
     ):
-        for step in range(len(rates)):
-            try:
-                losses[step] = svi.step(*density.data)
-            except ValueError:  # of Pyro's validation: after steps, a draw that is not finite
-                if step == 0:
-                    raise
-            if not math.isfinite(losses[step]):
-                break
+        # The first step is always taken, because it also makes what it needs, and at random.
+        with poutine.trace(param_only=True) as used:
+            losses[0] = elbo.loss_and_grads(density.model, guide, *density.data)
+        values = (site["value"].unconstrained() for site in used.trace.nodes.values())
+        # Each once: some have two names.
+        learnt = [value for value in dict.fromkeys(values) if value.grad is not None]
+        adam, step = torch.optim.Adam(learnt), 0
+        while math.isfinite(losses[step]):
+            adam.param_groups[0]["lr"] = rates[step]
             adam.step()
-            report(step + 1, **{"ELBO per point": -losses[step] / _points(density)})
+            adam.zero_grad(set_to_none=False)
+            step += 1
+            if step == 1 and saved:
+                step = done
+                losses[:step] = saved["losses"].numpy()
+                _restore(adam, saved["state"], step)
+                torch.set_rng_state(saved["stream"])
+            else:
+                report(step, **{"ELBO per point": -losses[step - 1] / _points(density)})
+                # A start that is done, so that those after it need not wait for it again.
+                if step == len(rates) or progress.due():
+                    kept = {"state": _state_of(adam), "losses": torch.tensor(losses[:step])}
+                    progress.save(step, kept | {"stream": torch.get_rng_state()}, part)
+            if step == len(rates):
+                break
+            try:
+                losses[step] = elbo.loss_and_grads(density.model, guide, *density.data)
+            except ValueError:  # of Pyro's validation: after steps, a draw that is not finite
+                break
     return guide, losses
+
+
+def _state_of(adam: torch.optim.Adam) -> Tensor:
+    """What Adam has learnt, in one row (3, values) with the two moments."""
+    values = adam.param_groups[0]["params"]
+    moments = [[adam.state[v][name] for v in values] for name in ("exp_avg", "exp_avg_sq")]
+    return torch.stack([nn.utils.parameters_to_vector(row) for row in (values, *moments)]).detach()
+
+
+def _restore(adam: torch.optim.Adam, state: Tensor, step: int) -> None:
+    values = adam.param_groups[0]["params"]
+    parts = state.split([value.numel() for value in values], dim=1)
+    for value, part in zip(values, parts, strict=True):
+        own = adam.state[value]
+        own["step"].fill_(step)
+        for old, new in zip((value.data, own["exp_avg"], own["exp_avg_sq"]), part, strict=True):
+            old.copy_(new.reshape(old.shape))
 
 
 def _fit_compiled(
@@ -206,6 +250,7 @@ def _fit_compiled(
     density: LogDensity,
     streams: Sequence[Generator],
     rates: list[float],
+    progress: Progress,
 ) -> list[Fit]:
     shapes = _noise_shapes(guides[0])
     state = _state(guides)
@@ -222,9 +267,14 @@ def _fit_compiled(
             for number, rate in enumerate(rates, start=1)
         ]
     )
-    losses = np.full((len(rates), len(guides)), np.nan)
-    with timed("svi", len(rates)) as report:
-        for number, factor in enumerate(factors):
+    losses, done = np.full((len(rates), len(guides)), np.nan), progress.done()
+    if saved := progress.saved():
+        state = saved["state"]
+        losses[:done] = saved["losses"].numpy()
+        for stream, its in zip(streams, saved["streams"], strict=True):
+            stream.set_state(its.clone())  # torch takes a row of a tensor for its first
+    with timed("svi", len(rates), done) as report:
+        for number, factor in enumerate(factors[done:], start=done):
             for out, zeros, ones, stream in normal:
                 torch.normal(zeros, ones, generator=stream, out=out)
             state, loss = step(state, noise, factor, *density.data)
@@ -234,6 +284,10 @@ def _fit_compiled(
                 break
             elbo = -np.nanmin(losses[number]) / _points(density)
             report(number + 1, **{"ELBO per point": elbo})
+            if progress.due():
+                kept = {"state": state, "losses": torch.tensor(losses[: number + 1])}
+                moved = torch.stack([stream.get_state() for stream in streams])
+                progress.save(number + 1, kept | {"streams": moved})
     for guide, (parameters, _, _) in zip(guides, state, strict=True):
         nn.utils.vector_to_parameters(parameters, guide.parameters())
     return list(zip(guides, losses.T, strict=True))
@@ -246,6 +300,8 @@ def _compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Functio
     second moments. The factors are the learning rate over the first moment's bias, and the root
     of the second's.
     """
+    if density.engine == "pyro":
+        return None
     guide, shapes = guides[0], _noise_shapes(guides[0])
     names, values = zip(*guide.named_parameters(), strict=True)
     sizes, forms = [v.numel() for v in values], [v.shape for v in values]

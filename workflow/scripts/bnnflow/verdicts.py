@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 # From the best to the worst.
@@ -34,6 +35,9 @@ WORDS = {
     "behind_alone": "behind the fit to the new data alone",
 }
 
+# Diagnostics of a sampled fit that say whether its draws are of the posterior.
+SAMPLING = ("rhat", "ess", "divergences", "saturated_depth", "ebfmi", "acceptance_off_target")
+
 HEADLINES = ("lppd", "rmse_function", "coverage_95")
 
 
@@ -43,7 +47,7 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """A fit's diagnostics: diagnostic, value, threshold, verdict, region, reason."""
+    """A fit's diagnostics, as `diagnostics.table` has them."""
     return pd.read_csv(path, keep_default_na=False, na_values={"value": "", "threshold": ""})
 
 
@@ -54,11 +58,12 @@ def stacked(fits: Iterable[str], tables: Iterable[pd.DataFrame]) -> pd.DataFrame
 
 
 def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
-    """The findings behind a fit's verdict, each once, at most so many."""
+    """The findings behind the worst verdict, each diagnostic once, at most so many."""
     found = diagnostics[diagnostics["verdict"] == worst(diagnostics["verdict"])]
     texts = []
     for name, rows in found.groupby("diagnostic", sort=False):
-        everywhere = len(rows) == (diagnostics["diagnostic"] == name).sum() > 1
+        by_region = (rows["counts_for"] == rows["region"]).all()
+        everywhere = by_region and len(rows) == (diagnostics["diagnostic"] == name).sum() > 1
         where = "everywhere" if everywhere else ", ".join(filter(None, rows["region"]))
         texts.append(f"{WORDS[name]} ({where})" if where else WORDS[name])
     if len(found) == 1 and (detail := found["reason"].iloc[0]):
@@ -67,37 +72,58 @@ def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
     return "; ".join(texts[: len(texts) - more] + [f"{more} more"] * bool(more))
 
 
+def unsound(diagnostics: pd.DataFrame, region: str) -> str:
+    """Why the draws of a sampled fit are not of its posterior in a region; empty if they may be."""
+    of_sampling = diagnostics["diagnostic"].str.startswith(SAMPLING)
+    there = diagnostics["region"].isin(["", region])
+    failed = diagnostics[of_sampling & there & (diagnostics["verdict"] == "fail")]
+    return reasons(failed.assign(region="", counts_for=""), 2) if len(failed) else ""
+
+
 def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
     """What a figure says of a fit that does not pass: verdict and reasons; empty for one that does.
 
     Args:
         diagnostics: of the fit.
-        names: of the diagnostics that count; all if there are none.
+        names: of the diagnostics that the figure shows, whose verdict is told too; all if there
+            are none.
     """
-    if names:
-        diagnostics = diagnostics[diagnostics["diagnostic"].isin(names)]
     verdict = worst(diagnostics["verdict"])
-    return ("", "") if verdict == "pass" else (verdict, reasons(diagnostics, 3))
+    if verdict == "pass":
+        return "", ""
+    if not names:
+        return verdict, reasons(diagnostics, 3)
+    shown = diagnostics[diagnostics["diagnostic"].isin(names)]
+    own = worst(shown["verdict"])
+    if own == verdict:
+        return verdict, reasons(shown, 3)
+    told = "passes" if own == "pass" else f"is {own.upper()}: {reasons(shown, 3)}"
+    return verdict, f"{reasons(diagnostics, 2)}. What is shown here {told}"
 
 
 def summary(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
     """A row for every fit, and for what has scores only, the generating process.
 
     Returns:
-        Columns fit, verdict; by region verdict_<region>, the worst of the region's own
-        diagnostics, and the headline scores; reasons.
+        Columns fit, verdict; by region verdict_<region>, the worst of the diagnostics that count
+        for the region, and the headline scores, each with its error_…, the standard error by
+        draws and points together; reasons.
     """
     regions = list(dict.fromkeys(metrics["region"]))
-    values = metrics.set_index(["fit", "region", "metric"])["value"]
+    values = metrics.set_index(["fit", "region", "metric"])
+    error = np.hypot(values["error_draws"].fillna(0), values["error_points"].fillna(0))
     rows = []
     for fit in dict.fromkeys(metrics["fit"]):
         own = diagnostics[diagnostics["fit"] == fit]
-        by_region = {region: own.loc[own["region"] == region, "verdict"] for region in regions}
         row = {"fit": fit, "verdict": worst(own["verdict"]) if len(own) else ""}
-        row |= {
-            f"verdict_{r}": worst(found) if len(found) else "" for r, found in by_region.items()
-        }
-        row |= {f"{metric}_{r}": values[fit, r, metric] for metric in HEADLINES for r in regions}
+        for region in regions:
+            touched = [region in counts.split() for counts in own["counts_for"]]
+            found = own.loc[touched, "verdict"]
+            row[f"verdict_{region}"] = worst(found) if len(found) else ""
+        for metric in HEADLINES:
+            for region in regions:
+                row[f"{metric}_{region}"] = values.loc[(fit, region, metric), "value"]
+                row[f"error_{metric}_{region}"] = error[fit, region, metric]
         rows.append(
             row | {"reasons": reasons(own) if len(own) else "the generating process itself"}
         )

@@ -1,0 +1,74 @@
+"""The file of starts of a variational fit: the bound of each, and the best in full."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from . import posterior
+from .parameters import Site
+
+
+def packed(
+    elbos: list[float],
+    tree: xr.DataTree | None = None,
+    guide: dict[str, np.ndarray] | None = None,
+    sites: tuple[Site, ...] = (),
+    losses: np.ndarray | None = None,
+) -> xr.DataTree:
+    """Starts that were fitted together, with what the best of them has left.
+
+    Args:
+        elbos: the bound at the end of each start in nats, not a number for one that diverged.
+        tree: the posterior of the best, if one has not diverged.
+        guide: its fitted guide as Pyro stores it.
+        sites: that the guide covers, in the model's order.
+        losses: of its steps, (steps,), in nats.
+    """
+    packed = tree.copy() if tree is not None else xr.DataTree()
+    packed["starts"] = xr.DataTree(xr.Dataset({"elbo": ("start", np.array(elbos, dtype=float))}))
+    if tree is not None:
+        own = {
+            name: ([f"{name}_dim_{i}" for i in range(array.ndim)], array)
+            for name, array in guide.items()
+        }
+        facts = {"sites": json.dumps([asdict(site) for site in sites])}
+        packed["guide"] = xr.DataTree(xr.Dataset(own, attrs=facts))
+        packed["loss"] = xr.DataTree(xr.Dataset({"loss": ("step", losses)}))
+    return packed
+
+
+def best(
+    starts: list[xr.DataTree],
+) -> tuple[xr.DataTree, dict[str, np.ndarray], tuple[Site, ...], np.ndarray]:
+    """The posterior of the best of all starts, with the bounds of all; its guide, sites and loss.
+
+    Raises:
+        FloatingPointError: if all have diverged.
+    """
+    elbos = [tree["starts"]["elbo"].to_numpy() for tree in starts]
+    ended = [np.max(np.nan_to_num(part, nan=-np.inf)) for part in elbos]
+    chosen = starts[int(np.argmax(ended))]
+    if max(ended) == -np.inf:
+        raise FloatingPointError(f"all {sum(map(len, elbos))} starts have diverged")
+    tree = xr.DataTree.from_dict(
+        {name: chosen[name].to_dataset() for name in ("posterior", "sample_stats")}
+        | {"starts": xr.Dataset({"elbo": ("start", np.concatenate(elbos))})}
+    )
+    guide = {name: array.to_numpy() for name, array in chosen["guide"].data_vars.items()}
+    sites = tuple(
+        Site(site["name"], tuple(site["shape"]), site["transform"])
+        for site in json.loads(chosen["guide"].attrs["sites"])
+    )
+    return tree, guide, sites, chosen["loss"]["loss"].to_numpy()
+
+
+def read(path: str | Path) -> xr.DataTree:
+    """Read such a file whole into memory.
+
+    Raises:
+        FileError: if it is damaged, or something else.
+    """
+    return posterior.opened(path, "starts of a fit", needed=("starts",))

@@ -1,0 +1,185 @@
+"""Many fits from one entry of the config: over a grid of settings, and over seeds."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from itertools import product
+from math import prod
+
+import pandas as pd
+
+from .seeds import derived
+
+# Of one config; more are refused before they are made.
+MOST_FITS = 10_000
+
+# What makes an entry stand for many fits.
+SPREAD = ("grid", "replicates")
+
+# By combination of settings, in words, the names of the fits.
+Cells = Mapping[str, list[str]]
+
+
+def count(fit: dict) -> int:
+    """Number of fits that an entry stands for."""
+    return prod(map(len, fit.get("grid", {}).values())) * fit.get("replicates", 1)
+
+
+def variants(fit: dict) -> Iterator[tuple[str, dict]]:
+    """An entry at its grid's first values, then with one of the others at a time, to be checked.
+
+    Yields:
+        The setting that was changed, in words, and the fit without grid and replicates.
+    """
+    grid = fit.get("grid", {})
+    first = {key: values[0] for key, values in grid.items()}
+    yield "", _at(fit, first)
+    for key, values in grid.items():
+        for value in values[1:]:
+            yield f"{key}={_text(value)}", _at(fit, first | {key: value})
+
+
+def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]]:
+    """All fits that the entries stand for.
+
+    A fit of a grid is called `<entry>-<setting>_<value>-…`, one of several replicates has its
+    number besides, from 0. Replicates differ in their seeds alone; a seed that the entry gives is
+    that of the first.
+
+    Args:
+        fits: the config's entries, checked.
+
+    Returns:
+        The fits by name, and the groups by the name of their entry: `title` and `note` as the
+        entry has them, and `cells`, for every combination of settings, in words, the names of its
+        replicates. An entry without grid and replicates is a fit and no group.
+    """
+    made, groups = {}, {}
+    for entry, fit in fits.items():
+        if not any(key in fit for key in SPREAD):
+            made[entry] = fit
+            continue
+        cells = {}
+        groups[entry] = {key: fit[key] for key in ("title", "note") if key in fit}
+        groups[entry]["cells"] = cells
+        labels = _labels(fit.get("grid", {}))
+        for values in product(*fit.get("grid", {}).values()):
+            at = dict(zip(fit.get("grid", {}), values, strict=True))
+            words = " ".join(f"{labels[key]}={_text(value)}" for key, value in at.items())
+            cell = cells[words] = []
+            for replicate in range(fit.get("replicates", 1)):
+                member = _at(fit, at)
+                parts = [entry, *(f"{labels[key]}_{_text(value)}" for key, value in at.items())]
+                told = [words] if words else []
+                if "replicates" in fit:
+                    parts.append(str(replicate))
+                    told.append(f"replicate {replicate}")
+                    _reseed(member, replicate)
+                member["title"] = f"{fit['title']} ({', '.join(told)})"
+                name = "-".join(parts)
+                made[name] = member
+                cell.append(name)
+    return made, groups
+
+
+def faults(fit: dict) -> Iterator[tuple[str, str]]:
+    """What no schema sees in a grid: keys within the entry, and what is wrong with them."""
+    grid = fit.get("grid", {})
+    for key, values in grid.items():
+        texts = Counter(map(_text, values))
+        for value in values:
+            if not re.fullmatch(r"[\w.-]{1,64}", _text(value), re.ASCII):
+                yield f"grid.{key}", f"has the value {value!r}, of which no name can be made"
+        for text in (text for text, number in texts.items() if number > 1):
+            yield f"grid.{key}", f"has two values {text}, whose fits would have the same name"
+        *parents, _ = key.split(".")
+        place = fit
+        for parent in parents:
+            place = place.get(parent) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or key in SPREAD:
+            yield "grid", f"has the key {key}; allowed are settings of a fit, such as prior.stddev"
+
+
+def fits_of(cells: Cells) -> list[str]:
+    """Names of all fits of a group."""
+    return [fit for fits in cells.values() for fit in fits]
+
+
+def summary(
+    metrics: pd.DataFrame, verdicts: pd.DataFrame, groups: Mapping[str, Cells]
+) -> pd.DataFrame:
+    """The spread of scores and verdicts within groups.
+
+    Args:
+        metrics: rows of fit, region, metric, value.
+        verdicts: a row for every fit, with a column `verdict`, and `verdict_<region>` for regions.
+        groups: the cells of every group by its name.
+
+    Returns:
+        A row for every group, combination of settings, region and metric: group, settings,
+        region, metric, fits, their number, and mean, stddev, minimum, median and maximum of the
+        values; a group of several combinations has rows of all its fits together, too. The
+        metrics `pass` and `fail` are 1 for fits with that verdict and else 0, so that their mean
+        is the share of these fits. The standard deviation of a single fit is missing.
+    """
+    shares = [
+        verdicts[["fit"]].assign(
+            region=column.removeprefix("verdict").removeprefix("_"),
+            metric=verdict,
+            value=(verdicts[column] == verdict).astype(float),
+        )
+        for column in verdicts
+        if column.startswith("verdict")
+        for verdict in ("pass", "fail")
+    ]
+    values = pd.concat([*shares, metrics[["fit", "region", "metric", "value"]]])
+    values = values[values["metric"] != "points"]
+    tables = []
+    for name, own_cells in groups.items():
+        cells = dict(own_cells)
+        if len(cells) > 1:
+            cells["all"] = fits_of(own_cells)
+        for settings, fits in cells.items():
+            own = values[values["fit"].isin(fits)].groupby(["region", "metric"], sort=False)
+            spread = {"fits": "size", "mean": "mean", "stddev": "std", "median": "median"}
+            table = own["value"].agg(**spread, minimum="min", maximum="max")
+            tables.append(table.reset_index().assign(group=name, settings=settings))
+    columns = ["group", "settings", "region", "metric", "fits"]
+    columns += ["mean", "stddev", "minimum", "median", "maximum"]
+    return pd.concat(tables)[columns]
+
+
+def _at(fit: dict, values: Mapping[str, object]) -> dict:
+    """An entry's fit with these values in place of its own."""
+    made = deepcopy({key: value for key, value in fit.items() if key not in SPREAD})
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        place = made
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    return made
+
+
+def _reseed(fit: dict, replicate: int) -> None:
+    given = fit["inference"].get("seed")
+    if given is not None and replicate:
+        fit["inference"]["seed"] = derived(given, "replicate", replicate)
+
+
+def _labels(grid: Mapping[str, list]) -> dict[str, str]:
+    """The last part of every key, where it is of one key alone."""
+    last = {key: key.rpartition(".")[2] for key in grid}
+    several = {label for label, number in Counter(last.values()).items() if number > 1}
+    return {
+        key: key.replace(".", "_") if label in several else label for key, label in last.items()
+    }
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return "x".join(map(_text, value)) or "none"
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        value = f"{value:g}"
+    return str(value).replace("+", "")

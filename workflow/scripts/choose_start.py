@@ -1,0 +1,19 @@
+"""Take the best of all starts of a variational fit, by its evidence lower bound."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import pandas as pd
+
+from bnnflow import parameters, posterior, starts
+
+try:
+    tree, guide, sites, losses = starts.best(list(map(starts.read, snakemake.input)))
+except FloatingPointError as error:
+    rate = snakemake.params.learning_rate
+    raise FloatingPointError(f"{error}; try a learning_rate below {rate:g}") from None
+posterior.write(tree, snakemake.output.posterior)
+parameters.write_guide(guide, sites, snakemake.output.guide)
+loss = pd.DataFrame({"step": range(1, len(losses) + 1), "loss": losses})
+loss.to_csv(snakemake.output.loss, index=False, float_format="%.8g")

@@ -1,0 +1,40 @@
+"""Fit a guide to the posterior, from one start or from several together, and draw from the best."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import math
+
+import numpy as np
+import pyro
+import torch
+
+from bnnflow import checkpoints, fits, posterior, starts, svi
+from bnnflow.density import LogDensity
+
+jobs.use_threads(snakemake.params.torch_threads)
+
+# Before the network is built, because its layers use the stream too.
+first, *others = snakemake.params.seeds
+pyro.set_rng_seed(first)
+streams = [torch.default_generator, *(torch.Generator().manual_seed(seed) for seed in others)]
+model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
+data = fits.observations(snakemake.input.data)
+density = LogDensity(model, *data, engine=snakemake.params.engine)
+checkpoint = checkpoints.of_job(snakemake)
+try:
+    fitted = svi.fit(density, streams, **snakemake.params.optimization, checkpoint=checkpoint)
+except FloatingPointError as error:
+    # Other starts may do better.
+    jobs.log.error("%s", error)
+    packed = starts.packed([math.nan] * len(streams))
+else:
+    elbos = [svi.final_elbo(*each) for each in fitted]
+    best = int(np.nanargmax(elbos))
+    guide, losses = fitted[best]
+    draws, stats = svi.draws(guide, density, snakemake.params.draws, streams[best])
+    tree = posterior.of_chain(draws, stats, density.facts)
+    packed = starts.packed(elbos, tree, svi.stored(guide), density.sites, losses)
+posterior.write(packed, snakemake.output[0])
+checkpoint.remove()
