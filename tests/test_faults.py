@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 faults = import_module("faults")
 
 BRIEF = ("--cores", "2", "--configfile", *faults.CONFIG)
-LONG = "fits: {svi_shallow: {inference: {steps: 100000000}}}"
+LONG = "fits: {svi_shallow: {inference: {steps: 10000000}}}"
 
 as_root = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount a file system"
@@ -116,9 +116,9 @@ def test_a_finished_chain_is_not_run_again(empty):
 
 def test_jobs_end_with_their_snakemake(empty):
     empty.append("config/long.yaml", LONG)
-    log = empty.path("results/logs/svi_shallow.log")
+    log = empty.path("results/logs/svi_shallow_start/0.log")
     with running(empty, "svi_shallow", *BRIEF, "config/long.yaml") as run:
-        until(lambda: log.exists() and "svi: 100000000 steps" in log.read_text())
+        until(lambda: log.exists() and "svi: 10000000 steps" in log.read_text())
         run.process.kill()
         run.process.wait()
         until(lambda: not run.jobs())
@@ -285,12 +285,12 @@ def test_too_little_memory(empty, monkeypatch):
 def test_a_job_over_its_time(empty, monkeypatch, limit):
     """SIGTERM is what batch systems and timeout send."""
     empty.append("config/long.yaml", LONG)
-    log = empty.path("results/logs/svi_shallow.log")
+    log = empty.path("results/logs/svi_shallow_start/0.log")
     if limit == "SIGXCPU":
         in_every_job(empty, monkeypatch, "ulimit -S -t 6")
     with running(empty, "svi_shallow", *BRIEF, "config/long.yaml") as run:
         if limit == "SIGTERM":
-            until(lambda: log.exists() and "svi: 100000000 steps" in log.read_text())
+            until(lambda: log.exists() and "svi: 10000000 steps" in log.read_text())
             os.kill(*run.jobs(), signal.SIGTERM)
         printed = run.wait()
     assert run.process.returncode

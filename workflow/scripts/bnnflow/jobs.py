@@ -121,7 +121,7 @@ def _log_crash(outputs: Iterable[str], kind, error, traceback) -> None:
 
 def _stop(number: int, frame: object) -> None:
     log.critical(
-        "stopped from outside by %s. If that was a limit on its time, allow the job more, and run"
+        "stopped by %s. If that was a limit on its time, allow the job more, and run"
         " the same command again",
         signal.Signals(number).name,
     )
