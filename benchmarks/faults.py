@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from conftest import Project
 
 CONFIG = ["config/smoke.yaml", "benchmarks/faults.yaml"]
+# How far a run may come that is killed again and again, in parts of an undisturbed one.
+SHARE = 1 / 8
 VICTIMS = ("snakemake", "all", "job")
 
 
@@ -174,28 +176,21 @@ def killed_again_and_again(
     """Kill a run, and what continues it, until it has ended or been killed so many times."""
     for _ in range(times):
         victim, run = random.choice(VICTIMS), Run(project, *args)
-        time.sleep(random.uniform(0, seconds))
+        time.sleep(random.uniform(0, SHARE * seconds))
         running, second = run.kill(victim, random), time.monotonic() - run.begin
-        printed = run.wait()
+        run.wait()
         if running is None:
-            if run.process.returncode:
-                print(printed[-3000:])
-                yield Kill("nothing", second, "", 0, False, None, None)
             break
-        orphans = 0
-        if victim == "snakemake":
-            time.sleep(2)
-            orphans = len(run.jobs())
+        time.sleep(2)
+        orphans = 0 if victim == "job" else len(run.jobs())
         run.close()
         yield Kill(victim, second, running, orphans, None, None, None)
     run = Run(project, *args)
-    printed = run.wait()
-    if run.process.returncode:
+    printed, second = run.wait(), time.monotonic() - run.begin
+    ended = run.process.returncode == 0
+    if not ended:
         print(printed[-3000:])
-    different = differences(results(project), whole)
-    yield Kill(
-        "nothing", time.monotonic() - run.begin, "", 0, not run.process.returncode, None, different
-    )
+    yield Kill("nothing", second, "", 0, ended, None, differences(results(project), whole))
 
 
 def table(kills: list[Kill]) -> str:
