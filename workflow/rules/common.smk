@@ -6,11 +6,13 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).parent
 SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from bnnflow import runs
 from bnnflow.config import (
     ConfigError,
     checked,
@@ -33,6 +35,13 @@ from bnnflow.verification import VerificationError, verify
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
 
+STATE = Path(".snakemake").resolve()
+if workflow.is_main_process:
+    RESULTS = Path("results").resolve()
+    for told in runs.enter(STATE, RESULTS, stay=not workflow.output_settings.dryrun):
+        logger.warning(f"{told}.")
+if not workflow.subprocess_exec:
+    runs.live(STATE)
 
 # As it was given, for the manifest.
 GIVEN = deepcopy(dict(config))

@@ -1,23 +1,69 @@
 """What every script does first."""
 
 import logging
+import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
 
 log = logging.getLogger("bnnflow")
 
+# Names a file that is locked for as long as the Snakemake lives that runs a job.
+ALIVE = "BNNFLOW_RUN"
+
+
+# By a part of an error's message, what is wrong with the machine, and what to do.
+EXHAUSTED = {
+    "No space left on device": "the disk is full: make room",
+    "Disk quota exceeded": "your share of the disk is used up: make room, or ask for more",
+    **dict.fromkeys(
+        ("MemoryError", "allocate memory", "bad_alloc"),
+        "memory is used up: let fewer jobs run at a time (--cores 1), or use a machine with more",
+    ),
+    **dict.fromkeys(
+        ("No usable temporary directory", "generating temporary directory", "Failed to extract"),
+        "the folder for temporary files is full or gone: make room, or let TMPDIR name another",
+    ),
+}
+REMEDIES = EXHAUSTED | {
+    "Read-only file system": "the folder is read-only: make it writable, or use another",
+    "Permission denied": "this is not yours to write: change that, or use another folder",
+}
+
 
 def start(snakemake) -> None:
-    """Send messages, warnings and the traceback of a crash to the job's log and to the screen."""
+    """Send messages, warnings and the traceback of a crash to the job's log and to the screen.
+
+    The job ends with its Snakemake, so that the next run finds nobody at work, and says why when
+    it is stopped from outside; who wants more than that sets handlers of the signals later.
+    """
     form = logging.Formatter("%(asctime)s %(job)s: %(message)s", defaults={"job": _name(snakemake)})
-    for handler in (logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()):
-        handler.setFormatter(form)
-        logging.getLogger().addHandler(handler)
+    sys.excepthook = partial(_log_crash, snakemake.output)
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
-    sys.excepthook = _log_crash
+    for kind, *place in ((logging.StreamHandler,), (_LogFile, snakemake.log[0], "w")):
+        handler = kind(*place)
+        handler.setFormatter(form)
+        logging.getLogger().addHandler(handler)
+    for number in {signal.SIGTERM, getattr(signal, "SIGXCPU", signal.SIGTERM)}:
+        signal.signal(number, _stop)
+    if ALIVE in os.environ:
+        threading.Thread(target=_end_with_snakemake, daemon=True).start()
+
+
+def remedy(error: BaseException | None, among: Mapping[str, str] = REMEDIES) -> str | None:
+    """What is wrong with the machine, and what to do, if that is why there is this error."""
+    while error is not None:
+        text = f"{type(error).__name__}: {error}"
+        if found := [advice for part, advice in among.items() if part in text]:
+            return found[0]
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def use_threads(count: int) -> None:
@@ -56,5 +102,37 @@ def _name(snakemake) -> str:
     return f"{snakemake.rule} {values}".strip()
 
 
-def _log_crash(kind, error, traceback) -> None:
+class _LogFile(logging.FileHandler):
+    def handleError(self, record):  # noqa: N802
+        """Without a word where the disk is full: the screen has the message too."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
+def _log_crash(outputs: Iterable[str], kind, error, traceback) -> None:
     log.critical("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
+    if advice := remedy(error):
+        log.critical(
+            "%s, and run the same command again; what has been finished is kept. Not made: %s",
+            advice[0].upper() + advice[1:],
+            ", ".join(outputs),
+        )
+
+
+def _stop(number: int, frame: object) -> None:
+    log.critical(
+        "stopped by %s. If that was a limit on its time, allow the job more, and run"
+        " the same command again",
+        signal.Signals(number).name,
+    )
+    raise SystemExit(128 + number)
+
+
+def _end_with_snakemake() -> None:
+    """End this process when its Snakemake is dead, whose next run will do the job anew."""
+    import fcntl
+
+    with suppress(OSError), Path(os.environ[ALIVE]).open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        log.critical("ended, because Snakemake has been killed")
+        os._exit(1)

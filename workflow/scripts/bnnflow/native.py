@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from .jobs import log
+from .jobs import EXHAUSTED, log, remedy
 
 Function = Callable[..., tuple[Tensor, ...]]
 Program = Callable[[list[Tensor]], list[Tensor]]
@@ -73,6 +73,7 @@ def compiled(function: Function, *examples: Tensor) -> Function:
 
     Raises:
         NotCompiledError: if the function cannot be traced, or there is no C++ compiler that works.
+        Exception: any, where disk or memory are used up.
     """
     graph, constants = _traced(function, examples)
     run = _machine_code(graph, (*examples, *constants))
@@ -142,10 +143,12 @@ def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
     if path and (run := _loaded(path)):
         return run
     place = _usable(directory())
-    with _alone(place / f"{key}.lock"):
+    with _alone(place / f"{key}.lock") as alone:
         path = _found(place, key)  # another job may have been faster
         if path is None:
-            with tempfile.TemporaryDirectory(dir=place, prefix="making-") as folder:
+            for left in place.glob(f"making-{key}-*") if alone else ():  # by a job that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=place, prefix=f"making-{key}-") as folder:
                 made = _built(graph, arguments, Path(folder))
                 path = place / _name(key, made)
                 made.replace(path)
@@ -174,6 +177,8 @@ def _loaded(path: Path) -> Program | None:
         # What torch._inductor.aoti_load_package does, without the seconds that its import takes.
         return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1).boxed_run
     except RuntimeError as error:
+        if remedy(error, EXHAUSTED):
+            raise
         log.warning("%s cannot be loaded (%s)", path, _reason(error))
         with suppress(OSError):
             path.unlink()
@@ -205,13 +210,13 @@ def _temporary() -> Path:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """No other job within, where the file system has locks."""
+def _alone(path: Path) -> Iterator[bool]:
+    """No other job within, where the file system has locks; yields whether it has."""
     lock = FileLock(path)
     with suppress(OSError, NotImplementedError):
         lock.acquire()
     try:
-        yield
+        yield lock.is_locked
     finally:
         lock.release()
 
@@ -246,6 +251,8 @@ def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> P
             with _quiet(), fresh_cache(dir=str(folder)):
                 aoti_compile_and_package(export(graph, arguments), **options)
         except Exception as error:  # of a compiler there is no end of faults
+            if remedy(error, EXHAUSTED):  # a retry compiles; Pyro's results would be others
+                raise
             reason, cause = _reason(error), error
         else:
             return target
