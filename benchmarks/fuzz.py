@@ -4,7 +4,7 @@ Every kind of file that jobs read is written small by the workflow's own functio
 of it is structure, and mutated: bits flipped, pieces cut, doubled, spliced, lengths and numbers
 replaced by nasty ones; half of the time the lengths that would give it away are put right. It may
 then be read all right, or be refused by a FileError. Everything else is a fault: another
-exception, a crash, 5 seconds of the processor, 256 MiB besides the file. A mutation is known by
+exception, a crash, 2 seconds of the processor, 256 MiB besides the file. A mutation is known by
 kind and number: `--only KIND NUMBER` writes it to a file and reads it as a job does.
 
 A job reads NetCDF in a child process. Here the worker calls HDF5 itself, and is begun anew when
@@ -104,7 +104,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
     }
     evaluation = scores.VARIABLES | scores.PROBES | scores.SIMULATED
     grid = over({"x": ("point",), **predictions.VARIABLES})
-    held_out = over({"x": ("point",), **evaluation}).assign_coords(region=["data", "gap"])
+    held_out = over({"x": ("point",), **evaluation})
     table = pd.DataFrame({"x": normal(9), "y": normal(9)})
     loss = pd.DataFrame({"step": range(1, 9), "loss": normal(8)})
     found = diagnostics.table(

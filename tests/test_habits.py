@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT
+from docutils.core import publish_parts
 
 from bnnflow import provenance
 
@@ -146,6 +147,25 @@ def test_no_shell_is_built_and_no_network_is_used():
     for path in (ROOT / "Snakefile", *paths):
         wrong = f"{shell}|{network}" if path == VERIFICATION else f"{shell}|{command}|{network}"
         assert not re.search(wrong, path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize(
+    "directive",
+    [
+        ".. include:: {}",
+        ".. raw:: html\n   :file: {}",
+        ".. raw:: html\n   :url: file://{}",
+        ".. csv-table:: a table\n   :file: {}",
+        ".. csv-table:: a table\n   :url: file://{}",
+    ],
+)
+def test_notes_of_the_config_read_no_files_into_the_report(tmp_path, monkeypatch, directive):
+    monkeypatch.setenv("DOCUTILSCONFIG", str(ROOT / "workflow/report/docutils.conf"))
+    path = tmp_path / "private.txt"
+    path.write_text("secret")
+    made = {"writer": "html", "settings_overrides": {"report_level": 5}}
+    assert "secret" not in publish_parts(directive.format(path), **made)["whole"]
+    assert "secret" in publish_parts(path.read_text(), **made)["whole"]
 
 
 def test_every_file_is_written_beside_its_place():

@@ -3,8 +3,7 @@
 HDF5 is a format of many features, among them links to other files and code for filters, and its
 library was not made for damaged files: it can crash, run without end and ask for any memory. So
 a file is read by a copy of the process with limits, and only what the workflow's own files have
-is read: groups of arrays of numbers, each stored whole, no larger together than the file, and
-names along their dimensions.
+is read: groups of arrays of numbers, each stored whole, no larger together than the file.
 """
 
 import faulthandler
@@ -29,10 +28,10 @@ Groups = dict[str, xr.Dataset]
 
 # What a file may cost besides the memory of its content: bytes, seconds of the processor at the
 # least, and bytes a second.
-MEMORY, SECONDS, SPEED = 256 << 20, 5, 20 << 20
+MEMORY, SECONDS, SPEED = 256 << 20, 2, 20 << 20
 
 # The most that a file may hold of these, and the largest attribute in bytes.
-VARIABLES, NAMES, ATTRIBUTE = 10_000, 1000, 1 << 16
+VARIABLES, ATTRIBUTE = 10_000, 1 << 16
 
 # Arrays begin at multiples of so many bytes.
 ALIGNED = 64
@@ -152,8 +151,7 @@ def found(path: str, memory: mmap.mmap, size: int) -> dict:
     try:
         with h5py.File(path, "r") as file:
             groups = dict(_groups(file))
-            variables = (v for group in groups.values() for v in group["variables"].values())
-            _fill(memory, size, [each for each in variables if "stored" in each])
+            _fill(memory, size, [v for g in groups.values() for v in g["variables"].values()])
             return {"groups": groups}
     except _RefusedError as error:
         return {"reason": str(error)}
@@ -207,36 +205,29 @@ def _content(group: h5py.Group, members: dict[str, h5py.HLObject]) -> dict:
         if not isinstance(member, h5py.Dataset):
             raise _RefusedError(f"{name} is neither a group in the root nor a variable")
         if not str(_attribute(member, "NAME")).startswith(BARE):
-            variables[name] = _variable(name, member)
-            variables[name]["dims"] = _dims(name, member, group.name.rstrip("/") + "/")
+            variables[name] = _variable(name, member, group.name.rstrip("/") + "/")
     return {"attributes": _attributes(group), "variables": variables}
 
 
-def _variable(name: str, stored: h5py.Dataset) -> dict:
+def _variable(name: str, stored: h5py.Dataset, folder: str) -> dict:
     kind, plan = stored.id.get_type(), stored.id.get_create_plist()
-    texts = kind.get_class() == h5py.h5t.STRING and stored.ndim == 1 and len(stored) <= NAMES
-    numbers = kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) and kind.get_size() <= 8
-    if not (texts or numbers):
+    if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or kind.get_size() > 8:
         raise _RefusedError(f"{name} is of the type {kind.dtype}")
     whole = plan.get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
     if not whole or plan.get_nfilters() or plan.get_external_count():
         raise _RefusedError(f"{name} is stored in parts, filtered or in another file")
     size = math.prod(stored.shape) * kind.get_size()
-    if numbers and stored.id.get_storage_size() != size:  # HDF5 would make up any amount
+    if stored.id.get_storage_size() != size:  # HDF5 would make up any amount
         raise _RefusedError(f"of {name} not everything is stored")
     attributes = _attributes(stored)
     if ENCODING & set(attributes) or not _is_nan(attributes.pop("_FillValue", math.nan)):
         raise _RefusedError(f"{name} is encoded")
-    if texts:
-        names = stored.asstr()[:].tolist()
-        if wrong := [entry for entry in names if not files.is_name(entry)]:
-            raise _RefusedError(f"{name} has the name {wrong[0][:80]!r}")
-        return {"names": names, "attributes": attributes}
     return {
         "stored": stored,
         "bytes": math.prod(stored.shape) * stored.dtype.itemsize,
         "type": stored.dtype.newbyteorder("=").str,
         "shape": stored.shape,
+        "dims": _dims(name, stored, folder),
         "attributes": attributes,
     }
 
@@ -287,17 +278,12 @@ def _is_nan(value: object) -> bool:
 def _dataset(content: dict, memory: mmap.mmap) -> xr.Dataset:
     variables, coordinates = {}, set()
     for name, each in content["variables"].items():
+        values = np.frombuffer(memory, each["type"], math.prod(each["shape"]), each["place"])
         attributes = each["attributes"]
-        if "names" in each:
-            values = np.array(each["names"], dtype=str)
-        else:
-            count = math.prod(each["shape"])
-            values = np.frombuffer(memory, each["type"], count, each["place"])
-            values = values.reshape(each["shape"])
         if attributes.pop("dtype", None) == "bool":
             values = values.astype(bool)
         coordinates |= {*str(attributes.pop("coordinates", "")).split()} & set(content["variables"])
-        variables[name] = (each["dims"], values, attributes)
+        variables[name] = (each["dims"], values.reshape(each["shape"]), attributes)
     coordinates |= {name for name, (dims, *_) in variables.items() if list(dims) == [name]}
     return xr.Dataset(
         {name: each for name, each in variables.items() if name not in coordinates},
