@@ -127,6 +127,63 @@ def test_rhat_is_the_published_formulas():
     assert expected > 1.005
 
 
+def test_rhat_of_a_chain_is_that_of_its_quarters():
+    """Its halves may agree where its quarters do not; and one chain of many is enough."""
+    function, sigma = chains(0, 0)
+    moved = function.copy()
+    moved[0] += np.repeat([0, 3, 0, 3], 250)[:, None]
+    verdict = found(of_chains(moved, sigma))
+    assert verdict["rhat_chain_function left"] == "fail"
+    value = next(f.value for f in of_chains(moved, sigma) if f.diagnostic == "rhat_chain_function")
+    halves = moved[0, :, 0].reshape(2, 500)
+    ranks = stats.rankdata(halves).reshape(halves.shape)
+    assert value == pytest.approx(split_rhat(stats.norm.ppf((ranks - 3 / 8) / 1000.25)), rel=1e-6)
+    assert value > 1.2
+
+
+def ess(values):
+    """Of split chains: Vehtari et al. (2021), sections 3.2 and 4, with sums and no transforms."""
+    half = values.shape[1] // 2
+    split = np.concatenate([values[:, :half], values[:, -half:]])
+    split = split - split.mean(axis=1, keepdims=True)
+    total = values[:, : 2 * half].size
+    covariance = [(split[:, : half - lag] * split[:, lag:]).sum(1) / half for lag in range(half)]
+    covariance = np.mean(covariance, axis=1)
+    within = covariance[0] * half / (half - 1)
+    means = np.concatenate([values[:, :half], values[:, -half:]]).mean(axis=1)
+    correlation = 1 - (within - covariance) / (covariance[0] + means.var(ddof=1))
+    correlation[0] = 1
+    pairs = correlation[: half // 2 * 2].reshape(-1, 2).sum(axis=1)
+    positive = np.argmax(pairs <= 0) if (pairs <= 0).any() else len(pairs)
+    monotone = np.minimum.accumulate(pairs[:positive])
+    return total / (2 * monotone.sum() - 1)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_ess_is_the_published_formulas(rho):
+    """Of ranks' normal scores, and of what is below either quantile; the worst of the points."""
+    function, sigma = chains(0, 0.2, rho=rho, seed=16)
+    bulk, tail = (f.value for f in of_chains(function, sigma)[2:4])
+    values = function[:, :, 0]
+    ranks = stats.rankdata(values).reshape(values.shape)
+    scores_ = stats.norm.ppf((ranks - 3 / 8) / (values.size + 1 / 4))
+    assert bulk == pytest.approx(ess(scores_), rel=1e-6)
+    below = [(values <= np.quantile(values, level)).astype(float) for level in (0.05, 0.95)]
+    # Where the sum ends ArviZ may count one term more, of a size that is noise.
+    assert tail == pytest.approx(min(map(ess, below)), rel=0.01)
+    assert not rho or abs(bulk / tail - 1) > 0.1
+
+
+def test_tails_may_be_slow_where_the_bulk_is_not():
+    """Of a random sign and a slow scale: ranks forget at once, extremes come in bursts."""
+    random = np.random.default_rng(17)
+    slow, sigma = chains(0, 0, 0, 0, rho=0.99, seed=17)
+    function = random.choice([-1.0, 1.0], size=slow.shape) * np.exp(slow)
+    verdict = found(of_chains(function, np.exp(random.normal(size=sigma.shape))))
+    assert verdict["ess_bulk_function left"] == "pass"
+    assert verdict["ess_tail_function left"] == "warn"
+
+
 def test_ess_is_that_of_an_autoregressive_chain():
     rho, draws = 0.6, 20_000
     function, sigma = chains(0, 0, 0, 0, draws=draws, rho=rho, seed=4)
@@ -164,6 +221,11 @@ def test_divergences_saturated_trees_slow_energy_and_wrong_acceptance_fail():
         found(trajectories(acceptance_rate=np.full((2, 1000), 0.2)))["acceptance_off_target"]
         == "fail"
     )
+    # Of a chain that is well and one that is not the latter counts.
+    wandering[0] = np.random.default_rng(6).normal(size=1000)
+    assert found(trajectories(energy=wandering))["ebfmi"] == "fail"
+    apart = np.repeat([[0.55], [1.0]], 1000, axis=1)
+    assert found(trajectories(acceptance_rate=apart))["acceptance_off_target"] == "fail"
     one = {name: np.ones((1, 1)) for name in ("diverging", "tree_depth", "energy")}
     single = trajectories(**one, acceptance_rate=np.full((1, 1), 0.8))
     assert found(single)["ebfmi"] == "not measurable"
@@ -189,16 +251,35 @@ def test_a_funnel_raises_an_alarm():
         v = pyro.sample("v", dist.Normal(0.0, 3.0))
         pyro.sample("x", dist.Normal(torch.zeros(9), torch.exp(v / 2)).to_event(1))
 
-    settings = {"warmup": 500, "draws": 500, "target_accept": 0.8, "max_tree_depth": 8}
-    settings |= {"sampler": "nutpie", "mass_matrix": "diagonal", "init": "uniform"}
-    density = LogDensity(funnel, engine="compiled")
-    runs = [nuts.sample_chain(density, seed=seed, **settings) for seed in range(4)]
+    told = sampled(funnel, "nutpie", draws=500, max_tree_depth=8)
+    # Trajectories end in the neck, or do not reach it; v is what they ought to explore.
+    assert told["divergences"] == "fail"
+    assert told["ess_bulk_function left"] in ("warn", "fail")
+    assert verdicts.worst(told.values()) == "fail"
+
+
+@pytest.mark.parametrize("sampler", ["pyro", "nutpie"])
+def test_a_normal_target_raises_none(sampler):
+    """From the sampler to every diagnostic of NUTS."""
+
+    def normal():
+        pyro.sample("v", dist.Normal(0.0, 3.0))
+        pyro.sample("x", dist.Normal(torch.zeros(3), torch.tensor([0.5, 1.0, 2.0])).to_event(1))
+
+    told = sampled(normal, sampler, draws=1000, max_tree_depth=8)
+    assert set(told.values()) == {"pass"}
+
+
+def sampled(model, sampler, **settings):
+    """Verdicts on chains of a model, with its site v for the function and, as exp(v), for sigma."""
+    settings |= {"warmup": 500, "target_accept": 0.8, "mass_matrix": "diagonal", "init": "uniform"}
+    density = LogDensity(model, engine="compiled")
+    runs = [nuts.sample_chain(density, seed=seed, sampler=sampler, **settings) for seed in range(4)]
     v = np.stack([draws["v"] for draws, _ in runs])
     stats_ = {name: np.stack([stats[name] for _, stats in runs]) for name in runs[0][1]}
-    findings = diagnostics.of_trajectories(stats_, 0.8, 8, LIMITS)
-    told = {**found(findings), **found(of_chains(np.stack([v, v], axis=2), np.exp(v)))}
-    assert verdicts.worst(told.values()) == "fail"
-    assert "fail" in (told["divergences"], told["ebfmi"], told["ess_bulk_sigma"])
+    depth = settings["max_tree_depth"]
+    findings = list(diagnostics.of_trajectories(stats_, 0.8, depth, LIMITS))
+    return found(findings + of_chains(np.stack([v, v], axis=2), np.exp(v)))
 
 
 def losses(end, steps=10_000, seed=7):
@@ -303,6 +384,28 @@ def test_pareto_k_is_that_of_a_normal_guide(scale):
     finding = diagnostics.of_weights(weights, LIMITS)
     assert finding.value == pytest.approx(1 - scale**2, abs=0.15) or scale == 1
     assert finding.verdict == {0.3: "warn", 0.7: "pass", 1.0: "pass"}[scale]
+
+
+@pytest.mark.parametrize(
+    ("guide", "verdict"), [("AutoDiagonalNormal", "fail"), ("AutoMultivariateNormal", "pass")]
+)
+def test_a_guide_that_collapses_has_weights_that_fail(guide, verdict):
+    """Fitted to ten pairs that depend on each other, the one without correlations is too narrow."""
+
+    def pairs():
+        shape = torch.tensor([[1.0, 0.99], [0.99, 1.0]])
+        with pyro.plate("pairs", 10):
+            pyro.sample("pair", dist.MultivariateNormal(torch.zeros(2), shape))
+
+    density, stream = LogDensity(pairs, engine="compiled"), torch.Generator().manual_seed(0)
+    settings = {"learning_rate": 0.03, "schedule": "cosine", "steps": 4000}
+    ((fitted, _),) = svi.fit(density, [stream], guide=guide, **settings)
+    draws, stats_ = svi.draws(fitted, density, 5000, stream)
+    # The best of such guides has the conditional variance of each.
+    if guide == "AutoDiagonalNormal":
+        assert draws["pair"].std(0) == pytest.approx(np.sqrt(1 - 0.99**2), rel=0.1)
+    finding = diagnostics.of_weights(stats_["lp"] - stats_["log_q"], LIMITS)
+    assert finding.verdict == verdict
 
 
 def test_pareto_k_of_pareto_weights():

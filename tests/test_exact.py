@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyro
+import pyro.distributions as pyro_dist
 import pytest
 import torch
 from pyro import poutine
@@ -89,18 +91,20 @@ def check(case, draws, independent):
     normal = stats.norm
     crps = predicted.std() * (u * (2 * normal.cdf(u) - 1) + 2 * normal.pdf(u) - np.pi**-0.5)
     covered = np.abs(2 * predicted.cdf(case.y) - 1) <= 0.9
-    held_out = pd.DataFrame({"x": case.x, "y": case.y, "f": exact})
+    truth = 0.8 * case.x - 0.5
+    held_out = pd.DataFrame({"x": case.x, "y": case.y, "f": truth})
     table = scores.table(scores.of_points(found, held_out), {"all": [(-2, 3)]}).set_index("metric")
     for metric, true in {
         "lppd": predicted.logpdf(case.y).mean(),
         "crps": crps.mean(),
         "rmse": np.sqrt(np.mean((case.y - exact) ** 2)),
+        "rmse_function": np.sqrt(np.mean((truth - exact) ** 2)),
         "width_90": 2 * normal.ppf(0.95) * predicted.std().mean(),
     }.items():
         row = table.loc[metric]
         # With ten groups the error is itself known to a quarter.
         assert abs(row["value"] - true) < 6 * row["error_draws"], metric
-        assert row["error_draws"] < 0.02 * abs(true), metric
+        assert row["error_draws"] < 0.1 * abs(true), metric
     assert table.loc["coverage_90", "value"] == pytest.approx(covered.mean(), abs=0.02)
 
 
@@ -128,14 +132,8 @@ def test_full_covariance_svi_without_hidden_layers_is_bayesian_regression(case):
     assert np.log(np.exp(weights - case.evidence).mean()) == pytest.approx(0, abs=error)
 
 
-def test_two_updates_are_one_fit(tmp_path):
-    """Where the posterior is as independent as the prior that an update makes of it.
-
-    Weight and bias are independent if the inputs of every batch add up to nothing.
-    """
-    random = np.random.default_rng(3)
-    inputs = [np.linspace(-1, 1, 20), np.linspace(-2, 2, 15)]
-    batches = [(x, 0.8 * x - 0.5 + NOISE * random.normal(size=len(x))) for x in inputs]
+def updated(batches, folder):
+    """Parameters of a mean-field fit to the first batch, updated on the following."""
     prior, source = {"stddev": PRIOR, "scaling": "none"}, None
     for number, (x, y) in enumerate(batches):
         model = known_noise(fits.network(MODEL, prior, source))
@@ -143,16 +141,65 @@ def test_two_updates_are_one_fit(tmp_path):
         density = LogDensity(model, *data, engine="compiled")
         stream = torch.Generator().manual_seed(number)
         ((guide, _),) = svi.fit(density, [stream], guide="AutoDiagonalNormal", **SVI)
-        stored, source = tmp_path / f"guide{number}", tmp_path / f"parameters{number}"
+        stored, source = folder / f"guide{number}", folder / f"parameters{number}"
         parameters.write_guide(svi.stored(guide), density.sites, stored)
         parameters.write(*parameters.extracted(stored)[:1], source)
         prior = {"posterior_of": "the last"}
-    joint = posterior(*map(np.concatenate, zip(*batches, strict=True)))
-    found = parameters.read(source)
-    stddev = np.sqrt(joint[1].diagonal())
+    return parameters.read(source)
+
+
+def batch(x, seed):
+    return x, 0.8 * x - 0.5 + NOISE * np.random.default_rng(seed).normal(size=len(x))
+
+
+def test_two_updates_are_one_fit(tmp_path):
+    """Where the posterior is as independent as the prior that an update makes of it.
+
+    Weight and bias are independent if the inputs of every batch add up to nothing.
+    """
+    batches = [batch(np.linspace(-1, 1, 20), 3), batch(np.linspace(-2, 2, 15), 4)]
+    found = updated(batches, tmp_path)
+    mean, covariance, _ = posterior(*map(np.concatenate, zip(*batches, strict=True)))
+    stddev = np.sqrt(covariance.diagonal())
     # Of both fits Adam leaves an error, of which the losses' noise is the scale.
-    assert (np.abs(found.mean - joint[0]) < 0.05 * stddev).all()
+    assert (np.abs(found.mean - mean) < 0.05 * stddev).all()
     np.testing.assert_allclose(found.stddev, stddev, rtol=0.05)
+
+
+def test_an_update_loses_how_parameters_depend_on_each_other(tmp_path):
+    """And exactly that, where they do: the best mean-field guides of a normal posterior are known.
+
+    Their means are its means, their variances the inverse of its precision's diagonal.
+    """
+    batches = [batch(np.linspace(0.5, 2, 20), 5), batch(np.linspace(-2, -0.5, 15), 6)]
+    mean, variance = 0.0, PRIOR**2
+    for x, y in batches:
+        mean, covariance, _ = posterior(x, y, mean, variance)
+        variance = 1 / np.linalg.inv(covariance).diagonal()
+    found = updated(batches, tmp_path)
+    assert (np.abs(found.mean - mean) < 0.1 * np.sqrt(variance)).all()
+    np.testing.assert_allclose(found.stddev, np.sqrt(variance), rtol=0.05)
+    joint, _, _ = posterior(*map(np.concatenate, zip(*batches, strict=True)))
+    assert (np.abs(found.mean - joint) > np.sqrt(variance)).any()
+
+
+@pytest.mark.parametrize(
+    ("site", "transformed"),
+    [
+        (pyro_dist.Normal(0.3, 2.0), stats.norm(0.3, 2)),
+        (pyro_dist.Gamma(2.5, 1.5), stats.loggamma(2.5, -np.log(1.5))),
+        (pyro_dist.LogNormal(0.3, 2.0), stats.norm(0.3, 2)),
+        (pyro_dist.Uniform(-2.0, 3.0), stats.logistic()),
+        (pyro_dist.Beta(1.0, 1.0), stats.logistic()),
+    ],
+)
+@pytest.mark.parametrize("engine", ["compiled", "pyro"])
+def test_densities_are_those_of_the_unconstrained_variable(site, transformed, engine):
+    """The logarithm of a gamma variable, the logit of a uniform one, and the like, are SciPy's."""
+    density = LogDensity(lambda: pyro.sample("site", site), engine=engine)
+    at = np.linspace(-3, 3, 13)
+    values, _ = density.value_and_grad(torch.tensor(at[:, None]).float())
+    np.testing.assert_allclose(values, transformed.logpdf(at), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.slow

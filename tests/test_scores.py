@@ -205,6 +205,21 @@ def test_calibration_errors_are_those_of_a_normal_distribution(bias, spread):
         assert expected[1] == pytest.approx(0.20, abs=0.03)
 
 
+def test_calibration_is_over_nineteen_levels():
+    np.testing.assert_allclose(scores.CALIBRATION, np.arange(1, 20) / 20)
+
+
+def test_distances_are_from_what_they_say(mixture):
+    """Of the mean from the observations, and from the true function."""
+    found, random = evaluated(*tensors(*mixture), LEVELS), np.random.default_rng(9)
+    held_out = pd.DataFrame({"x": np.zeros(7), "y": mixture[2], "f": random.normal(size=7)})
+    table = scores.table(scores.of_points(found, held_out), {"all": [(-1, 1)]})
+    value, mean = table.set_index("metric")["value"], mixture[0].mean(0)
+    for metric, column in (("rmse", "y"), ("rmse_function", "f")):
+        exact = np.sqrt(np.mean((mean - held_out[column]) ** 2))
+        assert value[metric] == pytest.approx(exact, rel=1e-5)
+
+
 def test_errors_to_either_side_do_not_cancel():
     ends = np.repeat([0.0, 1.0], 50)
     shares = np.array([(ends <= level).mean() for level in scores.CALIBRATION])
