@@ -224,7 +224,7 @@ def test_divergences_saturated_trees_slow_energy_and_wrong_acceptance_fail():
     # Of a chain that is well and one that is not the latter counts.
     wandering[0] = np.random.default_rng(6).normal(size=1000)
     assert found(trajectories(energy=wandering))["ebfmi"] == "fail"
-    apart = np.repeat([[0.55], [1.0]], 1000, axis=1)
+    apart = np.repeat([[0.45], [1.0]], 1000, axis=1)
     assert found(trajectories(acceptance_rate=apart))["acceptance_off_target"] == "fail"
     one = {name: np.ones((1, 1)) for name in ("diverging", "tree_depth", "energy")}
     single = trajectories(**one, acceptance_rate=np.full((1, 1), 0.8))
@@ -253,9 +253,8 @@ def test_a_funnel_raises_an_alarm():
 
     told = sampled(funnel, "nutpie", draws=500, max_tree_depth=8)
     # Trajectories end in the neck, or do not reach it; v is what they ought to explore.
-    assert told["divergences"] == "fail"
-    assert told["ess_bulk_function left"] in ("warn", "fail")
-    assert verdicts.worst(told.values()) == "fail"
+    assert told["divergences"] != "pass"
+    assert {told[name] for name in ("ebfmi", "ess_bulk_function left", "ess_bulk_sigma")} == {"fail"}
 
 
 @pytest.mark.parametrize("sampler", ["pyro", "nutpie"])

@@ -131,5 +131,6 @@ def test_a_run_is_verified_and_a_change_is_found(project):
     with project.path("results/figures/data.svg").open("a") as file:
         file.write("<!-- changed -->")
     printed = project.snakemake("verify", "--cores", "2", *SMOKE, fails=True)
-    assert "figures/data.svg: is not what its checksum says" in printed
+    assert f"1 of {number} results, compared byte for byte, differ:\n  figures/data.svg" in printed
     assert "Traceback" not in printed
+    assert project.path("verification/results/figures/data.svg").exists()

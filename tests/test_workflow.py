@@ -434,7 +434,7 @@ def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
 
 
 def test_starts_that_all_diverge_name_the_remedy(project):
-    project.append("config/wild.yaml", "fits: {svi_deep: {inference: {learning_rate: 1.0e+30}}}")
+    project.append("config/wild.yaml", "fits: {svi_deep: {inference: {learning_rate: 1.0e+9}}}")
     arguments = ("svi_deep", "--cores", "2", *SMOKE, "config/wild.yaml")
     printed = project.snakemake(*arguments, fails=True)
     told = "svi_deep: FloatingPointError: all 2 starts have diverged; try a learning_rate below"
