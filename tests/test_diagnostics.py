@@ -254,7 +254,9 @@ def test_a_funnel_raises_an_alarm():
     told = sampled(funnel, "nutpie", draws=500, max_tree_depth=8)
     # Trajectories end in the neck, or do not reach it; v is what they ought to explore.
     assert told["divergences"] != "pass"
-    assert {told[name] for name in ("ebfmi", "ess_bulk_function left", "ess_bulk_sigma")} == {"fail"}
+    assert {told[name] for name in ("ebfmi", "ess_bulk_function left", "ess_bulk_sigma")} == {
+        "fail"
+    }
 
 
 @pytest.mark.parametrize("sampler", ["pyro", "nutpie"])

@@ -274,12 +274,15 @@ def test_a_project_that_can_only_be_read(empty):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory has no such limit")
 def test_too_little_memory(empty, monkeypatch):
-    empty.append("config/much.yaml", "data: {truth: [0, 1, 10000000000]}")
-    in_every_job(empty, monkeypatch, "ulimit -v 20000000")
-    printed = empty.snakemake("generate_data_truth", *BRIEF, "config/much.yaml", fails=True)
+    much = "fits: {svi_shallow: {inference: {draws: 20000}}}\n"
+    much += "predictions: {grid: [-0.5, 1.5, 50000]}\n"  # four GB of means, and of deviations
+    empty.append("config/much.yaml", much)
+    in_every_job(empty, monkeypatch, "ulimit -v 4000000")
+    prediction = "results/predictions/svi_shallow.nc"
+    printed = empty.snakemake(prediction, *BRIEF, "config/much.yaml", fails=True)
     assert "Memory is used up: let fewer jobs run at a time" in printed
-    assert "Memory is used up" in empty.path("results/logs/generate_data_truth.log").read_text()
-    empty.snakemake("generate_data_truth", *BRIEF)
+    assert "Memory is used up" in empty.path("results/logs/predict/svi_shallow.log").read_text()
+    empty.snakemake(prediction, *BRIEF)
 
 
 @pytest.mark.parametrize("limit", ["SIGXCPU", "SIGTERM"])
