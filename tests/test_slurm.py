@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,8 @@ def overdue(cluster, tmp_path_factory):
             env=os.environ | variables,
             stdout=printed,
             stderr=printed,
+            # Which a shell has its background jobs ignore.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
     yield process, project
     process.kill()
