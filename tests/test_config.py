@@ -119,7 +119,8 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         (
             "fits.mcmc_deep.inference",
             {
-                **{"method": "nuts", "sampler": "nutpie", "warmup": 0, "draws": 1, "chains": 1},
+                **{"method": "nuts", "sampler": "nutpie", "device": "cpu", "warmup": 0, "draws": 1},
+                "chains": 1,
                 **{"target_accept": 0.8, "max_tree_depth": 5, "mass_matrix": "diagonal"},
                 "init": "uniform",
             },
@@ -127,6 +128,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ),
         ("fits.mcmc_deep.inference.init", "zero", "allowed are uniform, median, prior"),
         ("fits.svi_deep.inference.schedule", "linear", "allowed are constant, cosine"),
+        ("fits.svi_deep.inference.device", "gpu", "is 'gpu'; allowed are cpu, cuda"),
         ("engine", "fast", "engine: is 'fast'; allowed are auto, compiled, pyro"),
         ("predictions.quantiles", [1e-5], "is 1e-05; allowed is 0.0001 or more"),
         ("predictions.quantiles", [0.5, 0.5], "no entry may stand twice"),
@@ -216,6 +218,14 @@ def test_every_fault_is_told_at_once():
     config["data"]["noise"] = -1
     with pytest.raises(ConfigError, match=r"(?s)data\.noise.*seed"):
         checked(config)
+
+
+def test_a_gpu_is_refused_where_pyro_evaluates():
+    on_gpu = changed("fits.svi_deep.inference.device", "cuda")
+    checked(on_gpu)
+    on_gpu["engine"] = "pyro"
+    with pytest.raises(ConfigError, match=r"svi_deep\.inference\.device: .* engine pyro cannot"):
+        checked(on_gpu)
 
 
 def test_updates_chain():

@@ -14,7 +14,7 @@ from bnnflow.errors import FileError
 
 def manifest_of(folder, **others):
     names = [path for path in folder.rglob("*") if path.is_file()]
-    return manifests.described({"seed": 0}, {"a chain 0": 1}, names, folder) | others
+    return manifests.described({"seed": 0}, {"a chain 0": 1}, ["cpu"], names, folder) | others
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def test_the_same_files_are_the_same(tables):
     old, new = tables
     assert manifests.damaged(manifest_of(old), old) == []
     assert manifests.differences(manifest_of(old), old, new) == ([], 4)
-    elsewhere = manifest_of(old, platform={"processor": "another"})
-    assert manifests.differences(elsewhere, old, new) == ([], 3)
+    for elsewhere in ({"platform": {"processor": "another"}}, {"devices": ["cpu", "cuda"]}):
+        assert manifests.differences(manifest_of(old, **elsewhere), old, new) == ([], 3)
 
 
 def test_on_the_same_platform_every_byte_counts(tables):

@@ -9,11 +9,11 @@ from bnnflow import resources
 
 SHALLOW, DEEP = [5], [10] * 5
 NUTS = {
-    "method": "nuts", "sampler": "pyro", "warmup": 50, "draws": 50, "chains": 1,
+    "method": "nuts", "sampler": "pyro", "device": "cpu", "warmup": 50, "draws": 50, "chains": 1,
     "max_tree_depth": 10, "mass_matrix": "diagonal",
 }  # fmt: skip
 SVI = {
-    "method": "svi", "guide": "AutoDiagonalNormal", "steps": 10_000, "starts": 1,
+    "method": "svi", "guide": "AutoDiagonalNormal", "device": "cpu", "steps": 10_000, "starts": 1,
     "starts_per_job": 1, "draws": 1000,
 }  # fmt: skip
 
@@ -62,6 +62,8 @@ def test_the_default_fits_and_predictions_have_the_memory_that_they_had_at_most(
         (NUTS | {"sampler": "nutpie"}, {"sampler": "pyro"}, "runtime"),
         (NUTS, {"mass_matrix": "dense"}, "mem_mb"),
         (SVI, {"guide": "AutoMultivariateNormal"}, "mem_mb"),
+        (SVI, {"device": "cuda"}, "mem_mb"),
+        (SVI, {"device": "cuda"}, "runtime"),
         (SVI, {"starts": 20, "starts_per_job": 20}, "runtime"),
     ],
 )
@@ -106,6 +108,18 @@ def test_jobs_ask_for_what_their_fits_need(empty):
     more = asked(empty, "config/more.yaml")
     assert int(more["mcmc_deep_chain"]["runtime"]) > 50 * int(rules["mcmc_deep_chain"]["runtime"])
     assert more["mcmc_shallow_chain"] == rules["mcmc_shallow_chain"]
+
+
+def test_a_fit_on_a_gpu_asks_for_one(empty):
+    empty.append(
+        "config/gpu.yaml",
+        "engine: auto\nfits:\n  svi_deep: {inference: {device: cuda}}\n"
+        "  svi_new: {grid: {inference.device: [cpu, cuda]}}\n",
+    )
+    printed = empty.snakemake("-n", *SMOKE, "config/gpu.yaml")
+    gpus = re.findall(r"^rule (\w+):.*?^ +resources: ([^\n]*)$", printed, re.M | re.S)
+    given = sorted((rule, *re.findall(r"gpu=(\d)", text)) for rule, text in gpus if "gpu" in text)
+    assert given == [("svi_deep_start", "1")] * 2 + [("svi_new_start", "0"), ("svi_new_start", "1")]
 
 
 def test_what_a_fit_is_given_reaches_its_chains(empty):

@@ -180,8 +180,8 @@ fits:
     grid: {prior.stddev: [1.0, 3.0]}
     replicates: 2
     inference:
-      {method: svi, guide: AutoDiagonalNormal, learning_rate: 0.03, schedule: cosine, steps: 20,
-       starts: 1, starts_per_job: 1, draws: 10}
+      {method: svi, guide: AutoDiagonalNormal, device: cpu, learning_rate: 0.03,
+       schedule: cosine, steps: 20, starts: 1, starts_per_job: 1, draws: 10}
 """
 
 

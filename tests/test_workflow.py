@@ -340,7 +340,7 @@ def test_the_same_config_gives_the_same_bytes(finished, empty):
         ("fits: {svi_deep: {data: null}}", "fits.svi_deep: lacks the key data"),
         ("fits: {svi_updated: {model: deep}}", "whose network does not fit"),
         ("fits: {predict: {title: x, data: old, model: deep, prior: {stddev: 1, scaling: none},"
-         " inference: {method: svi, guide: AutoDiagonalNormal, learning_rate: 1,"
+         " inference: {method: svi, guide: AutoDiagonalNormal, device: cpu, learning_rate: 1,"
          " schedule: constant, steps: 1, starts: 1, starts_per_job: 1, draws: 1}}}",
          "two rules would be called 'predict'"),
     ],
@@ -486,8 +486,8 @@ fits:
     model: shallow
     prior: {stddev: 1, scaling: none}
     inference:
-      {method: svi, guide: AutoDiagonalNormal, learning_rate: 0.03, schedule: constant, steps: 1,
-       starts: 1, starts_per_job: 1, draws: 1}
+      {method: svi, guide: AutoDiagonalNormal, device: cpu, learning_rate: 0.03,
+       schedule: constant, steps: 1, starts: 1, starts_per_job: 1, draws: 1}
 """
 
 

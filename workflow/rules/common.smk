@@ -236,6 +236,11 @@ def start_seed(fit, start):
     return seed(fit, start) if start else seed(fit)
 
 
+def devices():
+    """On which fits are evaluated."""
+    return sorted({fit["inference"]["device"] for fit in FITS.values()})
+
+
 def seeds():
     """Of all jobs that draw random numbers, by their names."""
     found = {f"data {name}": config["data"]["seed"] for name in observation_names(config)}
@@ -283,11 +288,17 @@ def fit_resources(entry):
         points = sum(count for name in FITS[fit]["data"] for *_, count in sets[name])
         return fit_needs(hidden(fit), points, FITS[fit]["inference"], config["engine"])
 
+    def gpus(fit):
+        return int(FITS[fit]["inference"]["device"] == "cuda")
+
+    gpu = {"gpu": of_fit(gpus, entry)} if any(map(gpus, ENTRIES[entry])) else {}
     settings = workflow.resource_settings.overwrite_resources
     given = settings.get(workflow.modifier.modify_rulename(entry), {})
-    return by_attempt(of_fit(needs, entry)) | {
-        name: as_set(resource) for name, resource in given.items()
-    }
+    return (
+        by_attempt(of_fit(needs, entry))
+        | gpu
+        | {name: as_set(resource) for name, resource in given.items()}
+    )
 
 
 def prediction_resources():

@@ -25,11 +25,12 @@ for entry, fits in ENTRIES.items():
                 **fit_resources(entry),
             params:
                 network=of_fit(network, entry),
-                sampler=of_fit(settings("method", "chains", "seed"), entry),
+                sampler=of_fit(settings("method", "chains", "seed", "device"), entry),
                 seed=lambda wildcards, entry=entry: seed(
                     wildcards.get("fit", entry), int(wildcards.chain)
                 ),
                 engine=config["engine"],
+                device=of_fit(lambda fit: FITS[fit]["inference"]["device"], entry),
                 torch_threads=1,
                 code=code("sample_chain"),
             script:
@@ -82,13 +83,15 @@ for entry, fits in ENTRIES.items():
             params:
                 network=of_fit(network, entry),
                 optimization=of_fit(
-                    settings("method", "starts", "starts_per_job", "draws", "seed"), entry
+                    settings("method", "starts", "starts_per_job", "draws", "seed", "device"),
+                    entry,
                 ),
                 draws=of_fit(lambda fit: FITS[fit]["inference"]["draws"], entry),
                 seeds=lambda wildcards, entry=entry: start_seeds(
                     wildcards.get("fit", entry), int(wildcards.start)
                 ),
                 engine=config["engine"],
+                device=of_fit(lambda fit: FITS[fit]["inference"]["device"], entry),
                 torch_threads=1,
                 code=code("fit_start"),
             script:

@@ -13,6 +13,7 @@ rule manifest:
     params:
         given=GIVEN,
         seeds=seeds(),
+        devices=devices(),
         code=code("manifest"),
     script:
         "../scripts/manifest.py"

@@ -21,7 +21,7 @@ pyro.set_rng_seed(first)
 streams = [torch.default_generator, *(torch.Generator().manual_seed(seed) for seed in others)]
 model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
 data = fits.observations(snakemake.input.data)
-density = LogDensity(model, *data, engine=snakemake.params.engine)
+density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 try:
     fitted = svi.fit(density, streams, **snakemake.params.optimization, checkpoint=checkpoint)

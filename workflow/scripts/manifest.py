@@ -10,8 +10,9 @@ from pathlib import Path
 from bnnflow import files, manifests
 
 path = Path(snakemake.output[0])
-given, seeds = snakemake.params.given, snakemake.params.seeds
-manifest = manifests.described(given, seeds, snakemake.input, path.parent)
+params = snakemake.params
+facts = params.given, params.seeds, params.devices
+manifest = manifests.described(*facts, snakemake.input, path.parent)
 text = f"{json.dumps(manifest, indent=1, ensure_ascii=False)}\n"
 with files.whole(path) as part:
     part.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ jobs.use_threads(snakemake.params.torch_threads)
 
 model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
 data = fits.observations(snakemake.input.data)
-density = LogDensity(model, *data, engine=snakemake.params.engine)
+density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 draws, stats = nuts.sample_chain(
     density, seed=snakemake.params.seed, **snakemake.params.sampler, checkpoint=checkpoint

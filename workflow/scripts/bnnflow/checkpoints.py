@@ -105,7 +105,8 @@ class Progress:
                 "threads": torch.get_num_threads(),
             }
             self._identity = _digest(known, *density.data, *facts)
-            self._tensors = _read(checkpoint.path, self._identity)
+            self._processor = _digest(native.processor(), density.facts.get("gpu"))
+            self._tensors = _read(checkpoint.path, self._identity, self._processor)
             self._next = time.monotonic() + checkpoint.seconds
 
     def saved(self, part: str = "") -> Tensors:
@@ -155,7 +156,7 @@ class Progress:
         content = {
             "identity": self._identity,
             "content": _digest_of(self._tensors),
-            "processor": _digest(native.processor()),
+            "processor": self._processor,
         }
         try:
             _replace(self._checkpoint, save(self._tensors, content))
@@ -176,7 +177,7 @@ def _replace(checkpoint: Checkpoint, content: bytes) -> None:
     checkpoint.unfinished.replace(checkpoint.path)
 
 
-def _read(path: Path, identity: str) -> Tensors:
+def _read(path: Path, identity: str, processor: str) -> Tensors:
     """The tensors of a checkpoint, or none if it is not there, damaged, or another fit's."""
     if not path.exists():
         return {}
@@ -196,7 +197,7 @@ def _read(path: Path, identity: str) -> Tensors:
         log.info("%s is of other settings, data or code; the fit begins anew", path)
         return {}
     log.info("goes on from %s", path)
-    if facts.get("processor") != _digest(native.processor()):
+    if facts.get("processor") != processor:
         log.info("which another processor has written: numbers may differ by rounding from those")
     return tensors
 

@@ -417,6 +417,11 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         if fit["model"] not in models:
             yield f"{key}.model: {_unknown(fit['model'], 'models', models)}"
         inference = fit["inference"]
+        if inference["device"] == "cuda" and config["engine"] == "pyro":
+            yield (
+                f"{key}.inference.device: is 'cuda', where the engine pyro cannot evaluate; allowed"
+                " is cpu, or another engine"
+            )
         if inference["method"] == "nuts":
             allowed = MASS_MATRICES[inference["sampler"]]
             if (given := inference["mass_matrix"]) not in allowed:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution, biject_to, constraints
 from torch.distributions.constraints import Constraint
 
+from . import gpu
 from .jobs import log
 from .native import Function, NotCompiledError, compiled
 from .parameters import Site
@@ -19,6 +20,7 @@ from .parameters import Site
 Values = dict[str, Tensor]
 
 ENGINES = ("auto", "compiled", "pyro")
+DEVICES = ("cpu", gpu.DEVICE)
 RUNS = 100  # until one succeeds
 
 
@@ -27,7 +29,8 @@ class LogDensity:
 
     The density of z has the terms |∂θ/∂z| of the maps to the constrained values θ. The model is
     run by Pyro itself; the engine `compiled` traces one such run, gradient included, and has it
-    lowered to machine code, in which the data stay arguments.
+    lowered to machine code, in which the data stay arguments, or recorded on a GPU. Everything
+    else is on the processor, the random streams too.
 
     Attributes:
         sites: the latent variables in the model's order, which is also the order in z.
@@ -36,20 +39,29 @@ class LogDensity:
         learnable: names of the model's own parameters (`pyro.param`), which count as constants.
         engine: what evaluates it, `compiled` or `pyro`; `auto` is the first if it is possible,
             and settles when something is first evaluated.
+        device: where, `cpu` or `cuda`.
         reason: why the engine is `pyro` although `auto` was asked for; empty otherwise.
     """
 
-    def __init__(self, model: Callable, *data: Tensor, engine: str = "auto"):
+    def __init__(self, model: Callable, *data: Tensor, engine: str = "auto", device: str = "cpu"):
         """Run `model(*data)` twice to find its latent sites; no random stream moves on.
 
         Raises:
             ValueError: if the model has no latent sites, or discrete ones, or a structure that
                 is not static: random subsamples, or sites that differ from run to run; if the
                 data are not tensors, or outside of what the model allows; if the model fails at
-                all of many draws from its prior; or if the engine is unknown.
+                all of many draws from its prior; or if engine or device are unknown, or the
+                engine is `pyro` and the device not the processor.
+            NoGpuError: if the device is `cuda` and there is none.
         """
         if engine not in ENGINES:
             raise ValueError(f"the engine is {engine!r}, not one of {', '.join(ENGINES)}")
+        if device not in DEVICES:
+            raise ValueError(f"the device is {device!r}, not one of {', '.join(DEVICES)}")
+        if (engine, device) == ("pyro", gpu.DEVICE):
+            raise ValueError("the engine pyro evaluates on the processor, not on the device cuda")
+        self.device = device
+        self._gpu = gpu.name() if device == gpu.DEVICE else ""
         for position, value in enumerate(data, start=1):
             if not isinstance(value, Tensor):
                 kind = type(value).__name__
@@ -58,7 +70,7 @@ class LogDensity:
                     " functools.partial can give the model what is none"
                 )
         self.model, self.data, self.engine, self.reason = model, data, engine, ""
-        self._demanded = engine == "compiled"
+        self._demanded = engine == "compiled" or device == gpu.DEVICE
         # A draw from the prior may lie where the likelihood cannot be evaluated.
         with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
             torch.default_generator.manual_seed(0)
@@ -80,7 +92,8 @@ class LogDensity:
     @property
     def facts(self) -> dict[str, str]:
         """What has evaluated the density, for the record."""
-        return {"engine": self.engine} | ({"engine_reason": self.reason} if self.reason else {})
+        facts = {"engine": self.engine, "engine_reason": self.reason, "gpu": self._gpu}
+        return {name: fact for name, fact in facts.items() if fact}
 
     def constrained(self, values: Values) -> Values:
         """Unconstrained values of every site as values in constrained space."""
@@ -131,19 +144,19 @@ class LogDensity:
         return self._evaluations[vectors.shape](vectors)
 
     def compiled(self, function: Function, *examples: Tensor) -> Function | None:
-        """A function of the examples and then the data as machine code, `log_prob` within it.
+        """A function of the examples and then the data, `log_prob` within it, compiled.
 
         Returns:
-            None where the engine is Pyro's: the caller then evaluates as Pyro does.
+            A function of the examples, whose results are on the density's device; or None where
+            the engine is Pyro's: the caller then evaluates as Pyro does.
 
         Raises:
-            NotCompiledError: if the engine `compiled` was asked for and is not possible.
+            NotCompiledError: if the engine `compiled`, or a GPU, was asked for and is not possible.
         """
         if self.engine == "pyro":
             return None
         try:
-            with _no_validation():
-                made = compiled(function, *examples, *self.data)
+            made = self._made(function, *examples)
         except NotCompiledError as error:
             self.leave_to_pyro(str(error))
             return None
@@ -154,10 +167,11 @@ class LogDensity:
         """Settle on the engine `pyro`, and say so.
 
         Raises:
-            NotCompiledError: if the engine `compiled` was asked for.
+            NotCompiledError: if the engine `compiled`, or a GPU, was asked for.
         """
         if self._demanded:
-            raise NotCompiledError(reason)
+            hint = "; Pyro itself can evaluate it, with device: cpu" if self._gpu else ""
+            raise NotCompiledError(f"{reason}{hint}")
         if self.engine != "pyro":
             self.engine, self.reason = "pyro", reason
             log.warning("not compiled, so Pyro evaluates the model, far slower: %s", reason)
@@ -177,10 +191,12 @@ class LogDensity:
             reference = self._one_by_one
         if run is None:
             return reference
+        if self._gpu:
+            return lambda given: tuple(result.cpu() for result in run(given))
 
         def evaluated(given: Tensor) -> tuple[Tensor, Tensor]:
             try:
-                value, grad = run(given, *self.data)
+                value, grad = run(given)
             except RuntimeError:  # as where a matrix has no factors
                 return reference(given)
             return value, grad
@@ -190,11 +206,15 @@ class LogDensity:
     def _batched(self, vectors: Tensor) -> Function | None:
         batched = torch.func.vmap(self._value_and_grad, in_dims=(0, *[None] * len(self.data)))
         try:
-            with _no_validation():
-                return compiled(batched, vectors, *self.data)
+            return self._made(batched, vectors)
         except NotCompiledError as error:
             log.info("many vectors are evaluated one after another: %s", error)
             return None
+
+    def _made(self, function: Function, *examples: Tensor) -> Function:
+        with _no_validation():
+            make = gpu.recorded if self._gpu else compiled
+            return make(function, *examples, held=self.data)
 
     def _value_and_grad(self, vector: Tensor, *data: Tensor) -> tuple[Tensor, Tensor]:
         grad, value = torch.func.grad_and_value(self.log_prob)(vector, *data)

@@ -21,6 +21,10 @@ ALIVE = "BNNFLOW_RUN"
 EXHAUSTED = {
     "No space left on device": "the disk is full: make room",
     "Disk quota exceeded": "your share of the disk is used up: make room, or ask for more",
+    "CUDA out of memory": (
+        "the GPU's memory is used up: let fewer jobs use it at a time (--resources gpu=1), or fit"
+        " fewer starts together (starts_per_job)"
+    ),
     **dict.fromkeys(
         ("MemoryError", "allocate memory", "bad_alloc"),
         "memory is used up: let fewer jobs run at a time (--cores 1), or use a machine with more",

@@ -26,12 +26,19 @@ MEAN_IN_STDDEVS, STDDEV_RTOL = 0.05, 0.05  # of the parameters of a variational 
 SCORE_RTOL, SCORE_ERRORS = 0.01, 4.0  # of scores, beside their Monte Carlo errors
 
 
-def described(config: dict, seeds: Mapping[str, int], results: Iterable[str], folder: Path) -> dict:
+def described(
+    config: dict,
+    seeds: Mapping[str, int],
+    devices: list[str],
+    results: Iterable[str],
+    folder: Path,
+) -> dict:
     """The manifest of results of a config.
 
     Args:
         config: as it was given, all files and options together.
         seeds: of the jobs by name.
+        devices: on which fits were evaluated.
         results: paths of the files.
         folder: in which they are, and from which the manifest names them.
     """
@@ -39,6 +46,7 @@ def described(config: dict, seeds: Mapping[str, int], results: Iterable[str], fo
         "config": config,
         "seeds": dict(seeds),
         "threads of torch": 1,
+        "devices": devices,
         "platform": platform_facts(),
         "sha256": {
             Path(path).relative_to(folder).as_posix(): checksum(path)
@@ -84,6 +92,8 @@ def read(path: str | Path) -> dict:
             raise TypeError("sha256 is no mapping of paths to checksums")
         if not isinstance(manifest["config"], dict) or not isinstance(manifest["platform"], dict):
             raise TypeError("config or platform is no mapping")
+        if not isinstance(manifest["devices"], list):
+            raise TypeError("devices is no list")
     except FileError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -102,6 +112,12 @@ def damaged(manifest: dict, folder: Path) -> list[str]:
     return found
 
 
+def is_exact(manifest: dict) -> bool:
+    """Whether recomputing here gives the same bytes: on the same platform, where no GPU computes,
+    whose kind and libraries the platform does not tell."""
+    return manifest["platform"] == platform_facts() and manifest["devices"] == ["cpu"]
+
+
 def differences(manifest: dict, old: Path, new: Path) -> tuple[list[str], int]:
     """Compare results with those of the same config, recomputed.
 
@@ -110,14 +126,13 @@ def differences(manifest: dict, old: Path, new: Path) -> tuple[list[str], int]:
         old, new: folders in which the manifest's paths begin.
 
     Returns:
-        What differs, one line each, and the number of files that were compared: on the platform
-        of the manifest all, byte for byte, and on another those that can be, within the bounds of
-        this module.
+        What differs, one line each, and the number of files that were compared: all, byte for
+        byte, or those that can be, within the bounds of this module.
     """
     sums = manifest["sha256"]
     missing = [f"{name}: was not made again" for name in sums if not (new / name).is_file()]
     there = [name for name in sums if (new / name).is_file()]
-    if manifest["platform"] == platform_facts():
+    if is_exact(manifest):
         apart = [
             f"{name}: differs{_where(old / name, new / name)}"
             for name in there

@@ -60,7 +60,7 @@ class NotCompiledError(Exception):
     """A function that cannot be compiled, here or at all; the message says why."""
 
 
-def compiled(function: Function, *examples: Tensor) -> Function:
+def compiled(function: Function, *examples: Tensor, held: tuple[Tensor, ...] = ()) -> Function:
     """A function as machine code for arguments of the examples' shapes and types.
 
     The code is taken from the cache if an earlier job, or another one, has left it there.
@@ -70,14 +70,19 @@ def compiled(function: Function, *examples: Tensor) -> Function:
             shapes of its arguments, not on their values. Tensors that it holds besides may
             change from one program to the next without a new compilation.
         examples: arguments.
+        held: further arguments, which stay as they are.
+
+    Returns:
+        A function of the examples.
 
     Raises:
         NotCompiledError: if the function cannot be traced, or there is no C++ compiler that works.
         Exception: any, where disk or memory are used up.
     """
-    graph, constants = _traced(function, examples)
-    run = _machine_code(graph, (*examples, *constants))
-    return lambda *values: run([*values, *constants])
+    graph, constants = traced(function, (*examples, *held), _LOWERINGS)
+    held = (*held, *constants)
+    run = _machine_code(graph, (*examples, *held))
+    return lambda *values: run([*values, *held])
 
 
 def directory() -> Path:
@@ -106,13 +111,19 @@ def compiler() -> str:
     return found[-1] if words else found[0]
 
 
-def _traced(function: Function, examples: tuple[Tensor, ...]) -> tuple[GraphModule, list[Tensor]]:
-    """The graph of a function, with what it holds as further arguments, and these."""
+def traced(
+    function: Function, examples: tuple[Tensor, ...], lowerings: dict | None = None
+) -> tuple[GraphModule, list[Tensor]]:
+    """The graph of a function, with what it holds as further arguments, and these.
+
+    Raises:
+        NotCompiledError: if the function cannot be traced.
+    """
     try:
-        graph = make_fx(function, decomposition_table=_LOWERINGS)(*examples)
+        graph = make_fx(function, decomposition_table=lowerings)(*examples)
         return graph, _lifted(graph)
     except Exception as error:  # a stranger's model may fail in any way
-        raise NotCompiledError(f"the model cannot be traced ({_reason(error)})") from error
+        raise NotCompiledError(f"the model cannot be traced ({cause_of(error)})") from error
 
 
 def _lifted(graph: GraphModule) -> list[Tensor]:
@@ -179,7 +190,7 @@ def _loaded(path: Path) -> Program | None:
     except RuntimeError as error:
         if remedy(error, EXHAUSTED):
             raise
-        log.warning("%s cannot be loaded (%s)", path, _reason(error))
+        log.warning("%s cannot be loaded (%s)", path, cause_of(error))
         with suppress(OSError):
             path.unlink()
         return None
@@ -253,14 +264,14 @@ def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> P
         except Exception as error:  # of a compiler there is no end of faults
             if remedy(error, EXHAUSTED):  # a retry compiles; Pyro's results would be others
                 raise
-            reason, cause = _reason(error), error
+            reason, cause = cause_of(error), error
         else:
             return target
     hint = f"; {COMPILER_HINT}" if "C++" in reason else ""
     raise NotCompiledError(f"PyTorch's compiler failed ({reason}){hint}") from cause
 
 
-def _reason(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """The kind of an error, its first line, and the first complaint of a compiler in it."""
     lines = str(error).strip().splitlines() or [""]
     complaints = [line.strip() for line in lines[1:] if "error:" in line]

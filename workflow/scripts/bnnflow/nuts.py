@@ -72,7 +72,7 @@ def sample_chain(
 
     Raises:
         ValueError: if no starting point of finite density is found, or for nutpie without warmup.
-        NotCompiledError: if the density's engine `compiled` is not possible.
+        NotCompiledError: if the density's engine `compiled`, or its GPU, is not possible.
         KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
         SystemExit: if SIGTERM has come, and there is a checkpoint to go on from.
     """

@@ -15,10 +15,13 @@ START = 10
 
 # MB. At its highest, while C++ is compiled, a fit has 983; predictions of few draws have 350. The
 # two processes of Snakemake in a job of a cluster are 340 more.
-FIT, PREDICTION = 2000, 1000
+# A fit on a GPU loads CUDA's libraries too; that is a guess, as no GPU was there to measure.
+FIT, PREDICTION, CUDA = 2000, 1000, 4000
 
 # Seconds of a value and gradient: of the call, by observation and parameter, and of Pyro by layer.
 CALL, ARITHMETIC, LAYER = 20e-6, 0.6e-9, 1e-3
+# And of a call on a GPU, at most; a guess too.
+LAUNCH = 2e-3
 
 # Seconds that a sampler needs beside each gradient, and a step of variational inference.
 SAMPLER = {"pyro": 250e-6, "nutpie": 20e-6}
@@ -50,7 +53,9 @@ def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict
     """
     size = parameters(hidden)
     compiled = engine != "pyro"
-    gradient = ARITHMETIC * points * size + (CALL if compiled else LAYER * (len(hidden) + 1))
+    on_gpu = inference["device"] == "cuda"
+    call = LAUNCH if on_gpu else CALL if compiled else LAYER * (len(hidden) + 1)
+    gradient = ARITHMETIC * points * size + call
     if inference["method"] == "nuts":
         together = 1
         iterations = inference["warmup"] + inference["draws"]
@@ -66,7 +71,7 @@ def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict
     memory = (
         together * (activations + COVARIANCE_SIZE * covariance) + 16 * inference["draws"] * size
     )
-    return _asked(FIT, memory, together * steps * step)
+    return _asked(FIT + CUDA * on_gpu, memory, together * steps * step)
 
 
 def of_prediction(hidden: list[int], draws: int, points: int) -> dict[str, int]:

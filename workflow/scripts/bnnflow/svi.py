@@ -54,8 +54,9 @@ def fit(
 ) -> list[Fit]:
     """Maximise the evidence lower bound with Adam, one draw from the guide a step.
 
-    A Gaussian guide's whole step is one call of compiled code, for all starts together. With any
-    other guide, or where nothing can be compiled, Pyro's own SVI does the same.
+    A Gaussian guide's whole step is one call of compiled code, for all starts together; its noise
+    is drawn on the processor, so that a GPU has the same. With any other guide, or where nothing
+    can be compiled, Pyro's own SVI does the same.
 
     Args:
         density: of the posterior.
@@ -75,7 +76,7 @@ def fit(
     Raises:
         ValueError: if there is no such guide.
         FloatingPointError: if every start diverges.
-        NotCompiledError: if the density's engine `compiled` is not possible.
+        NotCompiledError: if the density's engine `compiled`, or its GPU, is not possible.
         SystemExit: if SIGTERM has come, and there is a checkpoint to go on from.
     """
     kind = getattr(autoguide, guide, None)
@@ -277,18 +278,18 @@ def _fit_compiled(
         for number, factor in enumerate(factors[done:], start=done):
             for out, zeros, ones, stream in normal:
                 torch.normal(zeros, ones, generator=stream, out=out)
-            state, loss = step(state, noise, factor, *density.data)
-            losses[number] = loss.numpy()
+            state, loss = step(state, noise, factor)
+            losses[number] = loss.cpu().numpy()
             # What has once not been finite stays so, in Adam's moments too.
             if not np.isfinite(losses[number]).any():
                 break
             elbo = -np.nanmin(losses[number]) / _points(density)
             report(number + 1, **{"ELBO per point": elbo})
             if progress.due():
-                kept = {"state": state, "losses": torch.tensor(losses[: number + 1])}
+                kept = {"state": state.cpu(), "losses": torch.tensor(losses[: number + 1])}
                 moved = torch.stack([stream.get_state() for stream in streams])
                 progress.save(number + 1, kept | {"streams": moved})
-    for guide, (parameters, _, _) in zip(guides, state, strict=True):
+    for guide, (parameters, _, _) in zip(guides, state.cpu(), strict=True):
         nn.utils.vector_to_parameters(parameters, guide.parameters())
     return list(zip(guides, losses.T, strict=True))
 

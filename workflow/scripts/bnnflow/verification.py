@@ -45,8 +45,8 @@ def verify(path: Path, again: Path, snakefile: Path, style: Path, options: list[
     if done.returncode:
         raise VerificationError(f"recomputing has failed; the logs are in {again}/results/logs")
     found, compared = manifests.differences(manifest, path.parent, again / "results")
-    exact = manifest["platform"] == manifests.platform_facts()
-    how = "byte for byte" if exact else "within the tolerances for another platform"
+    exact = manifests.is_exact(manifest)
+    how = "byte for byte" if exact else "within the tolerances for another platform or a GPU"
     if found:
         raise VerificationError(
             f"{len(found)} of {compared} results, compared {how}, differ:{_lines(found)}\n"
