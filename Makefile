@@ -14,7 +14,7 @@ run report: .venv/run.stamp ## make the environment and whatever is missing of t
 	$(BIN)/snakemake
 
 test: .venv/dev.stamp ## make the environment and run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: .venv/dev.stamp ## format and lint
 	$(BIN)/ruff format

@@ -26,6 +26,7 @@ TITLES = {
     "growth": "How cost grows",
     "run": "The whole default run on two cores, and the tutorial's code as a plain script",
     "profile": "Where the time of a default run goes, warm cache, seconds",
+    "planning": "Planning a study: snakemake -n",
     "cluster": "The small study, local and on a cluster of one node",
 }
 # Why a job takes its time, in the order in which it comes.
@@ -76,6 +77,8 @@ TARGETS = (
       for script in ("tutorial",)),
     Target("log-log slope of the time over many points", "growth", "log-log slope of time",
            "compiled", {"points": 1.1}, at_most=True),
+    *(Target(f"planning a study, {state}", "planning", "plan", state, {"1000 fits": 15},
+             at_most=True) for state in ("all to do", "nothing to do")),
 )  # fmt: skip
 
 

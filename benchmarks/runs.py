@@ -1,4 +1,4 @@
-"""The whole default run beside the tutorial's script, where its time goes, and a cluster."""
+"""The whole default run beside the tutorial's script, where its time goes, studies, a cluster."""
 
 import ast
 import base64
@@ -39,6 +39,19 @@ WAYS = {
     ),
 }
 
+# Many fits from one entry, beside the tutorial's.
+STUDY = """\
+fits:
+  study:
+    title: Many fits
+    data: old
+    model: shallow
+    prior: {{stddev: 10.0, scaling: none}}
+    inference:
+      {{method: svi, guide: AutoDiagonalNormal, device: cpu, learning_rate: 0.03, schedule: cosine,
+       steps: 1000, starts: 1, starts_per_job: 1, draws: 100}}
+    replicates: {fits}
+"""
 
 IMPORT = (ast.Import, ast.ImportFrom)
 PACKAGES = ("numpy", "pandas", "matplotlib.pyplot", "xarray", "torch", "pyro", "nutpie")
@@ -122,6 +135,37 @@ def profile(quick: bool) -> list[Row]:
     for package in PACKAGES:
         spent = _seconds_of(f"import {package}") - np.median(bare)
         rows.append(row("profile", "", "import", package, spent, "s"))
+    return rows
+
+
+def planning(quick: bool) -> list[Row]:
+    """What `snakemake -n` takes for studies of many fits, before they are run and afterwards.
+
+    Finished is a study whose files are all there, empty, and on Snakemake's record.
+    """
+    rows = []
+    for fits in (2, 10) if quick else (10, 100, 1000):
+        with _copied() as folder:
+            (folder / "config/study.yaml").write_text(STUDY.format(fits=fits), encoding="utf-8")
+            command = [sys.executable, "-m", "snakemake", "--configfile", "config/study.yaml"]
+            plan = [*command, "--dry-run"]
+            before = [_timed(plan, folder, _environment()) for _ in range(REPEATS)]
+            outputs = re.findall(r"^ +output: (.*)$", before[0][1], re.M)
+            files = {name for line in outputs for name in line.split(", ")}
+            for file in files:
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).touch()
+            recorded, _ = _timed([*command, "--touch", "--forceall"], folder, _environment())
+            after = [_timed(plan, folder, _environment()) for _ in range(REPEATS)]
+        if not all("Nothing to be done" in printed for _, printed in after):
+            raise RuntimeError(f"a finished study of {fits} fits is not seen as finished")
+        case = f"{fits} fits"
+        rows += [
+            row("planning", case, "plan", "all to do", [seconds for seconds, _ in before], "s"),
+            row("planning", case, "plan", "nothing to do", [seconds for seconds, _ in after], "s"),
+            row("planning", case, "record", "all", recorded, "s"),
+            row("planning", case, "files", "all", len(files), ""),
+        ]
     return rows
 
 

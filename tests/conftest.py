@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ("--configfile", "config/smoke.yaml")
 # What runs a command where there is no network, not even with the machine itself.
 OFFLINE = ("unshare", "--map-root-user", "--net")
-SECRET = secrets.token_hex(16)
+# The same in all processes that run tests.
+SECRET = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(16)
 
 
 def is_offline(under: Sequence[str]) -> bool:
@@ -28,12 +30,19 @@ def is_offline(under: Sequence[str]) -> bool:
     return done.returncode == 0 and len(done.stdout.splitlines()) < 2
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Path:
+    """A folder of the whole session, in which several processes may run tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _cache_of_compiled_code(tmp_path_factory):
+def _cache_of_compiled_code(shared):
     """The tests' own, so that they compile what they test; BNNFLOW_CACHE keeps one for the next."""
     with pytest.MonkeyPatch.context() as patch:
         if "BNNFLOW_CACHE" not in os.environ:
-            patch.setenv("BNNFLOW_CACHE", str(tmp_path_factory.mktemp("cache")))
+            patch.setenv("BNNFLOW_CACHE", str(shared / "cache"))
         yield
 
 
@@ -101,14 +110,19 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
+def finished(shared) -> Project:
     """A finished smoke run; tests must leave it as it is.
 
     It has had no network, where the machine can take it away, and a secret in its environment.
     """
-    project = Project.copied(tmp_path_factory.mktemp("finished"))
-    under = OFFLINE if is_offline(OFFLINE) else ()
-    project.printed = project.snakemake("--cores", "2", *SMOKE, under=under, SECRET_TOKEN=SECRET)
+    project, printed = Project(shared / "finished"), shared / "finished.txt"
+    with FileLock(shared / "finished.lock"):
+        if not printed.exists():
+            Project.copied(project.folder)
+            under = OFFLINE if is_offline(OFFLINE) else ()
+            run = project.snakemake("--cores", "2", *SMOKE, under=under, SECRET_TOKEN=SECRET)
+            printed.write_text(run, encoding="utf-8")
+    project.printed = printed.read_text(encoding="utf-8")
     return project
 
 

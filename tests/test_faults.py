@@ -77,6 +77,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("undisturbed")
 @pytest.mark.parametrize(
     ("victim", "seed"), [("snakemake", 0), ("all", 1), ("job", 2), ("snakemake", 3)]
 )
