@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import logging
 import math
+import operator
 import os
 import platform
 import shlex
@@ -138,6 +139,8 @@ def _without_errors(graph: GraphModule) -> None:
         op="call_function", target=torch.ops.aten._linalg_check_errors.default
     ):
         info = check.args[0]
+        if info.target is not operator.getitem:  # of a function of several results
+            continue
         results = [node for node in info.args[0].users if node is not info]
         graph.graph.erase_node(check)
         for result in results:
