@@ -1,5 +1,6 @@
 """Fits on a GPU: where there is one, as far as they can be tested without, and the error then."""
 
+from copy import deepcopy
 from itertools import count
 
 import numpy as np
@@ -7,11 +8,13 @@ import pyro
 import pytest
 import torch
 from conftest import SMOKE
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils import _pytree as pytree
 
 from bnnflow import checkpoints, gpu, jobs, native, nuts, svi
 from bnnflow.density import LogDensity
 from bnnflow.gpu import NoGpuError
-from bnnflow.model import BayesianNetwork, normal_prior
+from bnnflow.model import ACTIVATIONS, BayesianNetwork, normal_prior
 from bnnflow.native import NotCompiledError
 
 HAS_GPU = torch.cuda.is_available()
@@ -37,9 +40,22 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+class _Far(torch.Tensor):
+    """What a tensor on a GPU can be asked here: to be copied, or brought back."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor).clone()
+        allowed = {torch.Tensor.clone, torch.Tensor.detach, torch.Tensor.copy_}
+        if function not in allowed and not function.__name__ == "__get__":
+            raise TypeError(f"{function.__name__} of a tensor on the GPU")
+        return super().__torch_function__(function, types, args, kwargs or {})
+
+
 def _called_again(run):
     """In place of a recording: the call itself, with its results in the same place each time."""
-    results = run()
+    results = [result.as_subclass(_Far) for result in run()]
 
     def replay():
         for result, new in zip(results, run(), strict=True):
@@ -59,10 +75,14 @@ def device(request, monkeypatch):
     return "cpu"
 
 
-def network(*hidden):
+# Look whether there was an error.
+WAITING = {torch.ops.aten._linalg_check_errors.default, torch.ops.aten.equal.default}
+
+
+def network(*hidden, activation="tanh"):
     widths = [1, *hidden, 1]
     noise = {"concentration": 0.5, "rate": 1.0, "power": 2}
-    return BayesianNetwork(widths, "tanh", normal_prior(widths, 3.0, "fan_in"), noise)
+    return BayesianNetwork(widths, activation, normal_prior(widths, 3.0, "fan_in"), noise)
 
 
 @pytest.mark.parametrize("hidden", [(5,), (10, 40, 10)])
@@ -161,22 +181,82 @@ def test_a_killed_fit_goes_on(device, tmp_path, monkeypatch):
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("hidden", [(5,), (10, 40, 10)])
-def test_what_goes_to_a_gpu_makes_its_tensors_there(hidden):
-    """On PyTorch's device without memory, a tensor from elsewhere would be refused."""
-    density = LogDensity(network(*hidden), X, Y)
-    vector = torch.zeros(density.size)
-    with pyro.validation_enabled(False):
-        graph, constants = native.traced(density._value_and_grad, (vector, X, Y))
-    gpu.moved(graph, "meta")
-    value, grad = graph(*(t.to("meta") for t in (vector, X, Y, *constants)))
-    assert (value.device.type, grad.device.type) == ("meta", "meta")
-    assert (value.shape, grad.shape) == ((), vector.shape)
+@pytest.mark.parametrize(
+    ("hidden", "activation"),
+    [*(((5,), activation) for activation in ACTIVATIONS), ((), "tanh"), ((10, 40, 10), "tanh")],
+)
+def test_what_goes_to_a_gpu_stays_there(monkeypatch, hidden, activation):
+    """No tensor of it is elsewhere, and nothing waits for a value, which cannot be recorded."""
+    graphs = []
+
+    def moved(graph, _):
+        graphs.append(deepcopy(graph))
+        as_it_is(graphs[-1], "cuda:0")
+
+    as_it_is = gpu.moved
+    monkeypatch.setattr(gpu, "DEVICE", "cpu")
+    monkeypatch.setattr(gpu, "name", lambda: "no GPU")
+    monkeypatch.setattr(gpu, "_captured", _called_again)
+    monkeypatch.setattr(gpu, "moved", moved)
+    density = LogDensity(network(*hidden, activation=activation), X, Y, device="cpu")
+    density.value_and_grad(torch.zeros(3, density.size))
+    for guide in svi.GAUSSIAN:
+        streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
+        svi.fit(density, streams, **SVI | {"guide": guide, "steps": 1})
+    assert len(graphs) == 2 + len(svi.GAUSSIAN)
+    for graph in graphs:
+        _OnGpu(graph).run()
+
+
+class _OnGpu(torch.fx.Interpreter):
+    """Runs a graph with tensors that have a device, the GPU, but no values."""
+
+    def run(self):
+        self.mode = FakeTensorMode()
+        with self.mode:
+            results = super().run(*[None] * 100)
+        assert {result.device.type for result in results} == {"cuda"}
+        # Passed on to the next call, and to checkpoints.
+        assert all(result.is_contiguous() for result in results)
+
+    def placeholder(self, *_):
+        given = self.current.meta["val"]
+        alike = torch.empty_strided(given.shape, given.stride(), dtype=given.dtype, device="meta")
+        return FakeTensor(self.mode, alike, torch.device("cuda:0"))
+
+    def run_node(self, node):
+        self.current = node
+        assert node.target not in WAITING
+        result = super().run_node(node)
+        for tensor in pytree.tree_leaves(result):
+            # A number may be anywhere.
+            if isinstance(tensor, torch.Tensor) and tensor.dim():
+                assert tensor.device.type == "cuda", node.format_node()
+        return result
+
+
+def test_a_matrix_without_factors_is_not_a_number():
+    """Nor an error, which would end the others of the same call."""
+
+    def total(matrix):
+        return torch.linalg.cholesky(matrix).sum()
+
+    matrices = torch.stack([torch.eye(2), torch.tensor([[1.0, 2.0], [2.0, 1.0]]), 4 * torch.eye(2)])
+    function = torch.func.vmap(torch.func.grad_and_value(total))
+    graph, constants = native.traced(function, (matrices[[0, 0, 0]],))
+    grads, values = graph(matrices, *constants)
+    np.testing.assert_array_equal(values, [2, np.nan, 4])
+    assert grads.isfinite().all((1, 2)).tolist() == [True, False, True]
+    expected, _ = torch.func.grad_and_value(total)(matrices[2])
+    np.testing.assert_array_equal(grads[2], expected)
 
 
 def test_what_cannot_be_recorded_is_no_fit(device, monkeypatch):
     def refused(_):
-        raise RuntimeError("operation not permitted when stream is capturing")
+        try:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        finally:  # as torch.cuda.graph does
+            raise RuntimeError("operation failed due to a previous error during capture")
 
     monkeypatch.setattr(gpu, "_captured", refused)
     density = LogDensity(network(5), X, Y, device=device)
@@ -184,13 +264,21 @@ def test_what_cannot_be_recorded_is_no_fit(device, monkeypatch):
         density.value_and_grad(torch.zeros(density.size))
 
 
-def test_a_gpu_without_memory_is_said_to_be(device, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_a_gpu_without_memory_is_said_to_be(device, error, monkeypatch):
     def refused(_):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        raise error
 
     monkeypatch.setattr(gpu, "_captured", refused)
     density = LogDensity(network(5), X, Y, device=device)
-    with pytest.raises(torch.OutOfMemoryError) as raised:
+    with pytest.raises(type(error)) as raised:
         density.value_and_grad(torch.zeros(density.size))
     assert "--resources gpu=1" in jobs.remedy(raised.value)
 

@@ -291,8 +291,11 @@ def test_what_a_model_itself_learns_is_learnt_by_pyro():
     assert "parameters of its own to learn: level" in density.reason
 
 
-@pytest.mark.parametrize("engine", ["pyro", "compiled"])
-def test_one_start_that_diverges_leaves_the_others(engine, monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("engine", "guide"),
+    [("pyro", "AutoDiagonalNormal"), *(("compiled", guide) for guide in svi.GAUSSIAN)],
+)
+def test_one_start_that_diverges_leaves_the_others(engine, guide, monkeypatch, caplog):
     begun, count = svi._begun, iter(range(3))
 
     def poisoned(*arguments):
@@ -303,9 +306,18 @@ def test_one_start_that_diverges_leaves_the_others(engine, monkeypatch, caplog):
 
     monkeypatch.setattr(svi, "_begun", poisoned)
     streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
-    fits = fitted(location_model, engine, streams=streams, learning_rate=0.01, steps=20)
+    settings = {"guide": guide, "learning_rate": 0.01, "steps": 20}
+    fits = fitted(location_model, engine, streams=streams, **settings)
     assert [np.isfinite(losses).all() for _, losses in fits] == [True, False, True]
     assert "start 1 has diverged at step 1 of 20" in caplog.text
+
+
+@pytest.mark.parametrize("guide", svi.GAUSSIAN)
+@pytest.mark.parametrize("engine", ["pyro", "compiled"])
+def test_a_fit_that_diverges_is_told_what_to_try(engine, guide):
+    settings = {"guide": guide, "learning_rate": 1e6, "steps": 20}
+    with pytest.raises(FloatingPointError, match="try a learning_rate below"):
+        fitted(location_model, engine, streams=[torch.Generator().manual_seed(0)], **settings)
 
 
 @pytest.mark.parametrize("engine", ["pyro", "compiled"])

@@ -63,7 +63,7 @@ def test_the_default_fits_and_predictions_have_the_memory_that_they_had_at_most(
         (NUTS, {"mass_matrix": "dense"}, "mem_mb"),
         (SVI, {"guide": "AutoMultivariateNormal"}, "mem_mb"),
         (SVI, {"device": "cuda"}, "mem_mb"),
-        (SVI, {"device": "cuda"}, "runtime"),
+        (SVI | {"steps": 1_000_000}, {"device": "cuda"}, "runtime"),
         (SVI, {"starts": 20, "starts_per_job": 20}, "runtime"),
     ],
 )
@@ -81,6 +81,14 @@ def test_starts_count_as_often_as_they_are_in_a_job():
     assert many == alone
     assert both["runtime"] > alone["runtime"]
     assert all_of_two == both
+
+
+def test_starts_on_a_gpu_share_its_launches():
+    alone, many = (
+        resources.of_fit(DEEP, 1000, SVI | starts | {"device": "cuda"}, "auto")["runtime"]
+        for starts in ({"starts": 1}, {"starts": 100, "starts_per_job": 100})
+    )
+    assert alone < many < resources.START + 50 * (alone - resources.START)
 
 
 def test_needs_follow_from_network_points_and_engine():

@@ -62,13 +62,15 @@ def recorded(function: Function, *examples: Tensor, held: tuple[Tensor, ...] = (
     except RuntimeError as error:
         if remedy(error, EXHAUSTED):
             raise
-        reason = f"the model cannot be recorded for the GPU ({cause_of(error)})"
+        # The end of a recording that has failed is an error too, which hides the first.
+        cause = error.__context__ or error
+        reason = f"the model cannot be recorded for the GPU ({cause_of(cause)})"
         raise NotCompiledError(reason) from error
     log.info("evaluates the model on %s", name())
 
     def run(*values: Tensor) -> tuple[Tensor, ...]:
         for place, value in zip(places, values, strict=False):
-            place.copy_(value)
+            place.copy_(value.detach())
         replay()
         return tuple(result.clone() for result in results)
 
@@ -89,11 +91,12 @@ def _captured(
     """What launches the kernels of a call again, and the tensors that they write to."""
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
+    record = torch.cuda.CUDAGraph()
+    # On one stream throughout, because libraries set up work space for each.
     with torch.no_grad(), torch.cuda.stream(aside):
         for _ in range(WARM_UP):
             run()
+        with torch.cuda.graph(record, stream=aside):
+            results = run()
     torch.cuda.current_stream().wait_stream(aside)
-    record = torch.cuda.CUDAGraph()
-    with torch.no_grad(), torch.cuda.graph(record):
-        results = run()
     return record.replay, results

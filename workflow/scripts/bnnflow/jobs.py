@@ -21,9 +21,11 @@ ALIVE = "BNNFLOW_RUN"
 EXHAUSTED = {
     "No space left on device": "the disk is full: make room",
     "Disk quota exceeded": "your share of the disk is used up: make room, or ask for more",
-    "CUDA out of memory": (
+    # PyTorch's own words, the driver's, and those of the libraries.
+    **dict.fromkeys(
+        ("CUDA out of memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED"),
         "the GPU's memory is used up: let fewer jobs use it at a time (--resources gpu=1), or fit"
-        " fewer starts together (starts_per_job)"
+        " fewer starts together (starts_per_job)",
     ),
     **dict.fromkeys(
         ("MemoryError", "allocate memory", "bad_alloc"),

@@ -3,6 +3,8 @@
 import atexit
 import hashlib
 import logging
+import math
+import operator
 import os
 import platform
 import shlex
@@ -121,9 +123,40 @@ def traced(
     """
     try:
         graph = make_fx(function, decomposition_table=lowerings)(*examples)
+        _without_errors(graph)
         return graph, _lifted(graph)
     except Exception as error:  # a stranger's model may fail in any way
         raise NotCompiledError(f"the model cannot be traced ({cause_of(error)})") from error
+
+
+def _without_errors(graph: GraphModule) -> None:
+    """Make results not a number where a matrix has none, such as its factors.
+
+    Otherwise there is an error, which ends what other starts are in the same call; and a GPU, whose
+    kernels are recorded, cannot look whether there is one.
+    """
+    for check in graph.graph.find_nodes(
+        op="call_function", target=torch.ops.aten._linalg_check_errors.default
+    ):
+        info = check.args[0]
+        if info.target is not operator.getitem:  # of a function of several results
+            continue
+        results = [node for node in info.args[0].users if node is not info]
+        graph.graph.erase_node(check)
+        for result in results:
+            value = result.meta["val"]
+            if not value.is_floating_point():  # such as pivots
+                continue
+            with graph.graph.inserting_after(max(result, info)):
+                fault = graph.graph.call_function(torch.ops.aten.ne.Scalar, (info, 0))
+            for _ in range(value.dim() - info.meta["val"].dim()):
+                with graph.graph.inserting_after(fault):
+                    fault = graph.graph.call_function(torch.ops.aten.unsqueeze.default, (fault, -1))
+            fill = torch.ops.aten.masked_fill.Scalar
+            with graph.graph.inserting_after(fault):
+                filled = graph.graph.call_function(fill, (result, fault, math.nan))
+            result.replace_all_uses_with(filled, delete_user_cb=lambda user: user is not filled)  # noqa: B023
+    graph.recompile()
 
 
 def _lifted(graph: GraphModule) -> list[Tensor]:

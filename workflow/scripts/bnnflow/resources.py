@@ -20,8 +20,8 @@ FIT, PREDICTION, CUDA = 2000, 1000, 4000
 
 # Seconds of a value and gradient: of the call, by observation and parameter, and of Pyro by layer.
 CALL, ARITHMETIC, LAYER = 20e-6, 0.6e-9, 1e-3
-# And of a call on a GPU, at most; a guess too.
-LAUNCH = 2e-3
+# And on a GPU, for all starts of a job together, by layer: some fifty kernels; a guess too.
+LAUNCH = 0.2e-3
 
 # Seconds that a sampler needs beside each gradient, and a step of variational inference.
 SAMPLER = {"pyro": 250e-6, "nutpie": 20e-6}
@@ -54,7 +54,9 @@ def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict
     size = parameters(hidden)
     compiled = engine != "pyro"
     on_gpu = inference["device"] == "cuda"
-    call = LAUNCH if on_gpu else CALL if compiled else LAYER * (len(hidden) + 1)
+    call = CALL if compiled else LAYER * (len(hidden) + 1)
+    # The prior, the likelihood, guide and optimizer are as much as five layers.
+    launches = LAUNCH * (len(hidden) + 5) if on_gpu else 0
     gradient = ARITHMETIC * points * size + call
     if inference["method"] == "nuts":
         together = 1
@@ -71,7 +73,7 @@ def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict
     memory = (
         together * (activations + COVARIANCE_SIZE * covariance) + 16 * inference["draws"] * size
     )
-    return _asked(FIT + CUDA * on_gpu, memory, together * steps * step)
+    return _asked(FIT + CUDA * on_gpu, memory, steps * (together * step + launches))
 
 
 def of_prediction(hidden: list[int], draws: int, points: int) -> dict[str, int]:

@@ -223,7 +223,8 @@ def _fit_by_pyro(
                 break
             try:
                 losses[step] = elbo.loss_and_grads(density.model, guide, *density.data)
-            except ValueError:  # of Pyro's validation: after steps, a draw that is not finite
+            # After steps, a draw that is not finite, or a matrix without factors.
+            except (ValueError, torch.linalg.LinAlgError):
                 break
     return guide, losses
 
