@@ -2,6 +2,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -44,6 +45,14 @@ def _cache_of_compiled_code(session_folder):
         if "BNNFLOW_CACHE" not in os.environ:
             patch.setenv("BNNFLOW_CACHE", str(session_folder / "cache"))
         yield
+
+
+@pytest.fixture
+def interruptible():
+    """What runs in the background, as tests may, ignores SIGINT, and so do all its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

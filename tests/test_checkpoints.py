@@ -388,7 +388,7 @@ def terminated(monkeypatch, fit, after, number=signal.SIGTERM):
 
 @pytest.mark.parametrize("fit", [fitted, sampled])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_stop_writes_and_stops(path, monkeypatch, caplog, fit, number):
+def test_a_signal_to_stop_writes_and_stops(path, monkeypatch, caplog, interruptible, fit, number):
     before = signal.getsignal(number)
     with pytest.raises(SystemExit) as stopped:
         terminated(monkeypatch, lambda: fit(Checkpoint(path)), 7, number)

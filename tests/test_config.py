@@ -9,6 +9,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bnnflow import studies
 from bnnflow.config import (
     ConfigError,
     checked,
@@ -168,6 +169,18 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_deep.title", "\ud800", "which has a character that cannot be written"),
         ("fits.svi_deep.title", "x" * 201, "allowed is one line of text, of at most 200 letters"),
         ("fits.svi_deep.note", "x" * 10_001, "which has 10001 letters; allowed are 10000"),
+        *(
+            ("fits.svi_deep.note", note, "allowed is text without directives of reStructuredText")
+            for note in (
+                ".. raw:: html\n\n   <script>x</script>",
+                "Text.\n\n-  .. include:: /etc/passwd",
+                "+---+\n|.. raw:: html|\n+---+",
+                ".. |x| RAW:: html\n   :file: a",
+                ".. _x: JavaScript:alert(1)",
+                "`x <java\\ script\n:alert(1)>`_",
+                "..",
+            )
+        ),
         ("fits.svi_deep\n", {}, r"fits: has the key 'svi_deep\n'; a key is a short line"),
         ("fits.svi\ndeep", {}, r"fits: has the key 'svi\ndeep'; a key is a short line"),
         ("data.observations", [{"name": "old\n", "intervals": [[0, 1, 2]]}], "allowed is a name"),
@@ -226,6 +239,13 @@ def test_a_gpu_is_refused_where_pyro_evaluates():
     on_gpu["engine"] = "pyro"
     with pytest.raises(ConfigError, match=r"svi_deep\.inference\.device: .* engine pyro cannot"):
         checked(on_gpu)
+
+
+@pytest.mark.parametrize(
+    "note", ["So... and on: x..y, 1..2.", "*A* `link <https://a.b/..>`_", "a.."]
+)
+def test_a_note_may_have_dots_and_links(note):
+    checked(changed("fits.svi_deep.note", note))
 
 
 def test_updates_chain():
@@ -299,6 +319,13 @@ JUNK = st.recursive(
 )
 
 
+STUDY = DEFAULT["fits"]["svi_joint"] | {
+    "grid": {"prior.stddev": [1.0, 3.0], "model": ["shallow", "deep"]},
+    "replicates": 2,
+}
+WITH_STUDY = DEFAULT | {"fits": DEFAULT["fits"] | {"study": STUDY}}
+
+
 def places(value, path=()):
     if path:
         yield path
@@ -310,8 +337,9 @@ def places(value, path=()):
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
-    config = copy.deepcopy(DEFAULT)
-    for path in data.draw(st.lists(st.sampled_from(list(places(DEFAULT))), min_size=1, max_size=3)):
+    config = copy.deepcopy(WITH_STUDY)
+    everywhere = list(places(WITH_STUDY))
+    for path in data.draw(st.lists(st.sampled_from(everywhere), min_size=1, max_size=3)):
         place = config
         try:
             for key in path[:-1]:
@@ -323,7 +351,8 @@ def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
         valid = checked(config)
     except ConfigError:
         return
-    assert checked({**valid, "groups": None}) == valid
+    if not valid["groups"]:
+        assert checked({**valid, "groups": None}) == valid
 
 
 VALUES = [None, True, False, 0, -1, 1, 2**31, 10**18, 10**400, 0.5, 1e308, -1e-320, float("nan")]
@@ -341,13 +370,14 @@ VALUES += [
     "é",
 ]
 VALUES += ["{{x}}", "$(id)", "`id`", "'; id #", "x" * 20_000, [], {}, [[]], [None], {"": 1}, {1: 2}]
+VALUES += ["prior.stddev", {"grid.model": ["deep"]}, {"title": ["a"]}, {"prior": [1]}, {"": [""]}]
 VALUES += [{None: {}}, {(1, 2): 3}, b"x", {1.5}, (0, 1, 2), datetime.date(2020, 1, 1), print, 1j]
 VALUES += [[0, 1, 10**18], [0.0] * 2000, {f"k{i}": i for i in range(2000)}]
 
 
 def broken(at: random.Random) -> dict:
-    """The default config with parts taken out, replaced, renamed, doubled, wrapped or swapped."""
-    config = copy.deepcopy(DEFAULT)
+    """The default config and a study, with parts taken out, replaced, renamed or wrapped."""
+    config = copy.deepcopy(WITH_STUDY)
     for _ in range(at.choice((1, 1, 2, 5))):
         *parents, last = at.choice(list(places(config)))
         place = config
@@ -365,7 +395,8 @@ def broken(at: random.Random) -> dict:
             case 3:
                 place[last] = copy.deepcopy(elsewhere)
             case 4 if isinstance(place, dict):
-                place[at.choice(["x", "", 1, None, "a/../b", "b\n", last])] = place.pop(last)
+                keys = ["x", "", 1, None, "a/../b", "b\n", "grid.model", "prior.scaling", last]
+                place[at.choice(keys)] = place.pop(last)
             case 5:
                 place[last] = at.choice(([place[last]], {"a": place[last]}))
             case 6:
@@ -384,6 +415,9 @@ def test_thousands_of_broken_configs_are_refused_or_name_nothing_outside_the_res
             continue
         names = [*rule_names(valid), *figure_names(valid), *observation_names(valid)]
         names += [*valid["models"], *valid["evaluation"]["regions"]]
+        fits_of_grids = [fit for fit in valid["fits"] if "-" in fit]
+        assert all(re.fullmatch(r"[\w.-]+", fit, re.ASCII) for fit in fits_of_grids)
+        assert sum(map(studies.count, config["fits"].values())) == len(valid["fits"])
         assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in names)
     assert 1500 < len(messages) < 3000
     assert all("Traceback" not in text and len(text) < 100_000 for text in messages)

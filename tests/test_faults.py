@@ -310,14 +310,6 @@ def test_a_job_over_its_time(empty, monkeypatch, limit):
     empty.snakemake("svi_shallow", *BRIEF)
 
 
-@pytest.fixture
-def interruptible():
-    """What runs in the background, as tests may, ignores SIGINT, and so do all its children."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.parametrize("sampler", ["pyro", "nutpie"])
 def test_ctrl_c_ends_a_run_and_the_next_goes_on(empty, sampler, interruptible):
     """A terminal sends SIGINT to Snakemake and all its jobs."""

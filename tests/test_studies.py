@@ -110,6 +110,9 @@ def test_a_fit_of_a_group_is_judged_beside_the_fits_of_its_kind():
         ),
         ({"grid": {"priors.stddev": [1]}}, "has the key priors.stddev; allowed are settings"),
         ({"grid": {"replicates": [1, 2]}}, "has the key replicates; allowed are settings"),
+        ({"grid": {"grid.model": ["deep"]}, "replicates": 2}, "has the key grid.model; allowed"),
+        ({"grid": {"title": ["a", "b"]}}, "has the key title; allowed are settings"),
+        ({"grid": {"note": ["a", "b"]}}, "has the key note; allowed are settings"),
         ({"grid": {"prior.stddev": [1, 1.0]}}, "has two values 1, whose fits would have the same"),
         ({"grid": {"title": ["a/../b"]}}, "of which no name can be made"),
         (
@@ -122,6 +125,13 @@ def test_faults_of_studies_are_told_before_any_fit_is_made(changes, message):
     with pytest.raises(ConfigError) as caught:
         checked(with_entry(**changes))
     assert message in str(caught.value)
+
+
+def test_no_fit_of_a_group_is_called_as_a_figure_of_another():
+    config = with_entry(grid={"model": ["shallow", "shallow_loss"]})
+    config["models"]["shallow_loss"] = config["models"]["shallow"]
+    with pytest.raises(ConfigError, match=r"grid: makes the fit 'study-model_shallow_loss', whose"):
+        checked(config)
 
 
 def test_a_group_is_nobodys_prior_but_one_of_its_fits_can_be():

@@ -14,6 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from bnnflow import runs
 from bnnflow.config import (
+    OWN_FIGURES,
     ConfigError,
     checked,
     entries,
@@ -93,7 +94,8 @@ def one_of(names):
 
 def fit_of(entries):
     """A wildcard constraint for the fits of entries, those of a group by the form of their names."""
-    names = (re.escape(name) + r"-[\w.-]+" * (name in GROUPS) for name in entries)
+    no_figure = "".join(f"(?<!_{figure})" for figure in OWN_FIGURES)
+    names = (re.escape(name) + rf"-[\w.-]+{no_figure}" * (name in GROUPS) for name in entries)
     return "|".join(names) or "(?!)"
 
 

@@ -196,7 +196,7 @@ def _read(path: Path, identity: str, processor: str) -> Tensors:
             facts = file.metadata() or {}
             # Copies, which lie in memory as any tensor does and not as in the file.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         log.warning("%s is no checkpoint (%s); the fit begins anew", path, error)
         return {}
     if facts.get("content") != _digest_of(tensors):

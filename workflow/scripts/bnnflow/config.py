@@ -32,6 +32,9 @@ ENTRIES, LONGEST, DEPTH, LETTERS, MOST_FAULTS = 50_000, 1000, 12, 10_000, 20
 # response at every draw and point; numbers of a covariance, and of the losses of a job.
 POINTS, NUMBERS, FEWER = 1_000_000, 2_000_000_000, 500_000_000
 
+# Of a fit alone; their names end so.
+OWN_FIGURES = ("loss", "chains", "calibration", "beside_prior")
+
 # Letters of a fit's name, which stands in names of files.
 NAME_LETTERS = 180
 
@@ -398,6 +401,13 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
                 yield (
                     f"evaluation.regions.{name}: is {intervals}, where there is none of the"
                     f" {points} {what} from {low} to {high}"
+                )
+    for entry, group in config["groups"].items():
+        for name in studies.fits_of(group["cells"]):
+            if name.endswith(tuple(f"_{figure}" for figure in OWN_FIGURES)):
+                yield (
+                    f"fits.{entry}.grid: makes the fit {name!r}, whose name is that of another's"
+                    " figure; rename what it ends in"
                 )
     if "oracle" in fits:
         yield "fits.oracle: is the name of the generating process in the tables; rename the fit"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import stat
@@ -24,6 +25,9 @@ LARGEST_TABLE = 1 << 30
 
 # Bytes of names, shapes and sites before the tensors of a file.
 HEADER = 4 << 20
+
+# Types of the tensors that we write.
+TENSORS = {"F32", "F64", "I64", "U8", "BOOL"}
 
 # Of sites, groups and variables: no blanks, quotes, markup or control codes, nothing of paths.
 NAME = re.compile(r"[A-Za-z_][\w.$-]{0,199}", re.ASCII)
@@ -81,11 +85,24 @@ def opened(path: str | Path, expected: str, limit: int | None = None) -> Iterato
 
 
 def check_safetensors(path: str | Path, expected: str) -> None:
-    """That a file is not too large to be read as safetensors; raises as `opened` does."""
+    """That a file can be read as safetensors: not too large, of types that we write.
+
+    Raises:
+        FileError: as `opened` does, and if its header is something else.
+    """
     with opened(path, expected) as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > HEADER:
-        raise FileError(path, expected, f"its header claims {header} bytes")
+        size = int.from_bytes(file.read(8), "little")
+        if size > HEADER:
+            raise FileError(path, expected, f"its header claims {size} bytes")
+        header = file.read(size)
+    try:
+        tensors = json.loads(header)
+        tensors.pop("__metadata__", None)
+        strange = {tensor["dtype"] for tensor in tensors.values()} - TENSORS
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise FileError(path, expected, error) from error
+    if strange:
+        raise FileError(path, expected, f"it has tensors of the type {min(map(str, strange))}")
 
 
 def write_table(table: pd.DataFrame, path: str | Path, float_format: str | None = None) -> None:

@@ -115,7 +115,7 @@ def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
     if guides == {"AutoMultivariateNormal"}:
         needed["scale_tril"] = (count, count)
     elif guides == {"AutoLowRankMultivariateNormal"}:
-        needed["cov_factor"] = (count, *given.get("cov_factor", np.empty(0)).shape[1:])
+        needed["cov_factor"] = (count, *given.get("cov_factor", np.empty(0)).shape[-1:])
     elif guides != {"AutoDiagonalNormal"}:
         raise FileError(path, "parameters of a normal guide", f"it has {sorted(tensors)}")
     _check(given, needed, path)
@@ -172,7 +172,7 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], tuple[Site, ...]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = file.metadata() or {}
         return tensors, sites_of_text(metadata.get("sites", ""))
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise FileError(path, EXPECTED, error) from error
 
 

@@ -17,6 +17,9 @@ MOST_FITS = 10_000
 # What makes an entry stand for many fits.
 SPREAD = ("grid", "replicates")
 
+# What is said of an entry as a whole.
+TOLD = ("title", "note")
+
 # By combination of settings, in words, the names of the fits.
 Cells = Mapping[str, list[str]]
 
@@ -61,7 +64,7 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
             made[entry] = fit
             continue
         cells = {}
-        groups[entry] = {key: fit[key] for key in ("title", "note") if key in fit}
+        groups[entry] = {key: fit[key] for key in TOLD if key in fit}
         groups[entry]["cells"] = cells
         labels = _labels(fit.get("grid", {}))
         for values in product(*fit.get("grid", {}).values()):
@@ -97,7 +100,7 @@ def faults(fit: dict) -> Iterator[tuple[str, str]]:
         place = fit
         for parent in parents:
             place = place.get(parent) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or key in SPREAD:
+        if not isinstance(place, dict) or key.split(".")[0] in (*SPREAD, *TOLD):
             yield "grid", f"has the key {key}; allowed are settings of a fit, such as prior.stddev"
 
 
