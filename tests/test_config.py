@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import datetime
 import random
@@ -19,6 +20,15 @@ from bnnflow.config import (
 )
 
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+# And an entry that stands for many fits.
+STUDY = copy.deepcopy(DEFAULT)
+STUDY["fits"]["study"] = {
+    **copy.deepcopy(DEFAULT["fits"]["svi_shallow"]),
+    "grid": {"prior.stddev": [1.0, 2.5], "model": ["shallow", "deep"], "data": ["old", ["new"]]},
+    "replicates": 2,
+}
 
 
 def changed(path: str, value) -> dict:
@@ -292,9 +302,14 @@ def test_a_key_that_stands_twice_is_a_fault(tmp_path):
     checked(DEFAULT, paths=[path, tmp_path / "missing", ROOT / "config/config.yaml"])
 
 
+# Keys of grids.
+DOTTED = ["grid.model", "replicates.x", "prior", "prior.stddev", "prior.stddev.x", "inference.seed"]
+DOTTED += ["title", "note", "model", ".", "prior.", ".model", "fits.study.model", "inference.grid"]
+
+WORDS = st.text(max_size=8) | st.sampled_from(DOTTED)
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=5,
 )
 
@@ -310,8 +325,9 @@ def places(value, path=()):
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
-    config = copy.deepcopy(DEFAULT)
-    for path in data.draw(st.lists(st.sampled_from(list(places(DEFAULT))), min_size=1, max_size=3)):
+    base = data.draw(st.sampled_from([DEFAULT, STUDY]))
+    config = copy.deepcopy(base)
+    for path in data.draw(st.lists(st.sampled_from(list(places(base))), min_size=1, max_size=3)):
         place = config
         try:
             for key in path[:-1]:
@@ -323,7 +339,17 @@ def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
         valid = checked(config)
     except ConfigError:
         return
-    assert checked({**valid, "groups": None}) == valid
+    if not valid["groups"]:
+        assert checked({**valid, "groups": None}) == valid
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(DOTTED), st.lists(JUNK, max_size=3), max_size=3))
+def test_a_broken_grid_never_ends_in_anything_but_a_config_error(grid):
+    config = copy.deepcopy(STUDY)
+    config["fits"]["study"]["grid"] = grid
+    with contextlib.suppress(ConfigError):
+        checked(config)
 
 
 VALUES = [None, True, False, 0, -1, 1, 2**31, 10**18, 10**400, 0.5, 1e308, -1e-320, float("nan")]
@@ -342,14 +368,17 @@ VALUES += [
 ]
 VALUES += ["{{x}}", "$(id)", "`id`", "'; id #", "x" * 20_000, [], {}, [[]], [None], {"": 1}, {1: 2}]
 VALUES += [{None: {}}, {(1, 2): 3}, b"x", {1.5}, (0, 1, 2), datetime.date(2020, 1, 1), print, 1j]
+VALUES += [*DOTTED, *({key: ["shallow"]} for key in DOTTED), {"prior": ["x"], "prior.stddev": [1]}]
 VALUES += [[0, 1, 10**18], [0.0] * 2000, {f"k{i}": i for i in range(2000)}]
 
 
 def broken(at: random.Random) -> dict:
-    """The default config with parts taken out, replaced, renamed, doubled, wrapped or swapped."""
-    config = copy.deepcopy(DEFAULT)
+    """A config with parts taken out, replaced, renamed, doubled, wrapped or swapped."""
+    config = copy.deepcopy(at.choice((DEFAULT, STUDY)))
     for _ in range(at.choice((1, 1, 2, 5))):
-        *parents, last = at.choice(list(places(config)))
+        everywhere = list(places(config))
+        in_grids = [path for path in everywhere if "grid" in path]
+        *parents, last = at.choice(in_grids if in_grids and at.random() < 0.2 else everywhere)
         place = config
         for key in parents:
             place = place[key]
@@ -365,7 +394,9 @@ def broken(at: random.Random) -> dict:
             case 3:
                 place[last] = copy.deepcopy(elsewhere)
             case 4 if isinstance(place, dict):
-                place[at.choice(["x", "", 1, None, "a/../b", "b\n", last])] = place.pop(last)
+                place[at.choice(["x", "", 1, None, "a/../b", "b\n", last, *DOTTED])] = place.pop(
+                    last
+                )
             case 5:
                 place[last] = at.choice(([place[last]], {"a": place[last]}))
             case 6:
@@ -385,5 +416,6 @@ def test_thousands_of_broken_configs_are_refused_or_name_nothing_outside_the_res
         names = [*rule_names(valid), *figure_names(valid), *observation_names(valid)]
         names += [*valid["models"], *valid["evaluation"]["regions"]]
         assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in names)
+        assert all(re.fullmatch(r"[a-z][\w.-]*", name, re.ASCII) for name in valid["fits"])
     assert 1500 < len(messages) < 3000
     assert all("Traceback" not in text and len(text) < 100_000 for text in messages)

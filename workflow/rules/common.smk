@@ -14,6 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from bnnflow import runs
 from bnnflow.config import (
+    FIGURES_OF_FIT,
     ConfigError,
     checked,
     entries,
@@ -65,7 +66,10 @@ class Named(dict):
     """Fits by name; a name that only looks like one of a group's is refused with a sentence."""
 
     def __missing__(self, name):
-        raise WorkflowError(f"there is no fit {name!r}; its group has {', '.join(self)[:500]}")
+        group = name.partition("-")[0]
+        members = ", ".join(fit for fit in self if fit.startswith(f"{group}-"))
+        shown = members if len(members) <= 500 else f"{members[:500].rpartition(',')[0]}, …"
+        raise WorkflowError(f"there is no fit {name!r}; its group has {shown}")
 
 
 FITS = Named(config["fits"])
@@ -93,7 +97,8 @@ def one_of(names):
 
 def fit_of(entries):
     """A wildcard constraint for the fits of entries, those of a group by the form of their names."""
-    names = (re.escape(name) + r"-[\w.-]+" * (name in GROUPS) for name in entries)
+    others = "".join(f"(?<!_{figure})" for figure in FIGURES_OF_FIT)
+    names = (re.escape(name) + rf"-[\w.-]+{others}" * (name in GROUPS) for name in entries)
     return "|".join(names) or "(?!)"
 
 

@@ -35,6 +35,9 @@ POINTS, NUMBERS, FEWER = 1_000_000, 2_000_000_000, 500_000_000
 # Letters of a fit's name, which stands in names of files.
 NAME_LETTERS = 180
 
+# Figures of a fit besides its own; they are called `<fit>_<this>`.
+FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior")
+
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message lists every fault found."""
@@ -408,6 +411,15 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
     ):
         for name in sorted(name for name, count in Counter(names).items() if count > 1):
             yield f"fits: two {kind} would be called {name!r}; rename a fit or data"
+
+    single = entries(config)
+    for name in (name for name in fits if name not in single):
+        for figure in FIGURES_OF_FIT:
+            if name.endswith(f"_{figure}"):
+                yield (
+                    f"fits.{name}: ends in _{figure}, as figures of fits do; change the order of"
+                    " the grid's keys, or rename what the name ends with"
+                )
 
     for name, fit in fits.items():
         key = f"fits.{name}"
