@@ -7,6 +7,8 @@ import re
 import pytest
 import yaml
 from conftest import ROOT
+from docutils import nodes
+from docutils.core import publish_doctree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -300,6 +302,131 @@ def test_a_key_that_stands_twice_is_a_fault(tmp_path):
     # An anchor goes in a circle; tags are for others to refuse.
     path.write_text("a: &a {b: *a, c: !x 1, <<: {d: 1}}\n[1, 2]: {[1, 2]: 3}\n")
     checked(DEFAULT, paths=[path, tmp_path / "missing", ROOT / "config/config.yaml"])
+
+
+def refused_note(note: str) -> str | None:
+    """What is said of a note, where it is refused."""
+    try:
+        checked(changed("fits.svi_deep.note", note))
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+SCRIPT = "<script>alert(1)</script>"
+CELL = f"""
++---+------------------------------+
+| a |.. raw:: html                 |
++---+                              |
+| b |                              |
+| b |   {SCRIPT}  |
++---+------------------------------+
+"""
+DIRECTIVES = [
+    f".. raw:: html\n\n   {SCRIPT}",
+    f"..  RAW  :: html\n\n   {SCRIPT}",
+    f"Text.\n\n   .. raw:: html\n\n      {SCRIPT}",
+    f"- .. raw:: html\n\n     {SCRIPT}",
+    f"1. .. raw:: html\n\n      {SCRIPT}",
+    f":field: .. raw:: html\n\n   {SCRIPT}",
+    CELL,
+    CELL.replace("| a |.. raw:: html", "| a |             ").replace(
+        "+             ", "+.. raw:: html", 1
+    ),
+    f"Text.\u2028\u2028.. raw:: html\u2028\u2028   {SCRIPT}",
+    f"..\traw:: html\n\n   {SCRIPT}",
+    f"A |x|.\n\n.. |x| raw:: html\n\n   {SCRIPT}",
+    f".. role:: x(raw)\n   :format: html\n\n:x:`{SCRIPT}`",
+    f"..\n\n.. raw:: html\n\n   {SCRIPT}",
+    ".. include:: /etc/passwd",
+    ".. csv-table:: x\n   :file: /etc/passwd",
+    ".. image:: https://example.org/x.png",
+    ".. _x: javascript:alert(1)\n\nx_",
+]
+ADDRESSES = [
+    "`x <javascript:alert(1)>`_",
+    "`x <JaVa\\Script:alert(1)>`__",
+    "`x <java\nscript\t:alert(1)>`_",
+    "javascript:alert(1)",
+    "x__\n\n__ java script:alert(1)",
+    "`x <vbscript:x>`_",
+    "`x <data:text/html,<script>alert(1)</script\\>>`_",
+    "data:image/svg+xml;base64,PHN2Zz4=",
+]
+HARMLESS = [
+    "Text, *text*, **text**, ``a..b``, and so on... and :math:`x^2`. On the new data: see below.",
+    "`A page <https://example.org/a>`__, (see ../x), and 1..2;\nwait.... A `.` and a..",
+    f"It says {SCRIPT} & {{{{ x }}}}:\n\n- a list\n- of two::\n\n    literally",
+]
+
+
+@pytest.mark.parametrize("note", DIRECTIVES)
+def test_notes_with_directives_are_refused(note):
+    assert "fits.svi_deep.note: has '..' by itself, with which" in refused_note(note)
+
+
+@pytest.mark.parametrize("note", ADDRESSES)
+def test_notes_with_addresses_that_run_code_are_refused(note):
+    assert "fits.svi_deep.note: has an address that begins with" in refused_note(note)
+
+
+@pytest.mark.parametrize("note", HARMLESS)
+def test_notes_with_text_formulas_and_links_are_allowed(note):
+    assert refused_note(note) is None
+    assert live(note) == []
+
+
+def live(note: str) -> list[str]:
+    """What docutils makes of a note beyond text, formulas and links to pages."""
+    quiet = {"report_level": 5, "halt_level": 5, "file_insertion_enabled": False}
+    document = publish_doctree(f"**name.** {note}\n\nMore.\n\n{note}\n", settings_overrides=quiet)
+    found = [type(node).__name__ for node in document.findall(nodes.raw)]
+    found += [type(node).__name__ for node in document.findall(nodes.image)]
+    addresses = [node.get("refuri", "") for node in document.findall(nodes.Element)]
+    active = re.compile(r"(java|vb)script:|data:(text|image)")
+    return found + [address for address in addresses if active.match(address.strip().lower())]
+
+
+PIECES = [
+    "..",
+    ".",
+    " ",
+    "\n",
+    "\n\n",
+    "\t",
+    "   ",
+    "- ",
+    "1. ",
+    "|",
+    "x",
+    "`",
+    "`_",
+    "<",
+    ">",
+    "\\",
+]
+PIECES += ["raw:: html", "|x| raw:: html", "image:: x", "role:: y(raw)\n :format: html\n\n", ":y:"]
+PIECES += [
+    "java",
+    "script:",
+    "data:",
+    "text/html",
+    "`x <",
+    ">`__",
+    "_",
+    "__ ",
+    "::",
+    "_x: ",
+    "\u2028",
+]
+PIECES += [*DIRECTIVES, *ADDRESSES]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=8))
+def test_a_note_is_refused_or_nothing_but_text_formulas_and_links(pieces):
+    note = "".join(pieces)
+    assert refused_note(note) or live(note) == []
 
 
 # Keys of grids.

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,12 @@ NAME_LETTERS = 180
 # Figures of a fit besides its own; they are called `<fit>_<this>`.
 FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior")
 
+# What docutils would take for a directive, a comment or the like, wherever it stands: in a list
+# and in a table, too.
+EXPLICIT_MARKUP = re.compile(r"(?<![\w.])\.\.(?!\S)")
+# Addresses that run code, or bring a page with them, without what docutils leaves out of addresses.
+ACTIVE_ADDRESS = re.compile(r"(?:javascript|vbscript):|data:(?:text|image|application|multipart)/")
+
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message lists every fault found."""
@@ -63,7 +70,7 @@ def checked(
         config = _without_nulls(config)
         faults = [*_schema_faults(config), *_not_finite(config)]
         faults += [fault for path in paths for fault in _twice(path)]
-        faults = faults or list(_study_faults(config["fits"]))
+        faults = faults or [*_study_faults(config["fits"]), *_note_faults(config["fits"])]
     if not faults:
         fits, groups = studies.expanded(config["fits"])
         config |= {"fits": {name: _listed(fit) for name, fit in fits.items()}, "groups": groups}
@@ -272,6 +279,23 @@ def _study_faults(entries: dict) -> Iterator[str]:
                     key = _key(["fits", name, *fault.absolute_path])
                     found.append(f"{key}: {_allowed(fault)}{f' (grid: {words})' if words else ''}")
         yield from dict.fromkeys(found)
+
+
+def _note_faults(entries: dict) -> Iterator[str]:
+    """Notes that would put more into the report than text, formulas and links."""
+    for name, entry in entries.items():
+        note = entry.get("note", "")
+        if EXPLICIT_MARKUP.search(note):
+            yield (
+                f"fits.{name}.note: has '..' by itself, with which reStructuredText begins"
+                " directives, comments and targets; allowed are text, formulas as :math:`x^2` and"
+                " links as `text <address>`__"
+            )
+        if found := ACTIVE_ADDRESS.search(re.sub(r"[\s\\]", "", note).lower()):
+            yield (
+                f"fits.{name}.note: has an address that begins with {found[0]!r}; allowed are"
+                " links to pages, as `text <address>`__"
+            )
 
 
 # 50.0 is a number that range() does not take.
