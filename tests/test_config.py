@@ -471,7 +471,14 @@ def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.sampled_from(DOTTED), st.lists(JUNK, max_size=3), max_size=3))
+@given(
+    st.dictionaries(
+        st.sampled_from(DOTTED),
+        st.lists(st.sampled_from(["shallow", "old", 1, 2.5]) | JUNK, min_size=1, max_size=2),
+        min_size=1,
+        max_size=2,
+    )
+)
 def test_a_broken_grid_never_ends_in_anything_but_a_config_error(grid):
     config = copy.deepcopy(STUDY)
     config["fits"]["study"]["grid"] = grid
