@@ -2,6 +2,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -31,19 +32,27 @@ def is_offline(under: Sequence[str]) -> bool:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory) -> Path:
+def session_folder(tmp_path_factory) -> Path:
     """A folder of the whole session, in which several processes may run tests."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cache_of_compiled_code(shared):
+def _cache_of_compiled_code(session_folder):
     """The tests' own, so that they compile what they test; BNNFLOW_CACHE keeps one for the next."""
     with pytest.MonkeyPatch.context() as patch:
         if "BNNFLOW_CACHE" not in os.environ:
-            patch.setenv("BNNFLOW_CACHE", str(shared / "cache"))
+            patch.setenv("BNNFLOW_CACHE", str(session_folder / "cache"))
         yield
+
+
+@pytest.fixture
+def interruptible():
+    """What runs in the background, as tests may, ignores SIGINT, and so do all its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -110,13 +119,13 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def finished(shared) -> Project:
+def finished(session_folder) -> Project:
     """A finished smoke run; tests must leave it as it is.
 
     It has had no network, where the machine can take it away, and a secret in its environment.
     """
-    project, printed = Project(shared / "finished"), shared / "finished.txt"
-    with FileLock(shared / "finished.lock"):
+    project, printed = Project(session_folder / "finished"), session_folder / "finished.txt"
+    with FileLock(session_folder / "finished.lock"):
         if not printed.exists():
             Project.copied(project.folder)
             under = OFFLINE if is_offline(OFFLINE) else ()

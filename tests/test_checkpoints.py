@@ -371,14 +371,14 @@ def test_how_often_it_is_written(path, monkeypatch, seconds, cost, times):
     assert [int(moment) for moment in written] == times
 
 
-def terminated(monkeypatch, fit, after):
-    """What a fit does that gets SIGTERM after some steps."""
+def terminated(monkeypatch, fit, after, number=signal.SIGTERM):
+    """What a fit does that gets a signal after some steps."""
     taken = count(1)
     due = checkpoints.Progress.due
 
     def signalled(progress):
         if next(taken) == after:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return due(progress)
 
     with monkeypatch.context() as patch:
@@ -387,19 +387,18 @@ def terminated(monkeypatch, fit, after):
 
 
 @pytest.mark.parametrize("fit", [fitted, sampled])
-def test_sigterm_writes_and_stops(path, monkeypatch, caplog, fit):
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_stop_writes_and_stops(path, monkeypatch, caplog, interruptible, fit, number):
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as stopped:
-        terminated(monkeypatch, lambda: fit(Checkpoint(path)), 7)
-    assert stopped.value.code == 128 + signal.SIGTERM
-    assert (
-        f"stopped by SIGTERM after step 7; {path} keeps its state, and the same command goes on"
-        in caplog.text
-    )
-    assert signal.getsignal(signal.SIGTERM) == before
+        terminated(monkeypatch, lambda: fit(Checkpoint(path)), 7, number)
+    assert stopped.value.code == 128 + number
+    told = f"stopped by {number.name} after step 7; {path} keeps its state, and the same command"
+    assert told in caplog.text
+    assert signal.getsignal(number) == before
     assert_same(fit(Checkpoint(path)), fit(None))
     assert "7 done before" in caplog.text or "3 done before" in caplog.text
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
 
 
 def test_sigterm_where_nothing_can_be_written(path, monkeypatch, caplog):

@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 faults = import_module("faults")
 
 BRIEF = ("--cores", "2", "--configfile", *faults.CONFIG)
+LONG_CHAIN = "fits: {{mcmc_shallow: {{inference: {{sampler: {}, warmup: 1000000, chains: 1}}}}}}"
 LONG = "fits: {svi_shallow: {inference: {steps: 10000000}}}"
 
 as_root = pytest.mark.skipif(
@@ -301,12 +302,33 @@ def test_a_job_over_its_time(empty, monkeypatch, limit):
     assert run.process.returncode
     message = {
         "SIGTERM": r"stopped by SIGTERM after step \d+; .* the same command goes on from it",
-        "SIGXCPU": "stopped by SIGXCPU. If that was a limit on its time, allow the job more",
+        "SIGXCPU": "stopped by SIGXCPU; if that was a limit on its time, allow the job more",
     }[limit]
     assert re.search(message, printed)
     assert re.search(message, log.read_text())
     monkeypatch.delenv("BASH_ENV", raising=False)
     empty.snakemake("svi_shallow", *BRIEF)
+
+
+@pytest.mark.parametrize("sampler", ["pyro", "nutpie"])
+def test_ctrl_c_ends_a_run_and_the_next_goes_on(empty, sampler, interruptible):
+    """A terminal sends SIGINT to Snakemake and all its jobs."""
+    empty.append("config/long.yaml", LONG_CHAIN.format(sampler))
+    log = empty.path("results/logs/mcmc_shallow_chain/0.log")
+    with running(empty, "mcmc_shallow", *BRIEF, "config/long.yaml") as run:
+        until(lambda: log.exists() and re.search(r"warm-up.*: \d+ steps", log.read_text()))
+        os.killpg(run.process.pid, signal.SIGINT)
+        printed = run.wait()
+    assert run.process.returncode
+    assert "Traceback" not in printed
+    if sampler == "pyro":
+        assert re.search(
+            r"stopped by SIGINT after step \d+; .*0.checkpoint keeps its", log.read_text()
+        )
+        assert empty.path("results/fits/mcmc_shallow/chains/0.checkpoint").exists()
+    else:
+        assert "stopped by SIGINT; run the same command again" in log.read_text()
+    empty.snakemake("mcmc_shallow", *BRIEF)
 
 
 def test_a_clock_that_jumps(project):

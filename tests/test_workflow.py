@@ -325,6 +325,19 @@ def test_fits_run_compiled(empty):
     assert {path: path.read_bytes() for path in first} == first
 
 
+def test_how_starts_share_jobs_changes_nothing(empty):
+    """With Pyro's engine, by which starts that are fitted together do so one after another."""
+    starts = "fits: {{svi_shallow: {{inference: {{starts: 3, starts_per_job: {}, steps: 50}}}}}}"
+    found = []
+    for together in (1, 2):
+        empty.path("config/starts.yaml").write_text(starts.format(together))
+        empty.snakemake("svi_shallow", "--cores", "2", *SMOKE, "config/starts.yaml")
+        found.append(empty.path("results/fits/svi_shallow/posterior.nc").read_bytes())
+    assert found[0] == found[1]
+    stored = xarray.open_datatree(empty.path("results/fits/svi_shallow/posterior.nc"))
+    assert len(set(stored["starts/elbo"].values)) == 3
+
+
 def test_the_same_config_gives_the_same_bytes(finished, empty):
     empty.snakemake("--cores", "1", *SMOKE)
     first, second = (files(p, "logs/", "benchmarks/") for p in (finished, empty))

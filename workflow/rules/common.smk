@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import sys
@@ -31,14 +32,18 @@ from bnnflow.resources import of_fit as fit_needs
 from bnnflow.resources import of_prediction as prediction_needs
 from bnnflow.seeds import derived
 from bnnflow.style import check as check_style
-from bnnflow.verification import VerificationError, verify
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
 
+# Nothing of the results may change that is verified, not even times. (Snakemake knows its targets
+# only when it has read the rules.)
+VERIFY = workflow.modifier.modify_rulename("verify")
+VERIFIES = workflow.is_main_process and VERIFY in sys.argv[1:]
+
 STATE = Path(".snakemake").resolve()
 if workflow.is_main_process:
-    RESULTS = Path("results").resolve()
+    RESULTS = None if VERIFIES else Path("results").resolve()
     for told in runs.enter(STATE, RESULTS, stay=not workflow.output_settings.dryrun):
         logger.warning(f"{told}.")
 if not workflow.subprocess_exec:
@@ -265,20 +270,53 @@ def held_out_seed():
     return derived(config["data"]["seed"], "held_out")
 
 
-def verified(manifest, cores):
-    """Make the results of a manifest again, with software found as it is here, and compare."""
-    methods = sorted(str(method) for method in workflow.deployment_settings.deployment_method)
-    deployment = ["--software-deployment-method", *methods] if methods else []
+# Hands the command line to the process in which Snakemake runs the rule.
+COMMAND_LINE = "BNNFLOW_COMMAND_LINE"
+if VERIFIES:
+    from bnnflow.verification import where_jobs_run
+
+    options = where_jobs_run(sys.argv[1:], leave=[VERIFY])
+    os.environ[COMMAND_LINE] = json.dumps([workflow.workdir_init, options])
+
+
+def verified(log):
+    """Make results again from their manifest, where and with what this run was told, and compare.
+
+    Args:
+        log: of the rule, in whose path is the prefix of a module, and to which is written what
+            has been found.
+    """
+    # Not by every call of Snakemake, for it takes time.
+    from bnnflow import manifests
+    from bnnflow.verification import VerificationError, verify
+
+    path = log.parents[1] / "manifest.json"
     try:
-        return verify(
-            Path(manifest),
+        if COMMAND_LINE not in os.environ:
+            raise VerificationError("ask for it by its name: `snakemake verify`")
+        place, options = json.loads(os.environ[COMMAND_LINE])
+        if not path.exists():
+            raise VerificationError(f"there is no {path}; `snakemake` makes the results and it")
+        manifest = manifests.read(path)
+        rules = rules_in(WORKFLOW.parent)
+        found = verify(
+            path,
+            manifest,
+            style_file(checked(deepcopy(manifest["config"]), rules)["figures"]["style"]),
             again=Path("verification"),
-            snakefile=WORKFLOW.resolve().parent / "Snakefile",
-            style=Path(style()),
-            options=["--cores", str(cores), *deployment],
+            snakefile=WORKFLOW / ".." / "Snakefile",
+            options=options,
+            place=Path(place),
         )
+    except (ConfigError, WorkflowError) as error:
+        found = f"of {path}, {error}"
     except (FileError, VerificationError) as error:
-        raise WorkflowError(str(error)) from None
+        found = str(error)
+    else:
+        log.write_text(f"{found}\n", encoding="utf-8")
+        return found
+    log.write_text(f"{found}\n", encoding="utf-8")
+    raise WorkflowError(found)
 
 
 def hidden(fit):
@@ -338,9 +376,8 @@ def as_set(resource):
     ).value
 
 
-def style():
-    """The style file, from the working directory or from beside the Snakefile."""
-    path = config["figures"]["style"]
+def style_file(path):
+    """A style file, from the working directory or from beside the Snakefile."""
     places = [Path(path).resolve(), (WORKFLOW.parent / path).resolve()]
     found = [place for place in places if place.is_file()]
     if not found:
@@ -349,9 +386,19 @@ def style():
         check_style(found[0])
     except ValueError as error:
         raise WorkflowError(str(error)) from None
-    # Relative where the workflow runs in its own folder, so that the folder can move; not as a
-    # module, whose relative paths Snakemake may prefix.
-    return path if IS_MAIN and places[0] == places[1] else str(found[0])
+    return found[0]
+
+
+def style():
+    """The config's style file.
+
+    Its path is relative where the workflow runs in its own folder, so that the folder can move; not
+    as a module, whose relative paths Snakemake may prefix.
+    """
+    path = config["figures"]["style"]
+    found = style_file(path)
+    here = Path(path).resolve() == (WORKFLOW.parent / path).resolve()
+    return path if IS_MAIN and here else str(found)
 
 
 def frame():

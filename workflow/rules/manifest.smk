@@ -19,15 +19,11 @@ rule manifest:
         "../scripts/manifest.py"
 
 
-# Makes all results again in a folder of their own and compares: `snakemake verify`.
+# Makes the results of results/manifest.json again in a folder of their own and compares:
+# `snakemake verify`. The manifest is no input, so that nothing is brought up to date before.
 rule verify:
-    input:
-        "results/manifest.json",
     log:
         "results/logs/verify.log",
     localrule: True
-    threads: lambda wildcards: workflow.cores or 1
     run:
-        found = verified(input[0], threads)
-        Path(log[0]).write_text(f"{found}\n")
-        print(found)
+        print(verified(Path(log[0])))

@@ -15,11 +15,12 @@ from bnnflow.density import LogDensity
 
 jobs.use_threads(snakemake.params.torch_threads)
 
-# Before the network is built, because its layers use the stream too.
-first, *others = snakemake.params.seeds
-pyro.set_rng_seed(first)
-streams = [torch.default_generator, *(torch.Generator().manual_seed(seed) for seed in others)]
-model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
+streams = []
+for seed in snakemake.params.seeds:
+    pyro.set_rng_seed(seed)
+    # Its layers use the stream too.
+    model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
+    streams.append(torch.Generator().set_state(torch.get_rng_state()))
 data = fits.observations(snakemake.input.data)
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)

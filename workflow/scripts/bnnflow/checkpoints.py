@@ -24,6 +24,9 @@ from .jobs import log
 
 Tensors = dict[str, Tensor]
 
+# After which a fit keeps its state before it ends.
+STOPS = signal.SIGTERM, signal.SIGINT
+
 # What writing may take of a fit's time.
 SHARE = 0.01
 
@@ -69,8 +72,8 @@ def followed(
 ) -> Iterator["Progress"]:
     """The progress of a fit, as far as a checkpoint says.
 
-    Within, SIGTERM, which schedulers send some seconds before they kill, waits for the step to
-    end; the state is then written, and the fit stopped.
+    Within, SIGTERM, which schedulers send some seconds before they kill, and SIGINT, which Ctrl-C
+    sends, wait for the step to end; the state is then written, and the fit stopped.
 
     Args:
         checkpoint: None if no state is to be kept.
@@ -82,18 +85,23 @@ def followed(
     if checkpoint is None or threading.current_thread() is not threading.main_thread():
         yield progress
         return
-    others = signal.signal(signal.SIGTERM, progress.terminate)
+    others = {number: signal.getsignal(number) for number in STOPS}
+    for number, other in others.items():
+        if other != signal.SIG_IGN:
+            signal.signal(number, progress.terminate)
     try:
         yield progress
     finally:
-        signal.signal(signal.SIGTERM, others)
+        for number, other in others.items():
+            signal.signal(number, other)
 
 
 class Progress:
     """The state of a fit between its steps, with a checkpoint or without one."""
 
     def __init__(self, checkpoint: Checkpoint | None, density: LogDensity, facts: tuple):
-        self._checkpoint, self._terminated = checkpoint, False
+        self._checkpoint = checkpoint
+        self._terminated: int | None = None
         self._tensors: Tensors = {}
         self._next = math.inf
         if checkpoint is not None:
@@ -120,7 +128,7 @@ class Progress:
 
     def due(self) -> bool:
         """Whether it is time to save."""
-        return self._terminated or time.monotonic() >= self._next
+        return self._terminated is not None or time.monotonic() >= self._next
 
     def save(self, step: int, tensors: Tensors, part: str = "") -> None:
         """Write the state of a part, with those of the others; does nothing without checkpoint.
@@ -131,7 +139,7 @@ class Progress:
             part: what the names begin with, where a fit consists of several.
 
         Raises:
-            SystemExit: if SIGTERM has come, after writing.
+            SystemExit: if SIGTERM or SIGINT has come, after writing.
         """
         if self._checkpoint is None:
             return
@@ -139,17 +147,18 @@ class Progress:
         self._tensors |= {f"{part}{name}": tensor for name, tensor in tensors.items()}
         begin = time.monotonic()
         written = self._written()
-        if self._terminated:
+        if self._terminated is not None:
+            name = signal.Signals(self._terminated).name
             kept = f"{self._checkpoint.path} keeps its state, and the same command goes on from it"
             lost = "its state could not be written, and the same command begins anew"
-            log.error("stopped by SIGTERM after step %d; %s", step, kept if written else lost)
-            raise SystemExit(128 + signal.SIGTERM)
+            log.error("stopped by %s after step %d; %s", name, step, kept if written else lost)
+            raise SystemExit(128 + self._terminated)
         end = time.monotonic()
         self._next = end + max(self._checkpoint.seconds, (end - begin) / SHARE)
 
-    def terminate(self, *_) -> None:
-        """Stop at the next occasion to save, which is now."""
-        self._terminated = True
+    def terminate(self, number: int, _: object) -> None:
+        """Stop at the next occasion to save, which is now; a handler of signals."""
+        self._terminated = number
 
     def _written(self) -> bool:
         """Whether the state could be written; a fit does not fail where it cannot."""

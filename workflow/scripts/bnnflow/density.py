@@ -69,7 +69,7 @@ class LogDensity:
                     f"argument {position} of the model is a {kind}; data are tensors, and"
                     " functools.partial can give the model what is none"
                 )
-        self.model, self.data, self.engine, self.reason = model, data, engine, ""
+        self.model, self._data, self.engine, self.reason = model, data, engine, ""
         self._demanded = engine == "compiled" or device == gpu.DEVICE
         # A draw from the prior may lie where the likelihood cannot be evaluated.
         with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
@@ -88,6 +88,11 @@ class LogDensity:
         self.size = sum(site.size for site in self.sites)
         self.dtype = self.flattened(found).dtype
         self._evaluations: dict[tuple[int, ...], Function] = {}
+
+    @property
+    def data(self) -> tuple[Tensor, ...]:
+        """The model's arguments; other data are another density."""
+        return self._data
 
     @property
     def facts(self) -> dict[str, str]:

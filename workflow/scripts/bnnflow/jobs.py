@@ -56,8 +56,9 @@ def start(snakemake) -> None:
         handler = kind(*place)
         handler.setFormatter(form)
         logging.getLogger().addHandler(handler)
-    for number in {signal.SIGTERM, getattr(signal, "SIGXCPU", signal.SIGTERM)}:
-        signal.signal(number, _stop)
+    for number in {signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGXCPU", signal.SIGTERM)}:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
     if ALIVE in os.environ:
         threading.Thread(target=_end_with_snakemake, daemon=True).start()
 
@@ -126,11 +127,11 @@ def _log_crash(outputs: Iterable[str], kind, error, traceback) -> None:
 
 
 def _stop(number: int, frame: object) -> None:
-    log.critical(
-        "stopped by %s. If that was a limit on its time, allow the job more, and run"
-        " the same command again",
-        signal.Signals(number).name,
+    limit = (
+        "" if number == signal.SIGINT else "if that was a limit on its time, allow the job more; "
     )
+    name = signal.Signals(number).name
+    log.critical("stopped by %s; %srun the same command again", name, limit)
     raise SystemExit(128 + number)
 
 

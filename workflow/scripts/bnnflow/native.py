@@ -7,7 +7,6 @@ import math
 import operator
 import os
 import platform
-import shlex
 import shutil
 import tempfile
 import warnings
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from . import compilers
 from .jobs import EXHAUSTED, log, remedy
 
 Function = Callable[..., tuple[Tensor, ...]]
@@ -51,8 +51,6 @@ SETTINGS = {
     "realize_opcount_threshold": 30,
 }
 
-# Looked for in this order, unless CXX names one.
-COMPILERS = ("g++", "c++", "clang++")
 COMPILER_HINT = (
     "install a C++ compiler, such as Debian's g++ or conda's cxx-compiler; CXX names another one"
 )
@@ -100,17 +98,16 @@ def directory() -> Path:
 
 
 def compiler() -> str:
-    """The C++ compiler to use; of a CXX that begins with a wrapper or ends in options, the word.
+    """The C++ compiler to use.
 
     Raises:
         NotCompiledError: if there is none.
     """
-    words = shlex.split(os.environ.get("CXX", ""))
-    found = [word for word in words or COMPILERS if word[0] != "-" and shutil.which(word)]
-    if not found:
-        asked = f" {' '.join(words)!r}" if words else f": neither {', '.join(COMPILERS)}"
-        raise NotCompiledError(f"there is no C++ compiler{asked}; {COMPILER_HINT}")
-    return found[-1] if words else found[0]
+    if program := compilers.found():
+        return program
+    words = " ".join(compilers.asked())
+    asked = f" {words!r}" if words else f": neither {', '.join(compilers.COMPILERS)}"
+    raise NotCompiledError(f"there is no C++ compiler{asked}; {COMPILER_HINT}")
 
 
 def traced(

@@ -74,7 +74,7 @@ def sample_chain(
         ValueError: if no starting point of finite density is found, or for nutpie without warmup.
         NotCompiledError: if the density's engine `compiled`, or its GPU, is not possible.
         KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
-        SystemExit: if SIGTERM has come, and there is a checkpoint to go on from.
+        SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
     """
     pyro.set_rng_seed(seed)
     try:

@@ -40,7 +40,7 @@ def live(folder: Path) -> None:
 
 
 @cache
-def enter(folder: Path, results: Path, stay: bool) -> list[str]:
+def enter(folder: Path, results: Path | None, stay: bool) -> list[str]:
     """Clear away what a killed run or a wrong clock has left, unless another run is alive.
 
     These are Snakemake's locks, which would stop this run, and results dated in the future, of
@@ -48,7 +48,7 @@ def enter(folder: Path, results: Path, stay: bool) -> list[str]:
 
     Args:
         folder: where Snakemake keeps its state.
-        results: where the workflow's files are.
+        results: where the workflow's files are; without it no dates are changed.
         stay: whether this process is a run, for as long as it lives, or only looks.
 
     Returns:
@@ -79,7 +79,7 @@ def _met(number: int, folder: Path) -> list[str]:
     ]
 
 
-def _cleared(number: int, folder: Path, results: Path, stay: bool) -> list[str]:
+def _cleared(number: int, folder: Path, results: Path | None, stay: bool) -> list[str]:
     told = []
     if locks := _locks(folder):
         # Some file systems keep such locks to one machine: what another has left may be in use.
@@ -91,7 +91,7 @@ def _cleared(number: int, folder: Path, results: Path, stay: bool) -> list[str]:
         name = " ".join((str(os.getpid()), *_machine())).encode()
         os.ftruncate(number, os.pwrite(number, name, 0))
         _remove(filter(_is_dead, _place(folder).glob("alive-*")))
-        if late := _dated_now(results):
+        if results and (late := _dated_now(results)):
             told.append(f"{late} results were dated in the future, and now are of today")
     return told
 

@@ -77,7 +77,7 @@ def fit(
         ValueError: if there is no such guide.
         FloatingPointError: if every start diverges.
         NotCompiledError: if the density's engine `compiled`, or its GPU, is not possible.
-        SystemExit: if SIGTERM has come, and there is a checkpoint to go on from.
+        SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
     """
     kind = getattr(autoguide, guide, None)
     if kind not in _continuous():
