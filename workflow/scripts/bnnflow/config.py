@@ -296,6 +296,21 @@ def _note_faults(entries: dict) -> Iterator[str]:
                 f"fits.{name}.note: has an address that begins with {found[0]!r}; allowed are"
                 " links to pages, as `text <address>`__"
             )
+        elif ":math:" in note and (fault := _not_math(note)):
+            yield f"fits.{name}.note: has a formula that cannot be put into the report ({fault})"
+
+
+def _not_math(note: str) -> str | None:
+    """What goes wrong where the report's formulas are made."""
+    # Not by every call of Snakemake, for it takes time.
+    from docutils.core import publish_parts
+
+    quiet = {"math_output": "MathML", "report_level": 5, "_disable_config": True}
+    try:
+        publish_parts(note, writer="html5", settings_overrides=quiet)
+    except Exception as error:  # docutils fails in many ways
+        return f"docutils: {error}"
+    return None
 
 
 # 50.0 is a number that range() does not take.
