@@ -2,10 +2,11 @@
 
 Every kind of file that jobs read is written small by the workflow's own functions, so that most
 of it is structure, and mutated: bits flipped, pieces cut, doubled, spliced, lengths and numbers
-replaced by nasty ones; half of the time the lengths that would give it away are put right. It may
-then be read all right, or be refused by a FileError. Everything else is a fault: another
-exception, a crash, 2 seconds of the processor, 256 MiB besides the file. A mutation is known by
-kind and number: `--only KIND NUMBER` writes it to a file and reads it as a job does.
+replaced by nasty ones, tensors declared to be of other types and shapes; half of the time the
+lengths that would give it away are put right. It may then be read all right, or be refused by a
+FileError. Everything else is a fault: another exception, a crash, 2 seconds of the processor,
+256 MiB besides the file. A mutation is known by kind and number: `--only KIND NUMBER` writes it
+to a file and reads it as a job does.
 
 A job reads NetCDF in a child process. Here the worker calls HDF5 itself, and is begun anew when
 HDF5 crashes or hangs; the file is then read as a job reads it, and it is a fault only if the job
@@ -14,6 +15,7 @@ does not get away with a FileError. `--as-jobs` reads all files so, with a proce
 
 import argparse
 import faulthandler
+import json
 import mmap
 import os
 import random
@@ -62,8 +64,14 @@ NASTY = (0, 1, 2, 3, 7, 8, 64, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 
 NASTY += (2**63, 2**64 - 1, 2**64 - 8)
 TOKENS = (b"", b"-1", b"0", b"1e999", b"nan", b"9" * 400, b"-0.0", b"null", b"1_0", b"0x10")
 TOKENS += (b'"', b"\0", b"[", b"{", b"[" * 2000, b",", b"\n", b"\xff\xfe")
-TOKENS += (b"F4", b"F8_E4M3", b"F8_E8M0", b"BF16", b"C64", b"F64", b"1,3,2")
 TOKENS += (b"../../x", b"\x1b[2J", b"<script>")
+
+# Bits of the types that safetensors knows.
+BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "C64": 64, "BF16": 16} | {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E8M0", "F8_E4M3", "F8_E5M2"), 8),
+    **dict.fromkeys(("F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **{f"{kind}{bits}": bits for bits in (16, 32, 64) for kind in "FIU"},
+}
 
 SITES = (
     parameters.Site("layer1.weight", (2, 1), "identity"),
@@ -174,8 +182,9 @@ class Mutations:
         """The file of that number."""
         at = random.Random(f"{self.seed}/{kind}/{number}")
         data = bytearray(self.whole[kind])
+        changes = OF_SAFETENSORS if kind.endswith(".safetensors") else CHANGES
         for _ in range(at.choice((1, 1, 1, 2, 4))):
-            at.choice(CHANGES)(at, data, self.whole[at.choice(list(self.whole))])
+            at.choice(changes)(at, data, self.whole[at.choice(list(self.whole))])
         if at.random() < 0.5:
             _put_right(kind, data)
         return bytes(data)
@@ -249,8 +258,30 @@ def _token(at: random.Random, data: bytearray, other: bytes) -> None:
         data[start:stop] = at.choice(TOKENS)
 
 
+def _declared(at: random.Random, data: bytearray, other: bytes) -> None:
+    """A tensor of the same bytes, of another type or shape."""
+    try:
+        end = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:end])
+        tensor = header[at.choice([name for name in header if name != "__metadata__"])]
+        start, stop = tensor["data_offsets"]
+        if at.random() < 0.5:
+            tensor["dtype"] = at.choice(list(BITS))
+        shape = [(stop - start) * 8 // BITS[tensor["dtype"]]]
+        for _ in range(at.choice((0, 1, 1, 2, 3, 40))):
+            factor = at.choice((1, 1, 2, 3, shape[0] or 1))
+            shape[0] //= factor
+            shape.insert(at.randint(0, len(shape)), factor)
+        tensor["shape"] = shape
+        text = json.dumps(header).encode()
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
+        return  # an earlier change has left no header
+    data[:end] = len(text).to_bytes(8, "little") + text
+
+
 CHANGES = (_flip, _cut, _insert, _delete, _double, _overwrite, _splice, _blank)
 CHANGES += (_number, _number, _near, _near, _token, _flip)
+OF_SAFETENSORS = (*CHANGES, _declared, _declared, _declared, _declared)
 
 
 def _piece(at: random.Random, data: bytes) -> tuple[int, int]:

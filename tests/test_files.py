@@ -203,15 +203,6 @@ def test_a_covariance_is_the_guides_own(guide, tmp_path):
     )
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (1, 3, 2), (3, 1, 1)])
-def test_a_guide_with_directions_of_another_shape_is_refused(tmp_path, shape):
-    guide = {"loc": np.ones(3), "scale": np.ones(3), "cov_factor": np.ones(shape)}
-    tensors = {f"AutoLowRankMultivariateNormal.{name}": array for name, array in guide.items()}
-    parameters.write_guide(tensors, SITES, tmp_path / "guide.safetensors")
-    with pytest.raises(FileError, match="cov_factor is"):
-        parameters.extracted(tmp_path / "guide.safetensors")
-
-
 def test_a_guide_of_another_kind_is_refused(tmp_path):
     tensors = {"AutoDelta.loc": np.ones(3, np.float32), "AutoDelta.scale": np.ones(3, np.float32)}
     parameters.write_guide(tensors, SITES, tmp_path / "guide.safetensors")

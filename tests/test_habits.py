@@ -56,7 +56,7 @@ def jobs():
 def test_what_is_imported_is_required_and_pinned():
     unused = required() - imported("workflow")
     # Only imported by Snakemake, xarray and, for its report and for clusters, by Snakemake again.
-    others = {"docutils", "pygments", "snakemake-executor-plugin-slurm"}
+    others = {"pygments", "snakemake-executor-plugin-slurm"}
     assert unused == {"snakemake", "h5netcdf"} | others
     assert imported("workflow") <= required()
     assert imported("tests") <= required() | required("requirements-dev.txt")

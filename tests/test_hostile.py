@@ -258,6 +258,20 @@ def tensors(dtype="F32", shape=(3,), sites=SITES, offsets=((0, 12), (12, 24))):
     return raw(entries | {"__metadata__": {"sites": sites}}, np.ones(6, np.float32).tobytes())
 
 
+# Of 8 bits or fewer, but for the last.
+TYPES_NUMPY_LACKS = ("F4", "F8_E8M0", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "BF16")
+
+
+def short(dtype) -> bytes:
+    """Both tensors of such a type, all right otherwise."""
+    shape, size = {"F4": ((6,), 3), "BF16": ((3,), 6)}.get(dtype, ((3,), 3))
+    entries = {
+        name: {"dtype": dtype, "shape": shape, "data_offsets": (i * size, (i + 1) * size)}
+        for i, name in enumerate(("mean", "stddev"))
+    }
+    return raw(entries | {"__metadata__": {"sites": SITES}}, bytes(2 * size))
+
+
 def site(**changes):
     return json.dumps([{"name": "sigma", "shape": [3], "transform": "log"} | changes])
 
@@ -275,15 +289,14 @@ def site(**changes):
         (tensors(shape=(2**62, 4)), ""),
         (tensors(shape=(-3,)), ""),
         (tensors(dtype="F64"), ""),
-        (tensors(dtype="I64"), ""),
-        (tensors(dtype="I32"), "it has tensors of the type I32"),
-        (tensors(dtype="BF16", offsets=((0, 6), (6, 12))), "it has tensors of the type BF16"),
-        (tensors(dtype="F8_E4M3", offsets=((0, 3), (3, 6))), "it has tensors of the type F8_E4M3"),
-        (tensors(dtype="F8_E8M0", offsets=((0, 3), (3, 6))), "it has tensors of the type F8_E8M0"),
-        (tensors(dtype="F4", offsets=((0, 2), (2, 4))), "it has tensors of the type F4"),
-        (tensors(dtype=["F32"]), ""),
-        (raw(b"[1]"), ""),
-        (raw(b'{"mean": 1}'), ""),
+        (tensors(dtype="I32"), "mean is of the type I32"),
+        (tensors(dtype="BF16"), ""),
+        (tensors(dtype="F4"), ""),
+        *((short(dtype), f"mean is of the type {dtype}") for dtype in TYPES_NUMPY_LACKS),
+        (tensors(dtype="U8", shape=(12,)), "mean is (12,), not (3,)"),
+        (tensors(dtype="I64", shape=(3,), offsets=((0, 24), (24, 48))), ""),
+        (tensors(shape=(3, 1)), "mean is (3, 1), not (3,)"),
+        (tensors(shape=(1,) * 70 + (3,)), ""),
         (tensors(sites="[" * 100_000), "sites cannot be read (RecursionError"),
         (tensors(sites="9" * 5000), "sites cannot be read (ValueError"),
         (tensors(sites=site(shape=[int("9" * 4000)])), "mean is"),
@@ -308,6 +321,24 @@ def test_hostile_safetensors_are_refused(tmp_path, small_memory, content, reason
     path = tmp_path / "parameters.safetensors"
     path.write_bytes(content)
     assert reason in refusal(path)
+
+
+@pytest.mark.parametrize("dtype", TYPES_NUMPY_LACKS)
+def test_a_checkpoint_of_foreign_types_is_refused(tmp_path, dtype):
+    path = tmp_path / "0.checkpoint"
+    path.write_bytes(short(dtype))
+    with pytest.raises(FileError, match=f"mean is of the type {dtype}"):
+        files.safetensors(path, "a checkpoint", "pt")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 3), (3, 1, 2), (1, 3, 2), (3, 1, 1), (3, 0, 2)])
+def test_a_factor_of_another_rank_is_refused(tmp_path, shape):
+    path = tmp_path / "guide.safetensors"
+    kind = "AutoLowRankMultivariateNormal"
+    tensors = {"loc": (3,), "scale": (3,), "cov_factor": shape}
+    own = {f"{kind}.{name}": np.ones(size, np.float32) for name, size in tensors.items()}
+    parameters.write_guide(own, (parameters.Site("w", (3,), "identity"),), path)
+    assert f"cov_factor is {shape}, not (3," in refusal(path)
 
 
 def test_a_guide_cannot_ask_for_more_memory_than_its_file_explains(tmp_path, small_memory):

@@ -110,11 +110,20 @@ def test_a_fit_of_a_group_is_judged_beside_the_fits_of_its_kind():
         ),
         ({"grid": {"priors.stddev": [1]}}, "has the key priors.stddev; allowed are settings"),
         ({"grid": {"replicates": [1, 2]}}, "has the key replicates; allowed are settings"),
-        ({"grid": {"grid.model": ["deep"]}, "replicates": 2}, "has the key grid.model; allowed"),
-        ({"grid": {"title": ["a", "b"]}}, "has the key title; allowed are settings"),
-        ({"grid": {"note": ["a", "b"]}}, "has the key note; allowed are settings"),
         ({"grid": {"prior.stddev": [1, 1.0]}}, "has two values 1, whose fits would have the same"),
-        ({"grid": {"title": ["a/../b"]}}, "of which no name can be made"),
+        ({"grid": {"model": ["a/../b"]}}, "of which no name can be made"),
+        ({"grid": {"grid.model": ["shallow"]}}, "has the key grid.model; allowed are settings"),
+        ({"grid": {"replicates.x": [1]}}, "has the key replicates.x; allowed are settings"),
+        ({"grid": {"title": ["a"]}}, "has the key title, which is of the entry as a whole;"),
+        ({"grid": {"note": ["a", "b"]}}, "has the key note, which is of the entry as a whole;"),
+        (
+            {"grid": {"prior": ["x"], "prior.stddev": [1]}},
+            "fits.study.grid: has the keys prior and prior.stddev, of which one is a part of the",
+        ),
+        (
+            {"grid": {"data": ["a", "a-model_b"], "model": ["c", "b-model_c"]}},
+            "makes several fits whose names would end in -data_a-model_b-model_c; change a value",
+        ),
         (
             {"grid": {"inference.steps": list(range(1, 1001))}, "replicates": 11},
             "fits: are 11007 with their grids and replicates; at most 10000",
@@ -127,11 +136,29 @@ def test_faults_of_studies_are_told_before_any_fit_is_made(changes, message):
     assert message in str(caught.value)
 
 
-def test_no_fit_of_a_group_is_called_as_a_figure_of_another():
-    config = with_entry(grid={"model": ["shallow", "shallow_loss"]})
-    config["models"]["shallow_loss"] = config["models"]["shallow"]
-    with pytest.raises(ConfigError, match=r"grid: makes the fit 'study-model_shallow_loss', whose"):
+@pytest.mark.parametrize("figure", ["loss", "chains", "calibration", "beside_prior"])
+def test_a_fit_of_a_group_is_not_called_as_a_figure(figure):
+    name = f"shallow_{figure}"
+    config = with_entry(grid={"model": ["shallow", name], "prior.stddev": [1, 2]})
+    config["models"][name] = config["models"]["shallow"]
+    assert f"study-model_{name}-stddev_2" in checked(config)["fits"]
+    config["fits"]["study"]["grid"] = {"prior.stddev": [1], "model": ["shallow", name]}
+    with pytest.raises(
+        ConfigError, match=rf"study-stddev_1-model_{name}: ends in _{figure}, as figures of fits do"
+    ):
         checked(config)
+    config["fits"]["study"]["replicates"] = 1
+    checked(config)
+
+
+@pytest.mark.parametrize("name", ["a" * 20, "b" + "a" * 60, "ab" * 20, "x" + "abc" * 20])
+def test_a_name_that_snakemake_takes_for_endless_is_refused(name):
+    config = with_entry()
+    config["fits"][name] = config["fits"].pop("study")
+    with pytest.raises(ConfigError, match="the last of which do not repeat themselves 20 times"):
+        checked(config)
+    config["fits"][f"{name[:-1]}z"] = config["fits"].pop(name)
+    checked(config)
 
 
 def test_a_group_is_nobodys_prior_but_one_of_its_fits_can_be():
@@ -214,6 +241,10 @@ def test_a_study_runs_grows_and_is_reported(project):
     assert project.planned(picture, *study) == Counter(plot_fit=1)
     printed = project.snakemake("-n", "results/predictions/study-nope.nc", *study, fails=True)
     assert "there is no fit 'study-nope'" in printed
+    assert "its group has study-stddev_1-0, study-stddev_1-1" in printed
+    printed = project.snakemake("-n", picture.replace(".png", "_chains.png"), *study, fails=True)
+    assert "No rule to produce results/figures/study-stddev_1-0_chains.png" in printed
+    assert "Traceback" not in printed
     collected = Counter(study_start=2, study_posterior=2)
     assert project.planned("study", *study) == collected + Counter(study=1)
 

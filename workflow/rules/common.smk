@@ -15,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from bnnflow import runs
 from bnnflow.config import (
-    OWN_FIGURES,
+    FIGURES_OF_FIT,
     ConfigError,
     checked,
     entries,
@@ -71,7 +71,10 @@ class Named(dict):
     """Fits by name; a name that only looks like one of a group's is refused with a sentence."""
 
     def __missing__(self, name):
-        raise WorkflowError(f"there is no fit {name!r}; its group has {', '.join(self)[:500]}")
+        group = name.partition("-")[0]
+        members = ", ".join(fit for fit in self if fit.startswith(f"{group}-"))
+        shown = members if len(members) <= 500 else f"{members[:500].rpartition(',')[0]}, …"
+        raise WorkflowError(f"there is no fit {name!r}; its group has {shown}")
 
 
 FITS = Named(config["fits"])
@@ -99,8 +102,8 @@ def one_of(names):
 
 def fit_of(entries):
     """A wildcard constraint for the fits of entries, those of a group by the form of their names."""
-    no_figure = "".join(f"(?<!_{figure})" for figure in OWN_FIGURES)
-    names = (re.escape(name) + rf"-[\w.-]+{no_figure}" * (name in GROUPS) for name in entries)
+    others = "".join(f"(?<!_{figure})" for figure in FIGURES_OF_FIT)
+    names = (re.escape(name) + rf"-[\w.-]+{others}" * (name in GROUPS) for name in entries)
     return "|".join(names) or "(?!)"
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pyro
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from . import files, native
 from .density import LogDensity
+from .errors import FileError
 from .jobs import log
 
 Tensors = dict[str, Tensor]
@@ -191,14 +191,12 @@ def _read(path: Path, identity: str, processor: str) -> Tensors:
     if not path.exists():
         return {}
     try:
-        files.check_safetensors(path, "a checkpoint")
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            # Copies, which lie in memory as any tensor does and not as in the file.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
-        log.warning("%s is no checkpoint (%s); the fit begins anew", path, error)
+        found, facts = files.safetensors(path, "a checkpoint", "pt")
+    except FileError as error:
+        log.warning("%s is no checkpoint (%s); the fit begins anew", path, error.reason)
         return {}
+    # Copies, which lie in memory as any tensor does and not as in the file.
+    tensors = {name: tensor.clone() for name, tensor in found.items()}
     if facts.get("content") != _digest_of(tensors):
         log.warning("%s is damaged; the fit begins anew", path)
         return {}

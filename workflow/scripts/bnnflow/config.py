@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -32,11 +33,17 @@ ENTRIES, LONGEST, DEPTH, LETTERS, MOST_FAULTS = 50_000, 1000, 12, 10_000, 20
 # response at every draw and point; numbers of a covariance, and of the losses of a job.
 POINTS, NUMBERS, FEWER = 1_000_000, 2_000_000_000, 500_000_000
 
-# Of a fit alone; their names end so.
-OWN_FIGURES = ("loss", "chains", "calibration", "beside_prior")
-
 # Letters of a fit's name, which stands in names of files.
 NAME_LETTERS = 180
+
+# Figures of a fit besides its own; they are called `<fit>_<this>`.
+FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior")
+
+# What docutils would take for a directive, a comment or the like, wherever it stands: in a list
+# and in a table, too.
+EXPLICIT_MARKUP = re.compile(r"(?<![\w.])\.\.(?!\S)")
+# Addresses that run code, or bring a page with them, without what docutils leaves out of addresses.
+ACTIVE_ADDRESS = re.compile(r"(?:javascript|vbscript):|data:(?:text|image|application|multipart)/")
 
 
 class ConfigError(ValueError):
@@ -63,7 +70,7 @@ def checked(
         config = _without_nulls(config)
         faults = [*_schema_faults(config), *_not_finite(config)]
         faults += [fault for path in paths for fault in _twice(path)]
-        faults = faults or list(_study_faults(config["fits"]))
+        faults = faults or [*_study_faults(config["fits"]), *_note_faults(config["fits"])]
     if not faults:
         fits, groups = studies.expanded(config["fits"])
         config |= {"fits": {name: _listed(fit) for name, fit in fits.items()}, "groups": groups}
@@ -274,6 +281,38 @@ def _study_faults(entries: dict) -> Iterator[str]:
         yield from dict.fromkeys(found)
 
 
+def _note_faults(entries: dict) -> Iterator[str]:
+    """Notes that would put more into the report than text, formulas and links."""
+    for name, entry in entries.items():
+        note = entry.get("note", "")
+        if EXPLICIT_MARKUP.search(note):
+            yield (
+                f"fits.{name}.note: has '..' by itself, with which reStructuredText begins"
+                " directives, comments and targets; allowed are text, formulas as :math:`x^2` and"
+                " links as `text <address>`__"
+            )
+        if found := ACTIVE_ADDRESS.search(re.sub(r"[\s\\]", "", note).lower()):
+            yield (
+                f"fits.{name}.note: has an address that begins with {found[0]!r}; allowed are"
+                " links to pages, as `text <address>`__"
+            )
+        elif ":math:" in note and (fault := _not_math(note)):
+            yield f"fits.{name}.note: has a formula that cannot be put into the report ({fault})"
+
+
+def _not_math(note: str) -> str | None:
+    """What goes wrong where the report's formulas are made."""
+    # Not by every call of Snakemake, for it takes time.
+    from docutils.core import publish_parts
+
+    quiet = {"math_output": "MathML", "report_level": 5, "_disable_config": True}
+    try:
+        publish_parts(note, writer="html5", settings_overrides=quiet)
+    except Exception as error:  # docutils fails in many ways
+        return f"docutils: {error}"
+    return None
+
+
 # 50.0 is a number that range() does not take.
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
@@ -402,13 +441,6 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
                     f"evaluation.regions.{name}: is {intervals}, where there is none of the"
                     f" {points} {what} from {low} to {high}"
                 )
-    for entry, group in config["groups"].items():
-        for name in studies.fits_of(group["cells"]):
-            if name.endswith(tuple(f"_{figure}" for figure in OWN_FIGURES)):
-                yield (
-                    f"fits.{entry}.grid: makes the fit {name!r}, whose name is that of another's"
-                    " figure; rename what it ends in"
-                )
     if "oracle" in fits:
         yield "fits.oracle: is the name of the generating process in the tables; rename the fit"
 
@@ -418,6 +450,15 @@ def _cross_faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
     ):
         for name in sorted(name for name, count in Counter(names).items() if count > 1):
             yield f"fits: two {kind} would be called {name!r}; rename a fit or data"
+
+    single = entries(config)
+    for name in (name for name in fits if name not in single):
+        for figure in FIGURES_OF_FIT:
+            if name.endswith(f"_{figure}"):
+                yield (
+                    f"fits.{name}: ends in _{figure}, as figures of fits do; change the order of"
+                    " the grid's keys, or rename what the name ends with"
+                )
 
     for name, fit in fits.items():
         key = f"fits.{name}"

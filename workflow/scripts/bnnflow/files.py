@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import re
 import stat
@@ -10,10 +9,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+from safetensors import SafetensorError, safe_open
 
 from .errors import FileError
 
@@ -26,8 +26,8 @@ LARGEST_TABLE = 1 << 30
 # Bytes of names, shapes and sites before the tensors of a file.
 HEADER = 4 << 20
 
-# Types of the tensors that we write.
-TENSORS = {"F32", "F64", "I64", "U8", "BOOL"}
+# Types of the tensors that the workflow writes.
+DTYPES = ("F32", "F64", "I64", "U8", "BOOL")
 
 # Of sites, groups and variables: no blanks, quotes, markup or control codes, nothing of paths.
 NAME = re.compile(r"[A-Za-z_][\w.$-]{0,199}", re.ASCII)
@@ -84,25 +84,33 @@ def opened(path: str | Path, expected: str, limit: int | None = None) -> Iterato
         raise FileError(path, expected, error.strerror or error) from error
 
 
-def check_safetensors(path: str | Path, expected: str) -> None:
-    """That a file can be read as safetensors: not too large, of types that we write.
+def safetensors(
+    path: str | Path, expected: str, kind: str = "numpy"
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The tensors of a file by name, and its metadata.
+
+    Args:
+        path: of the file.
+        expected: what it should be, for the error.
+        kind: "numpy" for arrays, "pt" for tensors of torch.
 
     Raises:
-        FileError: as `opened` does, and if its header is something else.
+        FileError: as `opened` does, and if the file is damaged, or has tensors of types that the
+            workflow never writes, of which some are none of NumPy's.
     """
     with opened(path, expected) as file:
-        size = int.from_bytes(file.read(8), "little")
-        if size > HEADER:
-            raise FileError(path, expected, f"its header claims {size} bytes")
-        header = file.read(size)
+        header = int.from_bytes(file.read(8), "little")
+    if header > HEADER:
+        raise FileError(path, expected, f"its header claims {header} bytes")
     try:
-        tensors = json.loads(header)
-        tensors.pop("__metadata__", None)
-        strange = {tensor["dtype"] for tensor in tensors.values()} - TENSORS
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        with safe_open(path, framework=kind) as file:
+            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+            strange = [name for name, found in types.items() if found not in DTYPES]
+            if not strange:
+                return {name: file.get_tensor(name) for name in types}, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise FileError(path, expected, error) from error
-    if strange:
-        raise FileError(path, expected, f"it has tensors of the type {min(map(str, strange))}")
+    raise FileError(path, expected, f"{strange[0]} is of the type {types[strange[0]]}")
 
 
 def write_table(table: pd.DataFrame, path: str | Path, float_format: str | None = None) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from . import files
@@ -115,6 +114,7 @@ def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
     if guides == {"AutoMultivariateNormal"}:
         needed["scale_tril"] = (count, count)
     elif guides == {"AutoLowRankMultivariateNormal"}:
+        # Of any number of columns.
         needed["cov_factor"] = (count, *given.get("cov_factor", np.empty(0)).shape[-1:])
     elif guides != {"AutoDiagonalNormal"}:
         raise FileError(path, "parameters of a normal guide", f"it has {sorted(tensors)}")
@@ -166,13 +166,10 @@ def sites_of_text(text: str) -> tuple[Site, ...]:
 
 def _read(path: str | Path) -> tuple[dict[str, np.ndarray], tuple[Site, ...]]:
     """The tensors of a file, and the sites in its metadata."""
-    files.check_safetensors(path, EXPECTED)
+    tensors, metadata = files.safetensors(path, EXPECTED)
     try:
-        with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
         return tensors, sites_of_text(metadata.get("sites", ""))
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise FileError(path, EXPECTED, error) from error
 
 

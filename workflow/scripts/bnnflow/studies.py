@@ -17,8 +17,8 @@ MOST_FITS = 10_000
 # What makes an entry stand for many fits.
 SPREAD = ("grid", "replicates")
 
-# What is said of an entry as a whole.
-TOLD = ("title", "note")
+# What a reader is told of an entry, of all its fits at once.
+SHARED = ("title", "note")
 
 # By combination of settings, in words, the names of the fits.
 Cells = Mapping[str, list[str]]
@@ -64,23 +64,22 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
             made[entry] = fit
             continue
         cells = {}
-        groups[entry] = {key: fit[key] for key in TOLD if key in fit}
+        groups[entry] = {key: fit[key] for key in SHARED if key in fit}
         groups[entry]["cells"] = cells
         labels = _labels(fit.get("grid", {}))
         for values in product(*fit.get("grid", {}).values()):
             at = dict(zip(fit.get("grid", {}), values, strict=True))
             words = " ".join(f"{labels[key]}={_text(value)}" for key, value in at.items())
+            combination = _combination(entry, labels, at)
             cell = cells[words] = []
             for replicate in range(fit.get("replicates", 1)):
                 member = _at(fit, at)
-                parts = [entry, *(f"{labels[key]}_{_text(value)}" for key, value in at.items())]
-                told = [words] if words else []
+                name, told = combination, [words] if words else []
                 if "replicates" in fit:
-                    parts.append(str(replicate))
+                    name += f"-{replicate}"
                     told.append(f"replicate {replicate}")
                     _reseed(member, replicate)
                 member["title"] = f"{fit['title']} ({', '.join(told)})"
-                name = "-".join(parts)
                 made[name] = member
                 cell.append(name)
     return made, groups
@@ -88,6 +87,19 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
 
 def faults(fit: dict) -> Iterator[tuple[str, str]]:
     """What no schema sees in a grid: keys within the entry, and what is wrong with them."""
+    found = list(_faults_of_keys(fit))
+    yield from found
+    if not found:
+        grid = fit.get("grid", {})
+        labels = _labels(grid)
+        made = product(*grid.values())
+        names = Counter(_combination("", labels, dict(zip(grid, at, strict=True))) for at in made)
+        for name in (name for name, number in names.items() if number > 1):
+            yield "grid", f"makes several fits whose names would end in {name}; change a value"
+
+
+def _faults_of_keys(fit: dict) -> Iterator[tuple[str, str]]:
+    """What is wrong with single keys of a grid and their values."""
     grid = fit.get("grid", {})
     for key, values in grid.items():
         texts = Counter(map(_text, values))
@@ -96,12 +108,18 @@ def faults(fit: dict) -> Iterator[tuple[str, str]]:
                 yield f"grid.{key}", f"has the value {value!r}, of which no name can be made"
         for text in (text for text, number in texts.items() if number > 1):
             yield f"grid.{key}", f"has two values {text}, whose fits would have the same name"
-        *parents, _ = key.split(".")
+        *parents, _ = parts = key.split(".")
         place = fit
         for parent in parents:
             place = place.get(parent) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or key.split(".")[0] in (*SPREAD, *TOLD):
-            yield "grid", f"has the key {key}; allowed are settings of a fit, such as prior.stddev"
+        allowed = "allowed are settings of a fit, such as prior.stddev"
+        if key in SHARED:
+            yield "grid", f"has the key {key}, which is of the entry as a whole; {allowed}"
+        elif not isinstance(place, dict) or parts[0] in SPREAD:
+            yield "grid", f"has the key {key}; {allowed}"
+        for other in grid:
+            if other.startswith(f"{key}."):
+                yield "grid", f"has the keys {key} and {other}, of which one is a part of the other"
 
 
 def fits_of(cells: Cells) -> list[str]:
@@ -163,6 +181,11 @@ def _at(fit: dict, values: Mapping[str, object]) -> dict:
             place = place[parent]
         place[last] = value
     return made
+
+
+def _combination(entry: str, labels: Mapping[str, str], at: Mapping[str, object]) -> str:
+    """The name of an entry's fit at these values, but for its number among replicates."""
+    return "-".join([entry, *(f"{labels[key]}_{_text(value)}" for key, value in at.items())])
 
 
 def _reseed(fit: dict, replicate: int) -> None:
