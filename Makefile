@@ -12,6 +12,7 @@ help:
 run report: .venv/run.stamp ## make the environment and whatever is missing of the results, then the report
 	$(BIN)/snakemake --omit-from check_verdicts --report results/report.html --report-after-run
 	$(BIN)/snakemake
+	@echo "Open results/report.html in a browser; the figures are in results/figures/."
 
 test: .venv/dev.stamp ## make the environment and run all tests
 	$(BIN)/python -m pytest -n 2

@@ -370,7 +370,7 @@ def test_notes_with_addresses_that_run_code_are_refused(note):
     assert "fits.svi_deep.note: has an address that begins with" in refused_note(note)
 
 
-@pytest.mark.parametrize("formula", ["a & b", r"\\"])
+@pytest.mark.parametrize("formula", ["a & b", r"\\", r"\foo{x}"])
 def test_notes_with_formulas_that_no_report_can_show_are_refused(formula):
     refused = refused_note(f"Text, :math:`{formula}` and more.")
     assert "svi_deep.note: has a formula that cannot be put into the report (docutils: " in refused

@@ -325,6 +325,17 @@ def test_fits_run_compiled(empty):
     assert {path: path.read_bytes() for path in first} == first
 
 
+def test_the_order_of_settings_reruns_nothing(project):
+    path = project.path("config/config.yaml")
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for entry in [*config["models"].values(), *config["fits"].values()]:
+        for key in ("noise", "prior", "inference"):
+            if key in entry:
+                entry[key] = dict(reversed(entry[key].items()))
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    assert not project.planned()
+
+
 def test_how_starts_share_jobs_changes_nothing(empty):
     """With Pyro's engine, by which starts that are fitted together do so one after another."""
     starts = "fits: {{svi_shallow: {{inference: {{starts: 3, starts_per_job: {}, steps: 50}}}}}}"

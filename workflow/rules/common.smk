@@ -169,8 +169,9 @@ def read_beside(fit):
 
 def judged_by(fit):
     """The settings of inference that diagnostics need."""
-    needed = "method", "target_accept", "max_tree_depth", "steps"
-    return {key: value for key, value in FITS[fit]["inference"].items() if key in needed}
+    needed = "max_tree_depth", "method", "steps", "target_accept"
+    inference = FITS[fit]["inference"]
+    return {key: inference[key] for key in needed if key in inference}
 
 
 def updating(fit):
@@ -202,17 +203,24 @@ def probe_points():
     return points
 
 
+def in_order(value):
+    """The same mapping with its keys sorted: whose order changes nothing reruns nothing."""
+    if not isinstance(value, dict):
+        return value
+    return {key: in_order(value[key]) for key in sorted(value)}
+
+
 def network(fit):
     """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
     model, prior = FITS[fit]["model"], FITS[fit]["prior"]
-    return {"model": config["models"][model], "prior": prior}
+    return {"model": in_order(config["models"][model]), "prior": in_order(prior)}
 
 
 def settings(*left_out):
     """A fit's settings of inference but those, as a function of the fit."""
-    return lambda fit: {
-        key: value for key, value in FITS[fit]["inference"].items() if key not in left_out
-    }
+    return lambda fit: in_order(
+        {key: value for key, value in FITS[fit]["inference"].items() if key not in left_out}
+    )
 
 
 def seed(fit, *part):

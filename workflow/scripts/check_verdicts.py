@@ -14,5 +14,5 @@ if len(failed):
     raise SystemExit(
         f"strict: true, and {len(failed)} of {len(table)} fits fail; results/tables/diagnostics.csv"
         " says why. Everything has been written but the report, which"
-        " `snakemake --report results/report.html` still makes"
+        " the same command with `--report results/report.html` makes"
     )

@@ -305,7 +305,8 @@ def _not_math(note: str) -> str | None:
     # Not by every call of Snakemake, for it takes time.
     from docutils.core import publish_parts
 
-    quiet = {"math_output": "MathML", "report_level": 5, "_disable_config": True}
+    quiet = {"math_output": "MathML", "halt_level": 2, "_disable_config": True}
+    quiet |= {"warning_stream": False}
     try:
         publish_parts(note, writer="html5", settings_overrides=quiet)
     except Exception as error:  # docutils fails in many ways
