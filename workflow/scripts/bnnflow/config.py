@@ -44,6 +44,8 @@ FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior")
 EXPLICIT_MARKUP = re.compile(r"(?<![\w.])\.\.(?!\S)")
 # Addresses that run code, or bring a page with them, without what docutils leaves out of addresses.
 ACTIVE_ADDRESS = re.compile(r"(?:javascript|vbscript):|data:(?:text|image|application|multipart)/")
+# And one that is an address without markup, as it stands.
+BARE_ADDRESS = re.compile(r"data:(?:text|image|application|multipart)", re.I)
 
 
 class ConfigError(ValueError):
@@ -291,7 +293,8 @@ def _note_faults(entries: dict) -> Iterator[str]:
                 " directives, comments and targets; allowed are text, formulas as :math:`x^2` and"
                 " links as `text <address>`__"
             )
-        if found := ACTIVE_ADDRESS.search(re.sub(r"[\s\\]", "", note).lower()):
+        bare = BARE_ADDRESS.search(note)
+        if found := bare or ACTIVE_ADDRESS.search(re.sub(r"[\s\\]", "", note).lower()):
             yield (
                 f"fits.{name}.note: has an address that begins with {found[0]!r}; allowed are"
                 " links to pages, as `text <address>`__"
