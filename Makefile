@@ -39,7 +39,7 @@ clean: ## delete the environment, not the results
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 	    f"Python 3.11 or later is needed; $(PYTHON) is {v.major}.{v.minor}. Try: make run PYTHON=python3.12")'
 	@echo "Installing the $$(grep -c == $<) packages of $< into .venv:"
-	@echo "1.5 GB on disk with the CPU build of torch. On Linux pip takes the build with CUDA by default,"
+	@echo "1.7 GB on disk with the CPU build of torch. On Linux pip takes the build with CUDA by default,"
 	@echo "several GB more, unless PIP_EXTRA_INDEX_URL is set as README.md describes."
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r $<

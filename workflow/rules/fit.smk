@@ -30,7 +30,7 @@ for entry, fits in ENTRIES.items():
                     wildcards.get("fit", entry), int(wildcards.chain)
                 ),
                 engine=config["engine"],
-                device=of_fit(lambda fit: FITS[fit]["inference"]["device"], entry),
+                device=of_fit(device_of, entry),
                 torch_threads=1,
                 code=code("sample_chain"),
             script:
@@ -91,7 +91,7 @@ for entry, fits in ENTRIES.items():
                     wildcards.get("fit", entry), int(wildcards.start)
                 ),
                 engine=config["engine"],
-                device=of_fit(lambda fit: FITS[fit]["inference"]["device"], entry),
+                device=of_fit(device_of, entry),
                 torch_threads=1,
                 code=code("fit_start"),
             script:

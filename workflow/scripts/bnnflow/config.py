@@ -42,10 +42,10 @@ FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior")
 # What docutils would take for a directive, a comment or the like, wherever it stands: in a list
 # and in a table, too.
 EXPLICIT_MARKUP = re.compile(r"(?<![\w.])\.\.(?!\S)")
-# Addresses that run code, or bring a page with them, without what docutils leaves out of addresses.
-ACTIVE_ADDRESS = re.compile(r"(?:javascript|vbscript):|data:(?:text|image|application|multipart)/")
-# And one that is an address without markup, as it stands.
+# An address that brings a page with it, and is one without markup.
 BARE_ADDRESS = re.compile(r"data:(?:text|image|application|multipart)", re.I)
+# That, or one that runs code, without what docutils leaves out of addresses.
+ACTIVE_ADDRESS = re.compile(rf"(?:javascript|vbscript):|{BARE_ADDRESS.pattern}/")
 
 
 class ConfigError(ValueError):
