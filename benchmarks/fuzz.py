@@ -37,18 +37,10 @@ import xarray as xr
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-from bnnflow import (
-    datasets,
-    diagnostics,
-    netcdf,
-    parameters,
-    posterior,
-    predictions,
-    scores,
-    starts,
-    verdicts,
-)
-from bnnflow.errors import FileError
+from bnnflow.data import datasets
+from bnnflow.files import netcdf, parameters, posterior, predictions, starts
+from bnnflow.files.errors import FileError
+from bnnflow.judge import diagnostics, scores, verdicts
 
 SECONDS, MEMORY = netcdf.SECONDS, netcdf.MEMORY
 # By the clock, where not even the processor is used.

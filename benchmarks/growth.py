@@ -23,7 +23,7 @@ import problems
 import torch
 from measure import Row, interleaved, loop, row
 
-from bnnflow import native
+from bnnflow.density import native
 
 AXES = {
     "points": (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000),

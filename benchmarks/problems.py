@@ -14,8 +14,10 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from bnnflow import datasets, fits, seeds  # noqa: E402
-from bnnflow.density import LogDensity  # noqa: E402
+from bnnflow.config import seeds  # noqa: E402
+from bnnflow.data import datasets  # noqa: E402
+from bnnflow.density.seam import LogDensity  # noqa: E402
+from bnnflow.model import build  # noqa: E402
 
 NETWORKS = ("shallow", "deep")
 
@@ -50,7 +52,7 @@ class Problem:
     def network(self):
         """The workflow's model."""
         model = {"hidden": self.hidden, "activation": "tanh", "noise": self.noise}
-        return fits.network(model, self.prior)
+        return build.network(model, self.prior)
 
     def density(self, engine: str = "compiled") -> LogDensity:
         """The workflow's log density, with nothing evaluated yet."""

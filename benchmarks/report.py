@@ -13,7 +13,7 @@ import pandas as pd
 from measure import Row
 from problems import SCRIPTS  # noqa: F401 - which makes the workflow importable
 
-from bnnflow import native
+from bnnflow.density import native
 
 # Sections in order, with what their tables show.
 TITLES = {

@@ -13,7 +13,7 @@ from pyro.infer import SVI, Trace_ELBO
 from pyro.infer.autoguide import AutoDiagonalNormal
 from pyro.optim import Adam
 
-from bnnflow import svi
+from bnnflow.methods import svi
 
 CHAINS = (16, 64, 256)
 STARTS = 16

@@ -13,8 +13,8 @@ WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True)))
 SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from bnnflow import runs
-from bnnflow.config import (
+from bnnflow.run import runs
+from bnnflow.config.checks import (
     FIGURES_OF_FIT,
     ConfigError,
     checked,
@@ -26,12 +26,12 @@ from bnnflow.config import (
     prior_source,
     relatives,
 )
-from bnnflow.errors import FileError
-from bnnflow.provenance import digest, rules_in
-from bnnflow.resources import of_fit as fit_needs
-from bnnflow.resources import of_prediction as prediction_needs
-from bnnflow.seeds import derived
-from bnnflow.style import check as check_style
+from bnnflow.files.errors import FileError
+from bnnflow.run.provenance import digest, rules_in
+from bnnflow.run.resources import of_fit as fit_needs
+from bnnflow.run.resources import of_prediction as prediction_needs
+from bnnflow.config.seeds import derived
+from bnnflow.figures.style import check as check_style
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
@@ -286,7 +286,7 @@ def held_out_seed():
 # Hands the command line to the process in which Snakemake runs the rule.
 COMMAND_LINE = "BNNFLOW_COMMAND_LINE"
 if VERIFIES:
-    from bnnflow.verification import where_jobs_run
+    from bnnflow.run.verification import where_jobs_run
 
     options = where_jobs_run(sys.argv[1:], leave=[VERIFY])
     os.environ[COMMAND_LINE] = json.dumps([workflow.workdir_init, options])
@@ -300,8 +300,8 @@ def verified(log):
             has been found.
     """
     # Not by every call of Snakemake, for it takes time.
-    from bnnflow import manifests
-    from bnnflow.verification import VerificationError, verify
+    from bnnflow.run import manifests
+    from bnnflow.run.verification import VerificationError, verify
 
     path, fails = log.parents[1] / "manifest.json", True
     try:

@@ -4,7 +4,7 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import verdicts
+from bnnflow.judge import verdicts
 
 table = verdicts.read_summary(snakemake.input.verdicts)
 failed = table[table["verdict"] == "fail"]

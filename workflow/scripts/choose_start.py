@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 import pandas as pd
 
-from bnnflow import files, parameters, posterior, starts
+from bnnflow.files import parameters, posterior, safe, starts
 
 try:
     tree, guide, sites, losses = starts.best(list(map(starts.read, snakemake.input)))
@@ -16,4 +16,4 @@ except FloatingPointError as error:
 posterior.write(tree, snakemake.output.posterior)
 parameters.write_guide(guide, sites, snakemake.output.guide)
 loss = pd.DataFrame({"step": range(1, len(losses) + 1), "loss": losses})
-files.write_table(loss, snakemake.output.loss, float_format="%.8g")
+safe.write_table(loss, snakemake.output.loss, float_format="%.8g")

@@ -7,7 +7,9 @@ jobs.start(snakemake)
 import pandas as pd
 import xarray as xr
 
-from bnnflow import datasets, diagnostics, files, posterior, predictions, scores, verdicts
+from bnnflow.data import datasets
+from bnnflow.files import posterior, predictions, safe
+from bnnflow.judge import diagnostics, scores, verdicts
 
 regions, limits = snakemake.params.regions, snakemake.params.limits
 inference, update = snakemake.params.inference, snakemake.params.learning
@@ -73,5 +75,5 @@ findings += diagnostics.of_calibration(scores.errors(table), scores.by_chance(ow
 
 scores.write(table, snakemake.output.scores)
 found = diagnostics.table(findings)
-files.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
+safe.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(finding.verdict for finding in findings))

@@ -4,9 +4,9 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import files, parameters
+from bnnflow.files import parameters, safe
 
 extracted, covariance = parameters.extracted(snakemake.input.guide)
 parameters.write(extracted, snakemake.output.tensors, covariance)
-files.write_table(extracted.table(), snakemake.output.table)
+safe.write_table(extracted.table(), snakemake.output.table)
 jobs.log.info("%d parameters of %d sites", len(extracted.mean), len(extracted.sites))

@@ -10,18 +10,20 @@ import numpy as np
 import pyro
 import torch
 
-from bnnflow import checkpoints, fits, posterior, starts, svi
-from bnnflow.density import LogDensity
+from bnnflow.density.seam import LogDensity
+from bnnflow.files import posterior, starts
+from bnnflow.methods import checkpoints, svi
+from bnnflow.model import build
 
-jobs.use_threads(snakemake.params.torch_threads)
+torch.set_num_threads(snakemake.params.torch_threads)
 
 streams = []
 for seed in snakemake.params.seeds:
     pyro.set_rng_seed(seed)
     # Its layers use the stream too.
-    model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
+    model = build.network(**snakemake.params.network, source=snakemake.input.get("prior"))
     streams.append(torch.Generator().set_state(torch.get_rng_state()))
-data = fits.observations(snakemake.input.data)
+data = build.observations(snakemake.input.data)
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 try:

@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 import numpy as np
 
-from bnnflow import datasets
+from bnnflow.data import datasets
 
 random = np.random.RandomState(snakemake.params.stream)
 for intervals in snakemake.params.sets:

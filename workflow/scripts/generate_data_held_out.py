@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 import numpy as np
 
-from bnnflow import datasets
+from bnnflow.data import datasets
 
 random = np.random.RandomState(snakemake.params.seed)
 table = datasets.simulated([snakemake.params.interval], snakemake.params.noise, random)

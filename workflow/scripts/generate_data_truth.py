@@ -4,6 +4,6 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import datasets
+from bnnflow.data import datasets
 
 datasets.write(datasets.truth(snakemake.params.interval), snakemake.output[0])

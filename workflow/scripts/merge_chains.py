@@ -4,7 +4,7 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import posterior
+from bnnflow.files import posterior
 
 merged = posterior.merged([posterior.read(path) for path in snakemake.input])
 posterior.write(merged, snakemake.output[0])

@@ -4,16 +4,19 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import figures, predictions, scores, verdicts
+from bnnflow.data.regions import within
+from bnnflow.figures import pictures
+from bnnflow.files import predictions
+from bnnflow.judge import scores, verdicts
 
 needed = scores.VARIABLES | scores.SIMULATED
 evaluation = predictions.read(snakemake.input.evaluation, "an evaluation", needed)
 x, pit = evaluation["x"].to_numpy(), evaluation["pit"][0].to_numpy()
 regions = snakemake.params.regions
-by_region = {name: pit[scores.within(x, intervals)] for name, intervals in regions.items()}
+by_region = {name: pit[within(x, intervals)] for name, intervals in regions.items()}
 simulated = dict(zip(regions, evaluation["shares"].to_numpy(), strict=True))
 verdict = verdicts.stamp(verdicts.read(snakemake.input.diagnostics), "calibration_error")
-with figures.styled(snakemake.input.style):
+with pictures.styled(snakemake.input.style):
     title = snakemake.params.title
-    figure = figures.calibration(title, by_region, simulated, verdict)
-    figures.save(figure, *snakemake.output)
+    figure = pictures.calibration(title, by_region, simulated, verdict)
+    pictures.save(figure, *snakemake.output)

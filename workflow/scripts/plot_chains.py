@@ -4,12 +4,14 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import figures, predictions, scores, verdicts
+from bnnflow.figures import pictures
+from bnnflow.files import predictions
+from bnnflow.judge import scores, verdicts
 
 evaluation = predictions.read(snakemake.input.evaluation, "an evaluation", scores.PROBES)
 function, x = (evaluation[name].to_numpy() for name in ("function", "probe_x"))
 verdict = verdicts.stamp(verdicts.read(snakemake.input.diagnostics), *snakemake.params.shown)
-with figures.styled(snakemake.input.style):
+with pictures.styled(snakemake.input.style):
     points = snakemake.params.points
-    figure = figures.chains(snakemake.params.title, function, x, points, verdict)
-    figures.save(figure, *snakemake.output)
+    figure = pictures.chains(snakemake.params.title, function, x, points, verdict)
+    pictures.save(figure, *snakemake.output)

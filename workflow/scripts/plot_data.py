@@ -4,9 +4,10 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import datasets, figures
+from bnnflow.data import datasets
+from bnnflow.figures import pictures
 
-with figures.styled(snakemake.input.style):
-    frame = figures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
+with pictures.styled(snakemake.input.style):
+    frame = pictures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
     shown = zip(snakemake.params.shown, map(datasets.read, snakemake.input.shown), strict=True)
-    figures.save(figures.data(frame, dict(shown)), *snakemake.output)
+    pictures.save(pictures.data(frame, dict(shown)), *snakemake.output)

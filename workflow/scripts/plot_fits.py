@@ -4,14 +4,17 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import datasets, figures, predictions, verdicts
+from bnnflow.data import datasets
+from bnnflow.figures import pictures
+from bnnflow.files import predictions
+from bnnflow.judge import verdicts
 
 shown = zip(snakemake.params.observations, snakemake.input.observations, strict=True)
 tables = {name: datasets.read(path) for name, path in shown}
 held_out = snakemake.input.get("held_out")
 held_out = held_out and datasets.read(held_out, columns=["x", "y", "f"])
 panels = [
-    figures.Panel(
+    pictures.Panel(
         panel["fit"],
         panel["title"],
         {name: tables[name] for name in panel["observations"]},
@@ -26,10 +29,10 @@ panels = [
         strict=True,
     )
 ]
-with figures.styled(snakemake.input.style):
-    frame = figures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
+with pictures.styled(snakemake.input.style):
+    frame = pictures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
     if len(panels) == 1:
-        figure = figures.predictive(frame, panels[0])
+        figure = pictures.predictive(frame, panels[0])
     else:
-        figure = figures.sheet(frame, panels, columns=2)
-    figures.save(figure, *snakemake.output)
+        figure = pictures.sheet(frame, panels, columns=2)
+    pictures.save(figure, *snakemake.output)

@@ -4,7 +4,10 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import datasets, figures, predictions, scores, verdicts
+from bnnflow.data import datasets
+from bnnflow.figures import pictures
+from bnnflow.files import predictions
+from bnnflow.judge import scores, verdicts
 
 cells = snakemake.params.cells
 names = [fit for fits in cells.values() for fit in fits]
@@ -17,9 +20,9 @@ shown = zip(
 )
 metrics = scores.read(snakemake.input.metrics, first=["fit"])
 summary = verdicts.read_summary(snakemake.input.verdicts).set_index("fit")["verdict"]
-with figures.styled(snakemake.input.style):
-    frame = figures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
-    figure = figures.group(
+with pictures.styled(snakemake.input.style):
+    frame = pictures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
+    figure = pictures.group(
         frame, snakemake.params.title, dict(shown), cells, means, metrics, summary
     )
-    figures.save(figure, *snakemake.output)
+    pictures.save(figure, *snakemake.output)

@@ -8,12 +8,16 @@ import numpy as np
 import torch
 import xarray as xr
 
-from bnnflow import datasets, evaluation, fits, posterior, predictions, predictive, scores
+from bnnflow.data import datasets
+from bnnflow.files import posterior, predictions
+from bnnflow.judge import scores
+from bnnflow.model import build
+from bnnflow.predict import evaluation, levels, predictive
 
-jobs.use_threads(snakemake.params.torch_threads)
+torch.set_num_threads(snakemake.params.torch_threads)
 
 # At given draws the prior has no part in the response.
-model = fits.network(snakemake.params.model, prior={"stddev": 1.0, "scaling": "none"})
+model = build.network(snakemake.params.model, prior={"stddev": 1.0, "scaling": "none"})
 tree = posterior.read(snakemake.input.posterior)
 draws = posterior.pooled(tree)
 x = np.linspace(*snakemake.params.grid, dtype=np.float32)
@@ -27,7 +31,7 @@ jobs.log.info("%d draws at %d points", *mean.shape)
 held_out = datasets.read(snakemake.input.held_out, columns=["x", "y", "f"])
 x, y = (torch.tensor(held_out[name].to_numpy(), dtype=torch.float32) for name in ("x", "y"))
 mean, stddev = predictive.response(model, draws, x[:, None])
-points = scores.of_points(evaluation.evaluated(mean, stddev, y, scores.LEVELS), held_out)
+points = scores.of_points(evaluation.evaluated(mean, stddev, y, levels.LEVELS), held_out)
 stream = torch.Generator().manual_seed(snakemake.params.seed)
 regions = snakemake.params.regions
 simulated = evaluation.simulated(mean, stddev, held_out["x"].to_numpy(), regions, stream)

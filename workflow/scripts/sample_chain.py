@@ -4,13 +4,17 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import checkpoints, fits, nuts, posterior
-from bnnflow.density import LogDensity
+import torch
 
-jobs.use_threads(snakemake.params.torch_threads)
+from bnnflow.density.seam import LogDensity
+from bnnflow.files import posterior
+from bnnflow.methods import checkpoints, nuts
+from bnnflow.model import build
 
-model = fits.network(**snakemake.params.network, source=snakemake.input.get("prior"))
-data = fits.observations(snakemake.input.data)
+torch.set_num_threads(snakemake.params.torch_threads)
+
+model = build.network(**snakemake.params.network, source=snakemake.input.get("prior"))
+data = build.observations(snakemake.input.data)
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 draws, stats = nuts.sample_chain(

@@ -4,7 +4,9 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow import files, scores, studies, verdicts
+from bnnflow.config import studies
+from bnnflow.files import safe
+from bnnflow.judge import scores, verdicts
 
 fits = snakemake.params.fits
 paths = [*snakemake.input.scores, snakemake.input.oracle]
@@ -13,9 +15,9 @@ diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnost
 summary = verdicts.summary(metrics, diagnostics)
 
 for name, table in (("metrics", metrics), ("diagnostics", diagnostics), ("verdicts", summary)):
-    files.write_table(table, snakemake.output[name])
+    safe.write_table(table, snakemake.output[name])
 if groups := snakemake.params.groups:
     spread = studies.summary(metrics, summary, groups)
-    files.write_table(spread, snakemake.output.groups, float_format="%.6g")
+    safe.write_table(spread, snakemake.output.groups, float_format="%.6g")
 for row in summary[summary["verdict"] != ""].itertuples():
     jobs.log.info("%s: %s", row.fit, row.verdict)

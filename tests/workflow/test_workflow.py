@@ -1,0 +1,684 @@
+"""The workflow as its users run it, on the small config."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas
+import pytest
+import xarray
+import yaml
+from conftest import OFFLINE, ROOT, SECRET, SMOKE, is_offline
+from safetensors.numpy import load_file
+
+from bnnflow.files import posterior
+
+NUTS = ("mcmc_shallow", "mcmc_deep")
+SVI = ("svi_deep", "svi_shallow", "svi_updated", "svi_joint", "svi_new")
+FITS = NUTS + SVI
+OLD, NEW = Counter(generate_data_old=1), Counter(generate_data_new=1)
+DATA = OLD + NEW
+PICTURES = Counter(plot_fit=7, plot_update=1, plot_all_fits=1)  # over x
+PLOTS = Counter(plot_data=2, plot_loss=5, plot_chains=2, plot_calibration=7, plot_scores=1)
+PLOTS += PICTURES
+# The fits that are judged beside a fit, and those that the update's figure shows.
+BESIDE = {
+    "mcmc_shallow": {"svi_shallow"},
+    "mcmc_deep": {"svi_deep"},
+    **{fit: {"svi_updated"} for fit in ("svi_shallow", "svi_joint", "svi_new")},
+}
+UPDATE = {"svi_shallow", "svi_updated", "svi_joint", "svi_new"}
+
+
+# Jobs of a fit besides the one that ends it: chains, or starts.
+PARTS = {"mcmc_shallow": 2, "svi_deep": 2}
+
+
+def posteriors(*fits):
+    """The jobs that make the posteriors of these fits."""
+    jobs = Counter(fits)
+    for fit in fits:
+        jobs[f"{fit}_chain" if fit in NUTS else f"{fit}_start"] = PARTS.get(fit, 1)
+    return jobs
+
+
+def extracted(*fits):
+    """And those that make the parameters of these variational fits."""
+    return posteriors(*fits) + Counter(f"extract_parameters_{fit}" for fit in fits)
+
+
+def judged(*fits):
+    """The jobs that look at these fits, from their diagnostics to figures and tables."""
+    jobs = Counter(tables=1, plot_scores=1, plot_all_fits=1, plot_update=bool(UPDATE & {*fits}))
+    for fit in fits:
+        own = "plot_loss" if fit in SVI else "plot_chains"
+        jobs += Counter([f"diagnose_{fit}", "plot_fit", "plot_calibration", own])
+    return +jobs
+
+
+def fitted(*fits):
+    """The jobs after these fits have new posteriors."""
+    beside = {other for fit in fits for other in BESIDE.get(fit, ())}
+    return Counter(predict=len(fits)) + judged(*{*fits, *beside})
+
+
+RESULTS = {
+    "manifest.json",
+    *(f"data/{name}.csv" for name in ("old", "new", "truth", "held_out")),
+    *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts")),
+    *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
+    *(f"evaluations/{fit}.nc" for fit in FITS),
+    "evaluations/oracle.csv",
+    *(f"fits/{fit}/posterior.nc" for fit in FITS),
+    *(f"predictions/{fit}.nc" for fit in FITS),
+    *(
+        f"fits/{fit}/{name}"
+        for fit in SVI
+        for name in ("guide.safetensors", "loss.csv", "parameters.safetensors", "parameters.csv")
+    ),
+    *(
+        f"fits/{fit}/{'chains' if fit in NUTS else 'starts'}/{part}.nc"
+        for fit in FITS
+        for part in range(PARTS.get(fit, 1))
+    ),
+    *(
+        f"figures/{name}.{end}"
+        for name in (
+            *("data", "new_data", "all_fits", "scores", "svi_updated_beside_prior"),
+            *FITS,
+            *(f"{fit}_calibration" for fit in FITS),
+            *(f"{fit}_chains" for fit in NUTS),
+            *(f"{fit}_loss" for fit in SVI),
+        )
+        for end in ("png", "svg")
+    ),
+}
+
+
+def files(project, *left_out):
+    results = project.path("results")
+    found = {str(path.relative_to(results)): path for path in results.rglob("*") if path.is_file()}
+    return {name: path for name, path in found.items() if not name.startswith(left_out)}
+
+
+def test_a_run_makes_every_result_and_nothing_else(finished):
+    assert set(files(finished, "logs/", "benchmarks/")) == RESULTS
+
+
+def test_every_job_has_a_log_and_a_benchmark(finished):
+    made = files(finished)
+    jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
+    logs = {name for name in jobs if name.endswith(".log")}
+    benchmarks = {name for name in jobs if name.endswith(".tsv")}
+    # Fits, extraction, data, prediction, diagnosis, oracle, tables, manifest.
+    expected = sum(posteriors(*FITS).values()) + 5 + 4 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
+    assert len(logs) == len(benchmarks) == expected
+    assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
+
+
+def test_a_run_needs_no_network():
+    if not is_offline(OFFLINE):
+        pytest.skip("the machine does not let its users take the network away (unshare)")
+    reach = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
+    alone = subprocess.run([*OFFLINE, sys.executable, "-c", reach], capture_output=True, text=True)
+    # That of `finished`, which has run so.
+    assert "Network is unreachable" in alone.stderr
+
+
+def test_secrets_of_the_environment_are_nowhere(finished):
+    left = [path for path in finished.folder.rglob("*") if path.is_file()]
+    assert any(".snakemake" in path.parts for path in left)
+    assert not [path for path in left if SECRET.encode() in path.read_bytes()]
+    assert SECRET not in finished.printed
+
+
+def test_a_fit_tells_in_its_log_how_far_it_is_and_what_it_did(finished):
+    chain = finished.path("results/logs/mcmc_shallow_chain/1.log").read_text()
+    assert "mcmc_shallow_chain chain=1: warm-up 5/5, step size" in chain
+    assert re.search(r"draws 5/5, step size \S+, acceptance \S+", chain)
+    assert re.search(r"draws: done in \S+ s, \S+ steps per second", chain)
+    svi = finished.path("results/logs/svi_shallow_start/0.log").read_text()
+    assert "svi_shallow_start start=0: svi 50/100, ELBO per point" in svi
+    assert re.search(r"final ELBO -?\d+\.\d+ nats per point", svi)
+    assert "svi 50/100" in finished.printed
+
+
+def test_a_finished_run_has_nothing_to_do(finished):
+    assert finished.planned() == Counter()
+
+
+@pytest.mark.parametrize(
+    ("target", "jobs"),
+    [
+        ("generate_data", DATA + Counter(generate_data_truth=1, generate_data_held_out=1)),
+        ("mcmc_shallow", OLD + posteriors("mcmc_shallow")),
+        ("svi_deep", OLD + posteriors("svi_deep")),
+        ("svi_updated", DATA + extracted("svi_shallow") + posteriors("svi_updated")),
+        ("extract_parameters", DATA + extracted(*SVI)),
+    ],
+)
+def test_rules_are_targets_under_the_names_of_the_fits(empty, target, jobs):
+    collected = Counter({target: 1} if target not in FITS else {})
+    assert empty.planned(target, *SMOKE) == jobs + collected
+
+
+def test_any_number_of_chains_is_a_job_each(project):
+    project.append("config/more.yaml", "fits: {mcmc_deep: {inference: {chains: 3}}}\n")
+    more = (*SMOKE, "config/more.yaml")
+    expected = Counter(mcmc_deep_chain=2, mcmc_deep=1) + fitted("mcmc_deep")
+    assert project.planned(*more) == expected
+    before = project.path("results/fits/mcmc_deep/chains/0.nc").read_bytes()
+    project.snakemake("results/predictions/mcmc_deep.nc", "--cores", "2", *more)
+    assert project.path("results/fits/mcmc_deep/chains/0.nc").read_bytes() == before
+    chains = [project.path(f"results/fits/mcmc_deep/chains/{i}.nc").read_bytes() for i in range(3)]
+    assert len(set(chains)) == 3
+
+
+def test_touching_reruns_nothing(project):
+    for path in project.folder.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts:
+            path.touch()
+    assert project.planned() == Counter()
+
+
+def test_a_change_of_style_redraws_and_refits_nothing(project):
+    style = project.path("config/bnnflow.mplstyle")
+    style.write_text(style.read_text().replace("lines.linewidth: 2", "lines.linewidth: 3"))
+    assert project.planned() == PLOTS
+    before = files(project)
+    fits = {name: path.stat().st_mtime_ns for name, path in before.items() if "fits/" in name}
+    picture = before["figures/all_fits.png"].read_bytes()
+    project.snakemake("--cores", "2", *SMOKE)
+    after = files(project)
+    assert {name: after[name].stat().st_mtime_ns for name in fits} == fits
+    assert after["figures/all_fits.png"].read_bytes() != picture
+
+
+def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
+    project.append("workflow/scripts/bnnflow/figures/pictures.py", "\nchanged = True\n")
+    assert project.planned() == PLOTS
+    project.append("workflow/scripts/plot_loss.py", "\nchanged = True\n")
+    assert project.planned("results/figures/svi_deep_loss.png", *SMOKE) == Counter(plot_loss=1)
+
+
+SMOKE_OLD = "{name: old, intervals: [[-0.2, 0.2, 50], [0.6, 1.0, 50]]}"
+SMOKE_NEW = "{name: new, intervals: [[0.2, 0.6, 20]]}"
+SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("methods/svi", extracted(*SVI) + fitted(*SVI)),
+        ("methods/nuts", posteriors(*NUTS) + fitted(*NUTS)),
+        ("model/network", posteriors(*NUTS) + extracted(*SVI) + fitted(*FITS)),
+        ("predict/predictive", fitted(*FITS)),
+        ("judge/diagnostics", judged(*FITS)),
+        ("data/oracle", Counter(evaluate_oracle=1, tables=1, plot_scores=1)),
+    ],
+)
+def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
+    project.append(f"workflow/scripts/bnnflow/{module}.py", "\nchanged = True\n")
+    assert project.planned() == jobs
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        (
+            "fits: {svi_updated: {inference: {learning_rate: 0.02}}}",
+            extracted("svi_updated") + fitted("svi_updated"),
+        ),
+        (
+            "fits: {mcmc_shallow: {inference: {draws: 6}}}",
+            posteriors("mcmc_shallow") + fitted("mcmc_shallow"),
+        ),
+        (
+            "fits: {svi_deep: {inference: {starts: 3}}}",
+            posteriors("svi_deep")
+            - Counter(svi_deep_start=1)
+            + Counter(extract_parameters_svi_deep=1)
+            + fitted("svi_deep"),
+        ),
+        (
+            "fits: {svi_shallow: {prior: {stddev: 9}}}",
+            extracted("svi_shallow", "svi_updated") + fitted("svi_shallow", "svi_updated"),
+        ),
+        ("fits: {svi_deep: {note: Look twice.}}", Counter()),
+        (
+            "fits: {svi_deep: {title: Another title}}",
+            Counter(plot_fit=1, plot_loss=1, plot_calibration=1, plot_all_fits=1),
+        ),
+        ("fits: {mcmc_deep: null}", judged("svi_deep")),
+        (
+            "data: {truth: [-0.5, 1.5, 500]}",
+            Counter(generate_data_truth=1, plot_data=2) + PICTURES,
+        ),
+        (
+            "data: {held_out: [-0.5, 1.5, 500]}",
+            Counter(generate_data_held_out=1, evaluate_oracle=1) + fitted(*FITS),
+        ),
+        ("diagnostics: {rhat: [1.02, 1.2]}", judged(*FITS)),
+        ("strict: true", Counter(check_verdicts=1)),
+        (
+            f"data: {{observations: [{SMOKE_OLD}, {SMOKE_NEW}, {SMOKE_MORE}]}}",
+            Counter(generate_data_more=1, plot_data=2) + PICTURES,
+        ),
+        (
+            f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
+            NEW + extracted(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]),
+        ),
+        ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
+        ("predictions: {function_draws: 3}", fitted(*FITS)),
+    ],
+)
+def test_a_change_of_settings_redoes_that_fit_and_what_depends_on_it(project, change, jobs):
+    project.append("config/change.yaml", change)
+    assert project.planned(*SMOKE, "config/change.yaml") == jobs
+
+
+def test_a_new_fit_is_an_entry_of_the_config(project):
+    config = yaml.safe_load(project.path("config/config.yaml").read_text())
+    again = config["fits"]["svi_updated"] | {"prior": {"posterior_of": "svi_updated"}}
+    again["inference"] = again["inference"] | {"steps": 5, "draws": 5}
+    sampled = config["fits"]["mcmc_shallow"] | {"prior": {"posterior_of": "svi_updated"}}
+    sampled["inference"] = sampled["inference"] | {"warmup": 2, "draws": 2, "max_tree_depth": 2}
+    fits = {"again": again, "sampled": sampled}
+    project.path("config/more.yaml").write_text(yaml.safe_dump({"fits": fits}))
+    project.snakemake("--cores", "2", *SMOKE, "config/more.yaml")
+    made = set(files(project))
+    assert {"figures/again_beside_prior.png", "figures/sampled_beside_prior.svg"} <= made
+    assert {"fits/again/parameters.csv", "predictions/sampled.nc"} <= made
+
+
+COMPILED = """\
+engine: compiled
+fits:
+  mcmc_shallow:
+    inference: {sampler: nutpie, mass_matrix: low_rank, warmup: 20, draws: 5, chains: 1}
+  mcmc_deep: null
+  svi_deep: null
+  svi_shallow: {inference: {guide: AutoMultivariateNormal, schedule: cosine}}
+"""
+
+
+def test_fits_run_compiled(empty):
+    """A sampler and an optimizer in real jobs; a second run takes their code from the cache."""
+    empty.append("config/compiled.yaml", COMPILED)
+    fits = ("mcmc_shallow", "svi_shallow", "extract_parameters_svi_updated")
+    run = ("--cores", "2", *SMOKE, "config/compiled.yaml")
+    empty.snakemake(*fits, *run)
+    for fit in ("mcmc_shallow", "svi_shallow", "svi_updated"):
+        stored = xarray.open_datatree(empty.path(f"results/fits/{fit}/posterior.nc"))
+        assert stored["posterior"].attrs == {"engine": "compiled"}
+    covariance = load_file(empty.path("results/fits/svi_shallow/parameters.safetensors"))
+    assert covariance["covariance"].shape == (17, 17)
+    first = {path: path.read_bytes() for path in empty.folder.glob("results/fits/**/posterior.nc")}
+    printed = empty.snakemake("--forceall", *fits, *run)
+    assert "compiling" not in printed
+    assert {path: path.read_bytes() for path in first} == first
+
+
+def test_the_order_of_settings_reruns_nothing(project):
+    path = project.path("config/config.yaml")
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for entry in [*config["models"].values(), *config["fits"].values()]:
+        for key in ("noise", "prior", "inference"):
+            if key in entry:
+                entry[key] = dict(reversed(entry[key].items()))
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    assert not project.planned()
+
+
+def test_how_starts_share_jobs_changes_nothing(empty):
+    """With Pyro's engine, by which starts that are fitted together do so one after another."""
+    starts = "fits: {{svi_shallow: {{inference: {{starts: 3, starts_per_job: {}, steps: 50}}}}}}"
+    found = []
+    for together in (1, 2):
+        empty.path("config/starts.yaml").write_text(starts.format(together))
+        empty.snakemake("svi_shallow", "--cores", "2", *SMOKE, "config/starts.yaml")
+        found.append(empty.path("results/fits/svi_shallow/posterior.nc").read_bytes())
+    assert found[0] == found[1]
+    stored = xarray.open_datatree(empty.path("results/fits/svi_shallow/posterior.nc"))
+    assert len(set(stored["starts/elbo"].values)) == 3
+
+
+def test_the_same_config_gives_the_same_bytes(finished, empty):
+    empty.snakemake("--cores", "1", *SMOKE)
+    first, second = (files(p, "logs/", "benchmarks/") for p in (finished, empty))
+    assert set(first) == set(second) == RESULTS
+    different = [name for name in RESULTS if first[name].read_bytes() != second[name].read_bytes()]
+    assert not different
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("fits: {svi_deep: {steps: 5}}", "fits.svi_deep: has the unknown key steps; allowed are"),
+        ("fits: {svi_deep: {data: null}}", "fits.svi_deep: lacks the key data"),
+        ("fits: {svi_updated: {model: deep}}", "whose network does not fit"),
+        ("fits: {predict: {title: x, data: old, model: deep, prior: {stddev: 1, scaling: none},"
+         " inference: {method: svi, guide: AutoDiagonalNormal, device: cpu, learning_rate: 1,"
+         " schedule: constant, steps: 1, starts: 1, starts_per_job: 1, draws: 1}}}",
+         "two rules would be called 'predict'"),
+    ],
+)  # fmt: skip
+def test_bad_input_stops_before_any_job(empty, change, message):
+    empty.append("config/bad.yaml", change)
+    printed = empty.snakemake("--cores", "1", *SMOKE, "config/bad.yaml", fails=True)
+    assert message in printed
+    assert "Traceback" not in printed
+    assert not empty.path("results").exists()
+
+
+BROKEN = {
+    "a tab": b"fits:\n\tsvi_deep: 1\n",
+    "not closed": b"fits: {a: [1, 2\n",
+    "empty": b"",
+    "a list": b"- 1\n- 2\n",
+    "two documents": b"seed: 1\n---\nseed: 2\n",
+    "no text": b"seed: 1\0\n",
+    "a key twice": b"seed: 1\nseed: 2\n",
+    "a list as key": b"fits: {[1, 2]: {}}\n",
+    "a number as key": b"fits: {1: {}}\n",
+    "a tag that runs": b"seed: !!python/object/apply:os.system ['touch results']\n",
+    "a tag that imports": b"seed: !!python/module:antigravity\n",
+    "a tag that names": b"seed: !!python/name:os.system\n",
+    "a tag of one's own": b"seed: !mine 5\n",
+    "bytes": b"seed: !!binary aGVsbG8=\n",
+    "a date": b"seed: 2020-01-01\n",
+    "a set": b"predictions: {quantiles: !!set {0.5}}\n",
+    "what contains itself": b"predictions: {quantiles: &q [*q]}\n",
+    "what grows": b"".join(
+        b"%c: &%c [%s]\n" % (97 + i, 97 + i, b",".join([b"*%c" % (96 + i) if i else b"1"] * 9))
+        for i in range(9)
+    ),
+    "too many points": b"data: {truth: [0, 1, 1000000000000000000]}\n",
+    "too wide": b"models: {deep: {hidden: [1000000000000]}}\n",
+    "not a number": b"data: {noise: .nan}\n",
+    "half a letter": b'seed: "\\ud800"\n',
+    "a colour": b'fits: {"\\e[31m": {}}\n',
+    "a path as name": b"figures: {data: {../../x: [old]}}\n",
+    "a line in a name": b'figures: {data: {"x\\n": [old]}}\n',
+    "a path with no end": b"figures: {style: /dev/zero}\n",
+    "a path that is none": b'figures: {style: "a\\0b"}\n',
+    "a style that is none": b"figures: {style: Snakefile}\n",
+    "an address": b"figures: {style: 'http://localhost/x.mplstyle'}\n",
+    "shell": b"figures: {data: {$(touch results): [old]}}\n",
+}
+
+
+@pytest.mark.slow
+def test_broken_configs_show_no_traceback_and_start_no_job(empty):
+    def outcome(name):
+        path = empty.path(f"config/broken {name}.yaml")
+        path.write_bytes(BROKEN[name])
+        return empty.snakemake("--cores", "1", "--nolock", "--configfile", str(path), fails=True)
+
+    with ThreadPoolExecutor(2) as threads:
+        printed = dict(zip(BROKEN, threads.map(outcome, BROKEN), strict=True))
+    assert not [name for name, text in printed.items() if "Traceback (most" in text]
+    assert not [name for name, text in printed.items() if len(text) > 10_000]
+    assert not [name for name, text in printed.items() if "rror" not in text]
+    assert not empty.path("results").exists()
+
+
+def test_a_missing_style_file_stops_before_any_job(project):
+    project.append("config/bad.yaml", "figures: {style: nope.mplstyle}")
+    before = {name: path.stat().st_mtime_ns for name, path in files(project).items()}
+    printed = project.snakemake("--cores", "1", *SMOKE, "config/bad.yaml", fails=True)
+    assert "figures.style: is 'nope.mplstyle'; there is no such file" in printed
+    assert {name: path.stat().st_mtime_ns for name, path in files(project).items()} == before
+
+
+def test_another_directory_takes_the_tutorials_config(finished, tmp_path):
+    smoke = str(finished.path("config/smoke.yaml"))
+    arguments = ("--directory", str(tmp_path), "--cores", "1", "--configfile", smoke)
+    finished.snakemake("results/data/old.csv", "results/figures/data.png", *arguments)
+    made = (tmp_path / "results/data/old.csv").read_bytes()
+    assert made == finished.path("results/data/old.csv").read_bytes()
+
+
+def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
+    project.path("results/fits/svi_shallow/parameters.safetensors").write_bytes(b"damaged")
+    arguments = ("svi_updated", "--forcerun", "svi_updated_start", "--cores", "1", *SMOKE)
+    printed = project.snakemake(*arguments, fails=True)
+    log = project.path("results/logs/svi_updated_start/0.log").read_text()
+    for text in (printed, log):
+        assert "parameters.safetensors cannot be read as parameters of a fit" in text
+        assert "If the workflow made it, delete it and run again." in text
+        assert "Traceback (most recent call last)" in text
+    assert not project.path("results/fits/svi_updated/starts/0.nc").exists()
+
+
+def test_starts_that_all_diverge_name_the_remedy(project):
+    project.append("config/wild.yaml", "fits: {svi_deep: {inference: {learning_rate: 1.0e+9}}}")
+    arguments = ("svi_deep", "--cores", "2", *SMOKE, "config/wild.yaml")
+    printed = project.snakemake(*arguments, fails=True)
+    told = "svi_deep: FloatingPointError: all 2 starts have diverged; try a learning_rate below"
+    assert told in printed
+    assert told in project.path("results/logs/svi_deep.log").read_text()
+    assert "the loss is not finite any more" in printed
+    assert not project.path("results/fits/svi_deep/posterior.nc").exists()
+
+
+def test_the_report_stands_alone(finished):
+    finished.snakemake("--report", "results/report.html", *SMOKE)
+    path = finished.path("results/report.html")
+    report = path.read_text(encoding="utf-8")
+    path.unlink()
+    story = json.loads(re.search(r"^ *var workflow_desc = (.*);$", report, re.M)[1])
+    assert story.index("Can these 7 fits be believed?") < story.index("<h1>")
+    titles = "What a Bayesian neural network is", "The data", "The fits at a glance"
+    for title in (*titles, "Before and after the update", "All fits"):
+        assert f"<h1>{title}</h1>" in story
+    rows = re.findall(
+        r'<td rowspan="2"><b>(\w+)</b></td>\s*<td rowspan="2" class="[\w-]*">([\w ]*)</td>', story
+    )
+    verdicts = pandas.read_csv(finished.path("results/tables/verdicts.csv"), keep_default_na=False)
+    assert rows == list(verdicts[["fit", "verdict"]].itertuples(index=False, name=None))
+    assert [fit for fit, _ in rows] == [*FITS, "oracle"]
+    assert ("mcmc_shallow", "fail") in rows
+    assert story.count("<figure>") == story.count("<figcaption>") == 26
+    assert story.count('src="data:image/svg+xml,') == 26
+    assert "<math" in story
+    assert "100 steps of Adam with learning rate 0.03" in story
+    assert "<td>log sigma</td>" in story
+    assert "<pre>" in story
+    for fault in ("system-message", "problematic", "{{", "{%"):
+        assert fault not in story
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"https?:", report)
+    captions = json.loads(re.search(r"<script id=\"results\">\s*var results = (.*);\n", report)[1])
+    assert len(captions) == 26 + 5 + 2
+    assert all(entry["caption"] for entry in captions.values())
+    assert "problematic" not in report
+
+
+ODD = """
+data: {observations: [{name: index, intervals: [[0, 1, 5]]}]}
+figures: {data: {data: [index], new_data: null}}
+fits:
+  class:
+    title: '---a, b: *c `d \\ "q" {{x}} $\\e_f| <漢字>'
+    data: index
+    model: shallow
+    prior: {stddev: 1, scaling: none}
+    inference:
+      {method: svi, guide: AutoDiagonalNormal, device: cpu, learning_rate: 0.03,
+       schedule: constant, steps: 1, starts: 1, starts_per_job: 1, draws: 1}
+"""
+
+
+def test_odd_names_and_titles_are_only_names_and_titles(empty):
+    fits = dict.fromkeys(FITS)
+    empty.append("config/odd.yaml", ODD)
+    empty.append("config/none.yaml", yaml.safe_dump({"fits": fits}))
+    arguments = ("--configfile", "config/odd.yaml", "config/none.yaml")
+    empty.snakemake("--cores", "2", *arguments)
+    empty.snakemake("--report", "results/report.html", *arguments)
+    report = empty.path("results/report.html").read_text(encoding="utf-8")
+    story = json.loads(re.search(r"var workflow_desc = (.*);\n", report)[1])
+    title = yaml.safe_load(ODD)["fits"]["class"]["title"]
+    assert title in html.unescape(story)
+    assert "system-message" not in story
+    assert "problematic" not in report
+
+
+def test_the_workflow_can_be_imported_by_another(finished, tmp_path):
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["data"]["observations"][0]["intervals"] = [[0, 1, 20]]
+    for name in ("svi_shallow", "svi_updated"):
+        config["fits"][name]["inference"].update(steps=5, draws=5)
+    (tmp_path / "theirs.yaml").write_text(yaml.safe_dump({"networks": config}))
+    (tmp_path / "Snakefile").write_text(
+        f"""
+configfile: "theirs.yaml"
+
+module bnnflow:
+    snakefile: "{finished.path("Snakefile")}"
+    config: config["networks"]
+    prefix: "networks"
+
+use rule * from bnnflow as bnn_*
+
+rule all:
+    default_target: True
+    input:
+        "networks/results/figures/data.png",
+        "networks/results/fits/svi_updated/parameters.csv"
+"""
+    )
+    # A style file of the same name in the importing workflow is that workflow's choice.
+    (tmp_path / "config").mkdir()
+    shutil.copy(ROOT / "config/bnnflow.mplstyle", tmp_path / "config")
+    for arguments in (["--cores", "2"], ["--report", "report.html"]):
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "guide of <em>svi_updated</em>" in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "networks/results/figures/data.png").exists()
+    assert (tmp_path / "networks/results/logs/generate_data_old.log").exists()
+
+
+def test_strict_fails_after_everything_has_been_written(finished, project):
+    """By the calls of `make run`, of which the first makes the report and the second fails."""
+    makefile = project.path("Makefile").read_text()
+    recipe = re.search(r"^run report:.*\n((?:\t.*\n)+)", makefile, re.M)[1]
+    first, second = (line.split()[1:] for line in recipe.splitlines() if "snakemake" in line)
+    strict = ("--cores", "2", *SMOKE, "--config", "strict=True", "seed=1")
+    project.snakemake(*first, *strict)
+    project.path("results/report.html").unlink()
+    printed = project.snakemake(*second, *strict, fails=True)
+    assert re.search(r"\d of 7 fits fail; results/tables/diagnostics\.csv says why", printed)
+    assert re.search(r"check_verdicts: mcmc_deep fails: .*\w", printed)
+    made = files(project, "logs/", "benchmarks/")
+    assert set(made) == RESULTS
+    assert (
+        made["tables/metrics.csv"].read_bytes()
+        != files(finished)["tables/metrics.csv"].read_bytes()
+    )
+    # As the message says, for those who have called Snakemake themselves.
+    more = re.search(r"the same command with `(--report \S+)`", printed)[1].split()
+    project.snakemake(*more, *strict)
+    assert project.path("results/report.html").exists()
+
+
+def test_the_report_says_which_fits_to_believe(project):
+    path = project.path("results/tables/verdicts.csv")
+    table = pandas.read_csv(path, keep_default_na=False)
+
+    def told(**verdicts):
+        changed = table.set_index("fit")
+        for place, verdict in verdicts.items():
+            changed.loc[place.split("__")[0], place.split("__")[1]] = verdict
+        changed.reset_index().to_csv(path, index=False)
+        project.snakemake("--report", "results/report.html", *SMOKE)
+        report = project.path("results/report.html").read_text(encoding="utf-8")
+        story = json.loads(re.search(r"^ *var workflow_desc = (.*);$", report, re.M)[1])
+        text = re.sub(r"<[^>]+>", "", story.split("no fit has seen.")[1].split("<table")[0])
+        return " ".join(text.split())
+
+    none = told(**{f"{fit}__verdict_{r}": "fail" for fit in FITS for r in ("data", "gap", "all")})
+    assert none == "None of them passes: as a posterior, believe none. Nor does one in any region."
+    some = told(svi_deep__verdict="pass", svi_new__verdict="pass", mcmc_deep__verdict_gap="pass")
+    assert some == (
+        "These pass: svi_deep, svi_new. Where a fit passes in a region but not as a whole, nothing"
+        " that was measured there speaks against it: mcmc_deep in gap."
+    )
+
+
+def test_tables_tell_of_every_fit(finished):
+    metrics, diagnostics, verdicts = (
+        pandas.read_csv(finished.path(f"results/tables/{name}.csv"))
+        for name in ("metrics", "diagnostics", "verdicts")
+    )
+    assert list(metrics.columns[:4]) == ["fit", "region", "metric", "value"]
+    assert set(metrics["fit"]) == {*FITS, "oracle"}
+    regions = {"data", "gap", "extrapolation", "all"}
+    assert set(metrics["region"]) == regions
+    assert metrics.groupby(["fit", "region"])["metric"].nunique().nunique() == 1
+    assert metrics["value"].notna().all()
+    errors = metrics[metrics["fit"] != "oracle"]["error_draws"]
+    assert errors.notna().all()
+    assert list(diagnostics.columns[:5]) == ["fit", "diagnostic", "value", "threshold", "verdict"]
+    assert set(diagnostics["fit"]) == set(FITS)
+    known = {"pass", "not measurable", "warn", "fail"}
+    assert set(diagnostics["verdict"]) <= known
+    unmeasured = diagnostics[diagnostics["verdict"] == "not measurable"]
+    assert unmeasured["reason"].notna().all()
+    assert list(verdicts["fit"]) == [*FITS, "oracle"]
+    updated = diagnostics[diagnostics["fit"] == "svi_updated"].set_index("diagnostic")
+    for name in ("forgetting", "transfer", "behind_joint", "behind_alone"):
+        assert updated.loc[[name], "value"].notna().all()
+    agreed = diagnostics[diagnostics["diagnostic"] == "disagreement"].set_index("fit")
+    for fit, reference in (("svi_deep", "mcmc_deep"), ("svi_shallow", "mcmc_shallow")):
+        for reason in agreed.loc[fit, "reason"]:
+            assert reason.startswith(f"from {reference}, which itself fails: ")
+        assert set(agreed.loc[fit, "verdict"]) == {"not measurable"}
+        assert agreed.loc[fit, "value"].notna().all()
+        assert set(agreed.loc[fit, "region"]) == regions
+    starts = diagnostics[diagnostics["diagnostic"] == "restart_spread"].set_index("fit")["reason"]
+    assert starts["svi_deep"] == "2 starts"
+    assert starts["svi_shallow"] == "one start; set starts: 2 or more"
+    # Where the old data are nothing can be said of the gap, and the other way round.
+    assert updated.loc["forgetting", "counts_for"] == "data all"
+    assert updated.loc["transfer", "counts_for"] == "gap all"
+    assert updated.loc["behind_alone", "reason"].startswith("beside svi_new, verdict ")
+    # Every variational fit lacks something to be measured in every region.
+    by_region = [f"verdict_{region}" for region in regions]
+    assert not (verdicts.set_index("fit").loc[list(SVI), by_region] == "pass").any(axis=None)
+
+
+def test_lint_and_format_are_clean(finished):
+    assert "good condition" in finished.snakemake("--lint")
+    for command in ("ruff check", "ruff format --check", "snakefmt --check Snakefile workflow"):
+        program, *arguments = command.split()
+        path = Path(sys.executable).with_name(program)
+        done = subprocess.run([path, *arguments], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_a_compiler_a_fit_is_pyros_and_says_so(project, monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("BNNFLOW_CACHE", str(tmp_path / "cache"))
+    place = "results/fits/mcmc_shallow/posterior.nc"
+    project.snakemake(
+        "--cores", "2", place, "--forcerun", "mcmc_shallow_chain", *SMOKE, "--config", "engine=auto"
+    )
+    for chain in range(2):
+        log = project.path(f"results/logs/mcmc_shallow_chain/{chain}.log").read_text()
+        assert log.count("not compiled, so Pyro evaluates the model, far slower") == 1
+        assert "there is no C++ compiler 'no-such-compiler'; install" in log
+    facts = posterior.read(project.path(place))["posterior"].attrs
+    assert facts["engine"] == "pyro"
+    assert "no-such-compiler" in facts["engine_reason"]
+
+    insisting = ("--cores", "2", place, *SMOKE, "--config", "engine=compiled")
+    printed = project.snakemake(*insisting, fails=True)
+    assert "NotCompiledError: there is no C++ compiler 'no-such-compiler'; install" in printed

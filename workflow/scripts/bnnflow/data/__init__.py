@@ -1,0 +1,1 @@
+"""Tables of observations, regions of them, and the tutorial's own data."""

@@ -1,0 +1,361 @@
+"""Functions of tensors as machine code: traced, lowered by PyTorch's compiler, kept in a cache."""
+
+import atexit
+import hashlib
+import logging
+import math
+import operator
+import os
+import platform
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ..jobs import EXHAUSTED, log, remedy
+from . import compilers
+
+Function = Callable[..., tuple[Tensor, ...]]
+Program = Callable[[list[Tensor]], list[Tensor]]
+
+# A product over at most so many terms is written out, so that it fuses with its neighbours.
+WRITTEN_OUT = 32
+
+# Of tanh(x) = x + x³ p(x²), the highest power first, for |x| < TANH_SMALL in single precision;
+# from Moshier's Cephes library.
+TANH_SMALL = 0.625
+TANH_TERMS = (
+    -5.70498872745e-3,
+    2.06390887954e-2,
+    -5.37397155531e-2,
+    1.33314422036e-1,
+    -3.33332819422e-1,
+)
+
+# Of PyTorch's compiler: what takes longer than it gains, or slows deep networks down; fused
+# multiply-add; values that many others need are stored, not worked out again.
+SETTINGS = {
+    "aot_inductor.precompile_headers": False,
+    "compile_threads": 1,
+    "pattern_matcher": False,
+    "cpp.enable_floating_point_contract_flag": "fast",
+    "realize_opcount_threshold": 30,
+}
+
+COMPILER_HINT = (
+    "install a C++ compiler, such as Debian's g++ or conda's cxx-compiler; CXX names another one"
+)
+
+
+class NotCompiledError(Exception):
+    """A function that cannot be compiled, here or at all; the message says why."""
+
+
+def compiled(function: Function, *examples: Tensor, held: tuple[Tensor, ...] = ()) -> Function:
+    """A function as machine code for arguments of the examples' shapes and types.
+
+    The code is taken from the cache if an earlier job, or another one, has left it there.
+
+    Args:
+        function: takes tensors and returns a tuple of tensors; its operations may depend on the
+            shapes of its arguments, not on their values. Tensors that it holds besides may
+            change from one program to the next without a new compilation.
+        examples: arguments.
+        held: further arguments, which stay as they are.
+
+    Returns:
+        A function of the examples.
+
+    Raises:
+        NotCompiledError: if the function cannot be traced, or there is no C++ compiler that works.
+        Exception: any, where disk or memory are used up.
+    """
+    graph, constants = traced(function, (*examples, *held), _LOWERINGS)
+    held = (*held, *constants)
+    run = _machine_code(graph, (*examples, *held))
+    return lambda *values: run([*values, *held])
+
+
+def directory() -> Path:
+    """Where compiled code is kept: $BNNFLOW_CACHE, or else `bnnflow` in the user's cache."""
+    if chosen := os.environ.get("BNNFLOW_CACHE"):
+        return Path(chosen).expanduser()
+    if users := os.environ.get("XDG_CACHE_HOME"):
+        return Path(users, "bnnflow")
+    try:
+        return Path.home() / ".cache" / "bnnflow"
+    except RuntimeError:  # a user without a home, as in some containers
+        return _temporary()
+
+
+def compiler() -> str:
+    """The C++ compiler to use.
+
+    Raises:
+        NotCompiledError: if there is none.
+    """
+    if program := compilers.found():
+        return program
+    words = " ".join(compilers.asked())
+    asked = f" {words!r}" if words else f": neither {', '.join(compilers.COMPILERS)}"
+    raise NotCompiledError(f"there is no C++ compiler{asked}; {COMPILER_HINT}")
+
+
+def traced(
+    function: Function, examples: tuple[Tensor, ...], lowerings: dict | None = None
+) -> tuple[GraphModule, list[Tensor]]:
+    """The graph of a function, with what it holds as further arguments, and these.
+
+    Raises:
+        NotCompiledError: if the function cannot be traced.
+    """
+    try:
+        graph = make_fx(function, decomposition_table=lowerings)(*examples)
+        _without_errors(graph)
+        return graph, _lifted(graph)
+    except Exception as error:  # a stranger's model may fail in any way
+        raise NotCompiledError(f"the model cannot be traced ({cause_of(error)})") from error
+
+
+def _without_errors(graph: GraphModule) -> None:
+    """Make results not a number where a matrix has none, such as its factors.
+
+    Otherwise there is an error, which ends what other starts are in the same call; and a GPU, whose
+    kernels are recorded, cannot look whether there is one.
+    """
+    for check in graph.graph.find_nodes(
+        op="call_function", target=torch.ops.aten._linalg_check_errors.default
+    ):
+        info = check.args[0]
+        if info.target is not operator.getitem:  # of a function of several results
+            continue
+        results = [node for node in info.args[0].users if node is not info]
+        graph.graph.erase_node(check)
+        for result in results:
+            value = result.meta["val"]
+            if not value.is_floating_point():  # such as pivots
+                continue
+            with graph.graph.inserting_after(max(result, info)):
+                fault = graph.graph.call_function(torch.ops.aten.ne.Scalar, (info, 0))
+            for _ in range(value.dim() - info.meta["val"].dim()):
+                with graph.graph.inserting_after(fault):
+                    fault = graph.graph.call_function(torch.ops.aten.unsqueeze.default, (fault, -1))
+            fill = torch.ops.aten.masked_fill.Scalar
+            with graph.graph.inserting_after(fault):
+                filled = graph.graph.call_function(fill, (result, fault, math.nan))
+            result.replace_all_uses_with(filled, delete_user_cb=lambda user: user is not filled)  # noqa: B023
+    graph.recompile()
+
+
+def _lifted(graph: GraphModule) -> list[Tensor]:
+    """Make arguments, after the others, of the tensors that the graph holds; returns them."""
+    constants: dict[str, Tensor] = {}
+    placeholders = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    for node in [node for node in graph.graph.nodes if node.op == "get_attr"]:
+        if node.target not in constants:
+            constants[node.target] = getattr(graph, node.target).detach()
+            with graph.graph.inserting_after(placeholders[-1]):
+                placeholders.append(graph.graph.placeholder(node.target))
+                placeholders[-1].meta = dict(node.meta)
+        new = next(p for p in placeholders if p.target == node.target)
+        node.replace_all_uses_with(new)
+        graph.graph.erase_node(node)
+    for name in constants:
+        delattr(graph, name)
+    graph.recompile()
+    return list(constants.values())
+
+
+def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
+    shapes = [(str(a.dtype), tuple(a.shape), a.stride()) for a in arguments]
+    machine = (processor(), platform.libc_ver())
+    facts = (graph.code, shapes, SETTINGS, torch.__version__, torch.get_num_threads(), machine)
+    key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    path = _found(directory(), key)
+    if path and (run := _loaded(path)):
+        return run
+    place = _usable(directory())
+    with _alone(place / f"{key}.lock") as alone:
+        path = _found(place, key)  # another job may have been faster
+        if path is None:
+            for left in place.glob(f"making-{key}-*") if alone else ():  # by a job that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=place, prefix=f"making-{key}-") as folder:
+                made = _built(graph, arguments, Path(folder))
+                path = place / _name(key, made)
+                made.replace(path)
+    if run := _loaded(path):
+        return run
+    raise NotCompiledError(
+        "the compiled code cannot be loaded, as the log says; where the folder for temporary"
+        " files forbids programs, TMPDIR can name another"
+    )
+
+
+def _found(place: Path, key: str) -> Path | None:
+    """A whole package in the cache; damaged ones are removed."""
+    for path in place.glob(f"{key}-*.pt2"):
+        with suppress(OSError):  # gone meanwhile, or another user's
+            if path.name == _name(key, path):
+                return path
+            log.warning("%s is damaged; it is made again", path)
+            path.unlink()
+    return None
+
+
+def _loaded(path: Path) -> Program | None:
+    """The program of a package; what this machine cannot run is removed."""
+    try:
+        # What torch._inductor.aoti_load_package does, without the seconds that its import takes.
+        return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1).boxed_run
+    except RuntimeError as error:
+        if remedy(error, EXHAUSTED):
+            raise
+        log.warning("%s cannot be loaded (%s)", path, cause_of(error))
+        with suppress(OSError):
+            path.unlink()
+        return None
+
+
+def _name(key: str, path: Path) -> str:
+    """The name ends in a digest of the content, so that a damaged file shows."""
+    return f"{key}-{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}.pt2"
+
+
+def _usable(place: Path) -> Path:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        log.warning(
+            "compiled code cannot be kept (%s); BNNFLOW_CACHE can name another folder", error
+        )
+        return _temporary()
+    return place
+
+
+@cache
+def _temporary() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="bnnflow-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """No other job within, where the file system has locks; yields whether it has."""
+    lock = FileLock(path)
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
+
+
+@cache
+def processor() -> str:
+    """What code for this very processor depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    facts = {line for line in lines if line.startswith(("model name", "flags", "Features"))}
+    return " ".join((platform.machine(), *sorted(facts)))
+
+
+def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> Path:
+    program = compiler()
+    log.info("compiling, once for this model and these shapes")
+    # PyTorch's compiler takes seconds to import; who finds the code in the cache needs it not.
+    from torch._inductor import aoti_compile_and_package
+    from torch._inductor.utils import fresh_cache
+    from torch.export import export
+
+    target = folder / "model.pt2"
+    # A newer processor may have instructions that the compiler does not know: which ones it knows
+    # takes seconds to find out, and is asked only after a failure.
+    for known in (True, None):
+        settings = SETTINGS | {"cpp.cxx": (None, program), "cpp.vec_isa_ok": known}
+        options = {"package_path": str(target), "inductor_configs": settings}
+        try:
+            # A cache of its own, because jobs that share PyTorch's can find files half-written.
+            with _quiet(), fresh_cache(dir=str(folder)):
+                aoti_compile_and_package(export(graph, arguments), **options)
+        except Exception as error:  # of a compiler there is no end of faults
+            if remedy(error, EXHAUSTED):  # a retry compiles; Pyro's results would be others
+                raise
+            reason, cause = cause_of(error), error
+        else:
+            return target
+    hint = f"; {COMPILER_HINT}" if "C++" in reason else ""
+    raise NotCompiledError(f"PyTorch's compiler failed ({reason}){hint}") from cause
+
+
+def cause_of(error: Exception) -> str:
+    """The kind of an error, its first line, and the first complaint of a compiler in it."""
+    lines = str(error).strip().splitlines() or [""]
+    complaints = [line.strip() for line in lines[1:] if "error:" in line]
+    return ": ".join([type(error).__name__, lines[0], *complaints[:1]])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the compiler's remarks on itself, which a user can do nothing about."""
+    remarks = logging.getLogger("torch")
+    level = remarks.level
+    remarks.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        remarks.setLevel(level)
+
+
+def _mm(a: Tensor, b: Tensor) -> Tensor:
+    if a.shape[1] <= WRITTEN_OUT:
+        terms = (a[:, i, None] * b[i] for i in range(a.shape[1]))
+        return sum(terms, next(terms))
+    if 1 in (a.shape[0], b.shape[1]):
+        return (a[:, None, :] * b.T).sum(-1)
+    return NotImplemented
+
+
+def _bmm(a: Tensor, b: Tensor) -> Tensor:
+    if a.shape[2] <= WRITTEN_OUT:
+        terms = (a[:, :, i, None] * b[:, None, i] for i in range(a.shape[2]))
+        return sum(terms, next(terms))
+    if 1 in (a.shape[1], b.shape[2]):
+        return (a[:, :, None, :] * b.mT[:, None]).sum(-1)
+    return NotImplemented
+
+
+def _tanh(x: Tensor) -> Tensor:
+    """Within two units in the last place, as the library's, in a fraction of its time.
+
+    Where a unit saturates its gradient is 1 - tanh², a difference of almost equal numbers: there
+    the result has to be the nearest number, which quotients of polynomials do not reach.
+    """
+    if x.dtype != torch.float32:
+        return NotImplemented
+    square, polynomial = x * x, TANH_TERMS[0]
+    for term in TANH_TERMS[1:]:
+        polynomial = polynomial * square + term
+    large = torch.copysign(1 - 2 / (torch.exp(2 * x.abs()) + 1), x)
+    return torch.where(x.abs() > TANH_SMALL, large, x + x * square * polynomial)
+
+
+_LOWERINGS = {
+    torch.ops.aten.mm.default: _mm,
+    torch.ops.aten.bmm.default: _bmm,
+    torch.ops.aten.tanh.default: _tanh,
+}

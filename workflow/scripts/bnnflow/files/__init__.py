@@ -1,0 +1,1 @@
+"""The files between jobs: whole or absent, and read with distrust."""

@@ -1,0 +1,189 @@
+"""Parameters of a variational fit: safetensors with the sites that they belong to."""
+
+import json
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import save
+
+from . import safe
+from .errors import FileError
+
+EXPECTED = "parameters of a fit"
+TRANSFORMS = ("identity", "log", "unconstrained")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A latent variable of a model and its place in the flat unconstrained vector.
+
+    Attributes:
+        name: the site's name in the model.
+        shape: of one value.
+        transform: what takes a value to unconstrained space: "identity", "log", or
+            "unconstrained" for any other.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    transform: str
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Moments of a normal distribution over a model's unconstrained vector.
+
+    Attributes:
+        sites: in the model's order.
+        mean, stddev: arrays (n,), the sites' values one after another.
+    """
+
+    sites: tuple[Site, ...]
+    mean: np.ndarray
+    stddev: np.ndarray
+
+    def by_site(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and standard deviation of every site, in the site's shape."""
+        ends = np.cumsum([site.size for site in self.sites])
+        return {
+            site.name: tuple(
+                part[end - site.size : end].reshape(site.shape) for part in (self.mean, self.stddev)
+            )
+            for site, end in zip(self.sites, ends, strict=True)
+        }
+
+    def table(self) -> pd.DataFrame:
+        """A row for every entry: site, index within the flattened site, mean, stddev, transform."""
+        rows = [(site.name, i, site.transform) for site in self.sites for i in range(site.size)]
+        table = pd.DataFrame(rows, columns=["site", "index", "transform"])
+        table.insert(2, "mean", self.mean)
+        table.insert(3, "stddev", self.stddev)
+        return table
+
+
+def write(parameters: Parameters, path: str | Path, covariance: np.ndarray | None = None) -> None:
+    """Write tensors `mean`, `stddev` and, if given, `covariance`, and the sites as metadata."""
+    tensors = {"mean": parameters.mean, "stddev": parameters.stddev}
+    if covariance is not None:
+        tensors["covariance"] = np.ascontiguousarray(covariance)
+    write_guide(tensors, parameters.sites, path)
+
+
+def read(path: str | Path) -> Parameters:
+    """Read parameters.
+
+    Raises:
+        FileError: if the file is damaged, foreign, or its parts contradict each other.
+    """
+    tensors, sites = _read(path)
+    count = sum(site.size for site in sites)
+    _check(tensors, {"mean": (count,), "stddev": (count,)}, path)
+    return Parameters(sites, tensors["mean"], tensors["stddev"])
+
+
+def write_guide(tensors: dict[str, np.ndarray], sites: tuple[Site, ...], path: str | Path) -> None:
+    """Write a fitted guide as Pyro stores it, with the sites that it covers as metadata."""
+    metadata = {"sites": sites_as_text(sites)}
+    with safe.whole(path) as part:
+        # Not save_file, which lets nobody but the owner read.
+        part.write_bytes(save(tensors, metadata))
+
+
+def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
+    """Moments of a normal guide that `write_guide` has written.
+
+    Returns:
+        Means and standard deviations, and the covariance (n, n) where the guide has one.
+
+    Raises:
+        FileError: if the file is damaged, foreign, or its parts contradict each other.
+    """
+    tensors, sites = _read(path)
+    guides = {name.partition(".")[0] for name in tensors}
+    given = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
+    count = sum(site.size for site in sites)
+    needed = {"loc": (count,), "scale": (count,)}
+    if guides == {"AutoMultivariateNormal"}:
+        needed["scale_tril"] = (count, count)
+    elif guides == {"AutoLowRankMultivariateNormal"}:
+        # Of any number of columns.
+        needed["cov_factor"] = (count, *given.get("cov_factor", np.empty(0)).shape[-1:])
+    elif guides != {"AutoDiagonalNormal"}:
+        raise FileError(path, "parameters of a normal guide", f"it has {sorted(tensors)}")
+    _check(given, needed, path)
+    mean, scale = given["loc"], given["scale"]
+    if len(needed) == 2:
+        return Parameters(sites, mean, scale), None
+    # It and what it is made of.
+    if (size := 3 * mean.itemsize * count**2) > safe.largest():
+        reason = f"its covariance would take {size} bytes of memory"
+        raise FileError(path, "parameters of a normal guide", reason)
+    if "scale_tril" in needed:
+        root = scale[:, None] * given["scale_tril"]
+    else:
+        root = np.hstack([scale[:, None] * given["cov_factor"], np.diag(scale)])
+    covariance = root @ root.T
+    moments = {"mean": mean, "stddev": np.sqrt(covariance.diagonal())}
+    _check(moments, dict.fromkeys(moments, (count,)), path)
+    return Parameters(sites, **moments), covariance
+
+
+def sites_as_text(sites: tuple[Site, ...]) -> str:
+    """Sites as JSON, which files keep beside their tensors."""
+    return json.dumps([asdict(site) for site in sites])
+
+
+def sites_of_text(text: str) -> tuple[Site, ...]:
+    """The sites in such a text.
+
+    Raises:
+        ValueError: if the text is something else.
+    """
+    try:
+        entries = json.loads(text)
+        sites = tuple(Site(e["name"], tuple(e["shape"]), e["transform"]) for e in entries)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"its sites cannot be read ({type(error).__name__}: {error})") from error
+    for site in sites:
+        if not safe.is_name(site.name):
+            raise ValueError(f"a site has the name {site.name!r}")
+        if site.transform not in TRANSFORMS:
+            raise ValueError(f"{site.name} has the transform {site.transform!r}")
+        if len(site.shape) > 32 or not all(type(n) is int and n > 0 for n in site.shape):
+            raise ValueError(f"{site.name} has the shape {site.shape}")
+    if len({site.name for site in sites}) < len(sites) or not sites:
+        raise ValueError("it has no sites, or one twice")
+    return sites
+
+
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray], tuple[Site, ...]]:
+    """The tensors of a file, and the sites in its metadata."""
+    tensors, metadata = safe.safetensors(path, EXPECTED)
+    try:
+        return tensors, sites_of_text(metadata.get("sites", ""))
+    except ValueError as error:
+        raise FileError(path, EXPECTED, error) from error
+
+
+def _check(
+    tensors: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], path: str | Path
+) -> None:
+    """That there are tensors of these shapes, finite, standard deviations positive."""
+    for name, needed in shapes.items():
+        if name not in tensors:
+            raise FileError(path, EXPECTED, f"it has no tensor {name}")
+        tensor = tensors[name]
+        if tensor.shape != needed:
+            raise FileError(path, EXPECTED, f"{name} is {tensor.shape}, not {needed}")
+        if tensor.dtype not in (np.float32, np.float64) or not np.isfinite(tensor).all():
+            raise FileError(path, EXPECTED, f"{name} is not finite")
+        if name in ("stddev", "scale") and not (tensor > 0).all():
+            raise FileError(path, EXPECTED, f"{name} is not positive")

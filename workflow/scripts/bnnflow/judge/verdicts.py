@@ -1,0 +1,165 @@
+"""Verdicts on fits, and the tables and sentences that state them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..files import safe
+from ..files.errors import FileError
+
+# From the best to the worst.
+VERDICTS = ("pass", "not measurable", "warn", "fail")
+
+# How names of diagnostics are written in sentences.
+WORDS = {
+    "engine": "Pyro's own code",
+    "rhat_function": "R-hat of the function",
+    "rhat_chain_function": "R-hat of the function within a chain",
+    "ess_bulk_function": "bulk ESS of the function",
+    "ess_tail_function": "tail ESS of the function",
+    "rhat_sigma": "R-hat of sigma",
+    "rhat_chain_sigma": "R-hat of sigma within a chain",
+    "ess_bulk_sigma": "bulk ESS of sigma",
+    "ess_tail_sigma": "tail ESS of sigma",
+    "divergences": "divergences",
+    "saturated_depth": "saturated tree depth",
+    "ebfmi": "E-BFMI",
+    "acceptance_off_target": "acceptance off its target",
+    "elbo_drift": "the ELBO still moves",
+    "restart_spread": "spread over restarts",
+    "pareto_k": "Pareto k",
+    "disagreement": "disagreement with the sampled fit",
+    "calibration_error": "calibration",
+    "forgetting": "forgetting",
+    "transfer": "transfer",
+    "behind_joint": "behind the joint fit",
+    "behind_alone": "behind the fit to the new data alone",
+}
+
+# Diagnostics of a sampled fit that say whether its draws are of the posterior.
+SAMPLING = ("rhat", "ess", "divergences", "saturated_depth", "ebfmi", "acceptance_off_target")
+
+# Of a fit's diagnostics, all but the numbers text.
+COLUMNS = ("diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason")
+
+HEADLINES = ("lppd", "rmse_function", "coverage_95")
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """Of several verdicts."""
+    return max(verdicts, key=VERDICTS.index)
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A fit's diagnostics, as `diagnostics.table` has them.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    return _known(
+        path,
+        safe.table(path, "a table of diagnostics", COLUMNS, numeric=COLUMNS[1:3]),
+        {"diagnostic": WORDS, "verdict": VERDICTS},
+    )
+
+
+def read_summary(path: str | Path) -> pd.DataFrame:
+    """Of what `summary` gives: fit, verdict, reasons, without what has scores only.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    columns = ["fit", "verdict", "reasons"]
+    found = safe.table(path, "a table of verdicts", columns)[columns]
+    return _known(path, found[found["verdict"] != ""], {"verdict": VERDICTS})
+
+
+def _known(
+    path: str | Path, table: pd.DataFrame, values: Mapping[str, Collection[str]]
+) -> pd.DataFrame:
+    """The table, if its columns hold these values alone."""
+    for column, known in values.items():
+        if unknown := sorted(set(table[column]) - set(known)):
+            raise FileError(path, "a table of verdicts", f"it has the {column} {unknown[0]!r}")
+    return table
+
+
+def stacked(fits: Iterable[str], tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of fits under one another, with a first column that names the fit."""
+    parts = zip(fits, tables, strict=True)
+    return pd.concat([table.assign(fit=fit).set_index("fit") for fit, table in parts]).reset_index()
+
+
+def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
+    """The findings behind the worst verdict, each diagnostic once, at most so many."""
+    found = diagnostics[diagnostics["verdict"] == worst(diagnostics["verdict"])]
+    texts = []
+    for name, rows in found.groupby("diagnostic", sort=False):
+        by_region = (rows["counts_for"] == rows["region"]).all()
+        everywhere = by_region and len(rows) == (diagnostics["diagnostic"] == name).sum() > 1
+        where = "everywhere" if everywhere else ", ".join(filter(None, rows["region"]))
+        texts.append(f"{WORDS[name]} ({where})" if where else WORDS[name])
+    if len(found) == 1 and (detail := found["reason"].iloc[0]):
+        return f"{texts[0]}: {detail}"
+    more = len(texts) - count if count and len(texts) > count else 0
+    return "; ".join(texts[: len(texts) - more] + [f"{more} more"] * bool(more))
+
+
+def unsound(diagnostics: pd.DataFrame, region: str) -> str:
+    """Why the draws of a sampled fit are not of its posterior in a region; empty if they may be."""
+    of_sampling = diagnostics["diagnostic"].str.startswith(SAMPLING)
+    there = diagnostics["region"].isin(["", region])
+    failed = diagnostics[of_sampling & there & (diagnostics["verdict"] == "fail")]
+    return reasons(failed.assign(region="", counts_for=""), 2) if len(failed) else ""
+
+
+def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
+    """What a figure says of a fit that does not pass: verdict and reasons; empty for one that does.
+
+    Args:
+        diagnostics: of the fit.
+        names: of the diagnostics that the figure shows, whose verdict is told too; all if there
+            are none.
+    """
+    verdict = worst(diagnostics["verdict"])
+    if verdict == "pass":
+        return "", ""
+    if not names:
+        return verdict, reasons(diagnostics, 3)
+    shown = diagnostics[diagnostics["diagnostic"].isin(names)]
+    own = worst(shown["verdict"])
+    if own == verdict:
+        return verdict, reasons(shown, 3)
+    told = "passes" if own == "pass" else f"is {own.upper()}: {reasons(shown, 3)}"
+    return verdict, f"{reasons(diagnostics, 2)}. What is shown here {told}"
+
+
+def summary(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
+    """A row for every fit, and for what has scores only, the generating process.
+
+    Returns:
+        Columns fit, verdict; by region verdict_<region>, the worst of the diagnostics that count
+        for the region, and the headline scores, each with its error_…, the standard error by
+        draws and points together; reasons.
+    """
+    regions = list(dict.fromkeys(metrics["region"]))
+    values = metrics.set_index(["fit", "region", "metric"])
+    error = np.hypot(values["error_draws"].fillna(0), values["error_points"].fillna(0))
+    rows = []
+    for fit in dict.fromkeys(metrics["fit"]):
+        own = diagnostics[diagnostics["fit"] == fit]
+        row = {"fit": fit, "verdict": worst(own["verdict"]) if len(own) else ""}
+        for region in regions:
+            touched = [region in counts.split() for counts in own["counts_for"]]
+            found = own.loc[touched, "verdict"]
+            row[f"verdict_{region}"] = worst(found) if len(found) else ""
+        for metric in HEADLINES:
+            for region in regions:
+                row[f"{metric}_{region}"] = values.loc[(fit, region, metric), "value"]
+                row[f"error_{metric}_{region}"] = error[fit, region, metric]
+        rows.append(
+            row | {"reasons": reasons(own) if len(own) else "the generating process itself"}
+        )
+    return pd.DataFrame(rows)

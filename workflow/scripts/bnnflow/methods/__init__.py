@@ -1,0 +1,1 @@
+"""Inference: each method ends in draws of the posterior."""

@@ -1,0 +1,1 @@
+"""A run of the workflow: its plan, resources, provenance, manifest and verification."""
