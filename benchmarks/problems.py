@@ -16,7 +16,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from bnnflow.config import seeds  # noqa: E402
 from bnnflow.data import datasets  # noqa: E402
-from bnnflow.density.seam import LogDensity  # noqa: E402
+from bnnflow.density.log_density import LogDensity  # noqa: E402
 from bnnflow.model import build  # noqa: E402
 
 NETWORKS = ("shallow", "deep")

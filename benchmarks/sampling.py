@@ -17,7 +17,7 @@ from measure import Row, compared, interleaved, loop, over, row, stopwatch
 from numpyro.infer import MCMC, NUTS
 from problems import NETWORKS, Problem, published
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.methods import nuts as samplers
 
 TUTORIAL = {"warmup": 50, "draws": 50, "target_accept": 0.8, "max_tree_depth": 10}

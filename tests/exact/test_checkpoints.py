@@ -24,7 +24,7 @@ from pyro.infer import SVI, Trace_ELBO, autoguide
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.methods import checkpoints, nuts, svi
 from bnnflow.methods.checkpoints import Checkpoint
 

@@ -19,8 +19,8 @@ from pyro.infer.mcmc.util import initialize_model
 from pyro.ops.integrator import potential_grad
 
 from bnnflow.density import native
+from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.density.seam import LogDensity
 from bnnflow.model.network import ACTIVATIONS, BayesianNetwork, normal_prior
 
 ROUNDING = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}

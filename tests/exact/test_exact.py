@@ -11,7 +11,7 @@ import torch
 from pyro import poutine
 from scipy import stats
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters
 from bnnflow.judge import scores
 from bnnflow.methods import nuts, svi

@@ -14,8 +14,8 @@ from torch.utils import _pytree as pytree
 from bnnflow import jobs
 from bnnflow.density import gpu, native
 from bnnflow.density.gpu import NoGpuError
+from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.density.seam import LogDensity
 from bnnflow.methods import checkpoints, nuts, svi
 from bnnflow.model.network import ACTIVATIONS, BayesianNetwork, normal_prior
 

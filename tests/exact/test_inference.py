@@ -12,8 +12,8 @@ from pyro.infer import NUTS
 from pyro.infer.mcmc.util import initialize_model
 
 from bnnflow.data import datasets
+from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.density.seam import LogDensity
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
 

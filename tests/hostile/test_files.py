@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters, posterior, predictions, safe
 from bnnflow.files.errors import FileError
 from bnnflow.files.parameters import Parameters, Site

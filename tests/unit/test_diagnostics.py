@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT
 from scipy import signal, stats
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.judge import diagnostics, limits, plateau, scores, verdicts
 from bnnflow.methods import nuts, svi
 from bnnflow.predict import evaluation, levels

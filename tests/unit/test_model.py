@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pyro import poutine
 from scipy import stats
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.files.parameters import Parameters, Site
 from bnnflow.model.network import ACTIVATIONS, BayesianNetwork, normal_prior, posterior_prior
 

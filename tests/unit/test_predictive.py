@@ -4,7 +4,7 @@ import torch
 from pyro import poutine
 from scipy import optimize, stats
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.model.network import BayesianNetwork, normal_prior
 from bnnflow.predict import predictive
 

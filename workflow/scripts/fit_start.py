@@ -10,7 +10,7 @@ import numpy as np
 import pyro
 import torch
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.files import posterior, starts
 from bnnflow.methods import checkpoints, svi
 from bnnflow.model import build

@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 import torch
 
-from bnnflow.density.seam import LogDensity
+from bnnflow.density.log_density import LogDensity
 from bnnflow.files import posterior
 from bnnflow.methods import checkpoints, nuts
 from bnnflow.model import build

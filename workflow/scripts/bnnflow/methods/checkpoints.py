@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..density import native
-from ..density.seam import LogDensity
+from ..density.log_density import LogDensity
 from ..files import safe
 from ..files.errors import FileError
 from ..jobs import log

@@ -17,7 +17,7 @@ from pyro.infer.mcmc import nuts as pyro_nuts
 from pyro.infer.mcmc.util import initialize_model
 from torch import Tensor
 
-from ..density.seam import LogDensity
+from ..density.log_density import LogDensity
 from ..jobs import log, timed
 from .checkpoints import Checkpoint, Progress, followed
 

@@ -19,8 +19,8 @@ from torch import Generator, Tensor, nn
 from torch.distributions import lowrank_multivariate_normal, multivariate_normal, normal
 from torch.func import functional_call, grad_and_value, vmap
 
+from ..density.log_density import LogDensity
 from ..density.native import Function
-from ..density.seam import LogDensity
 from ..jobs import log, timed
 from .checkpoints import Checkpoint, Progress, followed
 

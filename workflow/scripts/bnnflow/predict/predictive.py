@@ -9,7 +9,7 @@ import xarray as xr
 from pyro import poutine
 from torch import Tensor
 
-from ..density.seam import LogDensity
+from ..density.log_density import LogDensity
 
 CHUNK = 2**21
 

@@ -1,0 +1,44 @@
+"""What methods say of themselves."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from bnnflow.methods.registry import METHODS
+
+
+def test_the_registry_needs_no_torch():
+    code = "import sys; import bnnflow.methods.registry; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "workflow/scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_a_module_of_its_name(name):
+    assert METHODS[name].name == name
+    assert (ROOT / f"workflow/scripts/bnnflow/methods/{name}.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("starts", "together", "jobs"),
+    [
+        (1, 1, [range(0, 1)]),
+        (3, 1, [range(0, 1), range(1, 2), range(2, 3)]),
+        (5, 2, [range(0, 2), range(2, 4), range(4, 5)]),
+        (2, 8, [range(0, 2)]),
+    ],
+)
+def test_starts_are_shared_out_over_jobs(starts, together, jobs):
+    assert METHODS["svi"].jobs({"starts": starts, "starts_per_job": together}) == jobs
+
+
+def test_a_chain_is_a_job_of_its_own():
+    assert METHODS["nuts"].jobs({"chains": 2}) == [range(0, 1), range(1, 2)]
