@@ -11,7 +11,7 @@ from conftest import ROOT
 from scipy import signal, stats
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.judge import diagnostics, limits, plateau, scores, verdicts
+from bnnflow.judge import diagnostics, limits, meanings, plateau, scores, verdicts
 from bnnflow.methods import nuts, svi
 from bnnflow.predict import evaluation, levels
 
@@ -437,9 +437,7 @@ def test_weights_that_span_more_than_doubles_hold_fail_without_a_value():
         assert finding.verdict == verdict
         assert np.isnan(finding.value) == (spread >= 1e3)
     assert finding.reason.startswith("the 212 largest span 1.")
-    assert finding.reason.endswith(
-        "nats: the weights are worth 1 of 5000 draws; a guide with correlations, or sampling"
-    )
+    assert finding.reason.endswith("nats: the weights are worth 1 of 5000 draws")
     clipped = np.minimum(weights, 1.0)
     assert diagnostics.of_weights(clipped, LIMITS).value == 0
     assert diagnostics.of_weights(np.zeros(5000), LIMITS).verdict == "pass"
@@ -463,7 +461,7 @@ def test_weights_that_are_not_finite_fail():
     weights[3] = np.nan
     finding = diagnostics.of_weights(weights, LIMITS)
     assert finding.verdict == "fail"
-    assert finding.reason.startswith("1 of 1000 log weights is not finite; a guide with correl")
+    assert finding.reason == "1 of 1000 log weights is not finite"
 
 
 def test_agreement_is_the_distance_of_distributions():
@@ -655,6 +653,46 @@ def test_the_engine_that_was_not_compiled_is_told():
     (finding,) = diagnostics.of_engine({"engine": "pyro", "engine_reason": "no compiler"})
     assert finding.verdict == "warn"
     assert "no compiler" in finding.reason
+
+
+def test_every_diagnostic_has_a_meaning_and_every_value_is_said():
+    for name, meaning in meanings.MEANINGS.items():
+        assert meaning.asks.endswith((".", "?")), name
+        said = meaning.says.format(value="0.123", limit="0.045")
+        assert ("0.123" in said and "0.045" in said) or name == "engine"
+        assert meaning.remedies
+    kinds = [meaning.kind for meaning in meanings.MEANINGS.values()]
+    assert kinds[0] == meanings.CAUSE
+    assert kinds.index(meanings.SIGN) > max(i for i, k in enumerate(kinds) if k == meanings.CAUSE)
+    for name in LIMITS:
+        assert any(known == name or known.startswith(f"{name}_") for known in meanings.MEANINGS)
+
+
+def test_values_are_written_as_a_reader_takes_them_in():
+    assert meanings.shown("divergences", 0.125) == "12.5 %"
+    assert meanings.shown("ess_bulk_function", 4.20041) == "4.2"
+    assert meanings.shown("ess_bulk_function", 12345.6) == "12,346"
+    assert meanings.shown("pareto_k", np.nan) == ""
+
+
+@pytest.mark.parametrize(
+    ("guide", "advised"),
+    [("AutoDiagonalNormal", True), ("AutoMultivariateNormal", False)],
+)
+def test_a_remedy_is_one_that_the_fit_has_not_taken_yet(guide, advised):
+    remedy = meanings.MEANINGS["pareto_k"].remedy({"method": "svi", "guide": guide})
+    assert ("a guide with correlations" in remedy) == advised
+    assert "`method: nuts`" in remedy
+
+
+def test_causes_come_before_what_follows_from_them():
+    names = ["ess_bulk_function", "calibration_error", "rhat_chain_sigma", "divergences"]
+    table = pd.DataFrame({"diagnostic": names}).assign(
+        region="", counts_for="", verdict="fail", reason=""
+    )
+    assert verdicts.reasons(table) == (
+        "divergences; bulk ESS of the function; R-hat of sigma within a chain; calibration"
+    )
 
 
 def test_verdicts_in_words():

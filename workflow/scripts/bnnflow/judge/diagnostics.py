@@ -14,9 +14,6 @@ from . import limits as limit
 from . import plateau
 from .limits import Limits
 
-# What to do about weights that cannot be.
-BETTER_GUIDE = "a guide with correlations, or sampling"
-
 # Draws that a Pareto fit needs, and a chain, so that ten fall to each of its quarters.
 FEWEST_WEIGHTS, FEWEST_DRAWS = 100, 40
 
@@ -206,7 +203,7 @@ def of_weights(log_weights: np.ndarray, limits: Limits) -> Finding:
         return unmeasured("pareto_k", _too_few(count, "draw", "draws", FEWEST_WEIGHTS))
     if wrong := int((~np.isfinite(log_weights)).sum()):
         verb = "is" if wrong == 1 else "are"
-        reason = f"{wrong} of {count} log weights {verb} not finite; {BETTER_GUIDE}"
+        reason = f"{wrong} of {count} log weights {verb} not finite"
         return judged("pareto_k", math.nan, limits, reason=reason)
     off = np.sort(log_weights - log_weights.max())
     # As many as ArviZ takes, and the one below.
@@ -225,7 +222,7 @@ def of_weights(log_weights: np.ndarray, limits: Limits) -> Finding:
                 k = math.nan
         if math.isfinite(k):
             return judged("pareto_k", float(k), limits, reason=reason)
-    reason = f"the {len(tail) - 1} largest span {-tail[0]:.3g} nats: {reason}; {BETTER_GUIDE}"
+    reason = f"the {len(tail) - 1} largest span {-tail[0]:.3g} nats: {reason}"
     return judged("pareto_k", math.nan, limits, reason=reason)
 
 

@@ -8,35 +8,10 @@ import pandas as pd
 
 from ..files import safe
 from ..files.errors import FileError
+from .meanings import MEANINGS, in_order
 
 # From the best to the worst.
 VERDICTS = ("pass", "not measurable", "warn", "fail")
-
-# How names of diagnostics are written in sentences.
-WORDS = {
-    "engine": "Pyro's own code",
-    "rhat_function": "R-hat of the function",
-    "rhat_chain_function": "R-hat of the function within a chain",
-    "ess_bulk_function": "bulk ESS of the function",
-    "ess_tail_function": "tail ESS of the function",
-    "rhat_sigma": "R-hat of sigma",
-    "rhat_chain_sigma": "R-hat of sigma within a chain",
-    "ess_bulk_sigma": "bulk ESS of sigma",
-    "ess_tail_sigma": "tail ESS of sigma",
-    "divergences": "divergences",
-    "saturated_depth": "saturated tree depth",
-    "ebfmi": "E-BFMI",
-    "acceptance_off_target": "acceptance off its target",
-    "elbo_drift": "the ELBO still moves",
-    "restart_spread": "spread over restarts",
-    "pareto_k": "Pareto k",
-    "disagreement": "disagreement with the sampled fit",
-    "calibration_error": "calibration",
-    "forgetting": "forgetting",
-    "transfer": "transfer",
-    "behind_joint": "behind the joint fit",
-    "behind_alone": "behind the fit to the new data alone",
-}
 
 # Diagnostics of a sampled fit that say whether its draws are of the posterior.
 SAMPLING = ("rhat", "ess", "divergences", "saturated_depth", "ebfmi", "acceptance_off_target")
@@ -61,7 +36,7 @@ def read(path: str | Path) -> pd.DataFrame:
     return _known(
         path,
         safe.table(path, "a table of diagnostics", COLUMNS, numeric=COLUMNS[1:3]),
-        {"diagnostic": WORDS, "verdict": VERDICTS},
+        {"diagnostic": MEANINGS, "verdict": VERDICTS},
     )
 
 
@@ -93,14 +68,17 @@ def stacked(fits: Iterable[str], tables: Iterable[pd.DataFrame]) -> pd.DataFrame
 
 
 def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
-    """The findings behind the worst verdict, each diagnostic once, at most so many."""
+    """The findings behind the worst verdict, each diagnostic once, causes first, at most count."""
     found = diagnostics[diagnostics["verdict"] == worst(diagnostics["verdict"])]
+    parts = dict(list(found.groupby("diagnostic", sort=False)))
     texts = []
-    for name, rows in found.groupby("diagnostic", sort=False):
-        by_region = (rows["counts_for"] == rows["region"]).all()
+    for name in sorted(parts, key=in_order):
+        rows, words = parts[name], MEANINGS[name].words
+        whole = zip(rows["region"], rows["counts_for"], strict=True)
+        by_region = all(region in counts.split() for region, counts in whole)
         everywhere = by_region and len(rows) == (diagnostics["diagnostic"] == name).sum() > 1
         where = "everywhere" if everywhere else ", ".join(filter(None, rows["region"]))
-        texts.append(f"{WORDS[name]} ({where})" if where else WORDS[name])
+        texts.append(f"{words} ({where})" if where else words)
     if len(found) == 1 and (detail := found["reason"].iloc[0]):
         return f"{texts[0]}: {detail}"
     more = len(texts) - count if count and len(texts) > count else 0

@@ -1,0 +1,236 @@
+"""What every diagnostic means: its words, the question that it asks, and what to do if it fails.
+
+The report's table of diagnostics and the one in config/README.md are made from these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# What a diagnostic tells of, in the order in which a reader should look.
+CAUSE, SIGN, PREDICTION, UPDATE, SPEED = "cause", "sign", "prediction", "update", "speed"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What may help.
+
+    Attributes:
+        text: what to do.
+        where: settings of inference of the fits that it is for; all fits, if there are none.
+    """
+
+    text: str
+    where: Mapping[str, str] = field(default_factory=dict)
+
+    def helps(self, inference: Mapping[str, object]) -> bool:
+        """Whether a fit with these settings of inference can follow it."""
+        return all(inference.get(key) == value for key, value in self.where.items())
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A diagnostic.
+
+    Attributes:
+        words: its name in sentences.
+        says: what a value beyond its limit says, with places for `value` and `limit`.
+        asks: the question that it answers.
+        remedies: what to do if it fails, the first thing to try first.
+        kind: what it tells of.
+    """
+
+    words: str
+    says: str
+    asks: str
+    remedies: tuple[Remedy, ...]
+    kind: str
+
+    def remedy(self, inference: Mapping[str, object]) -> str:
+        """What to do about a fit with these settings of inference."""
+        return "; ".join(own.text for own in self.remedies if own.helps(inference))
+
+
+PYRO, DIAGONAL, CONSTANT = (
+    {"sampler": "pyro"},
+    {"guide": "AutoDiagonalNormal"},
+    {"schedule": "constant"},
+)
+LONGER = Remedy("a longer `warmup`")
+NUTPIE = Remedy("`sampler: nutpie`", PYRO)
+MORE_DRAWS = Remedy("more `draws`")
+CORRELATED = Remedy("a guide with correlations: `AutoMultivariateNormal`", DIAGONAL)
+SAMPLE = Remedy("a sampled fit: `method: nuts`")
+TOGETHER = Remedy("one fit to all data together")
+
+
+def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
+    """The diagnostics of chains' convergence, of one quantity."""
+    return {
+        f"rhat_chain_{quantity}": Meaning(
+            f"R-hat of {what} within a chain",
+            f"R-hat of {what} within a chain is {{value}} (limit {{limit}})",
+            f"does each chain agree with itself about {what}?",
+            (LONGER, MORE_DRAWS, NUTPIE),
+            SIGN,
+        ),
+        f"rhat_{quantity}": Meaning(
+            f"R-hat of {what}",
+            f"R-hat of {what} is {{value}} (limit {{limit}})",
+            f"do the chains agree with each other about {what}?",
+            (
+                LONGER,
+                NUTPIE,
+                Remedy(
+                    "where each chain agrees with itself, the posterior has several modes, and"
+                    " no one of the chains can be trusted there"
+                ),
+            ),
+            SIGN,
+        ),
+        f"ess_bulk_{quantity}": Meaning(
+            f"bulk ESS of {what}",
+            f"the bulk ESS of {what} is {{value}} (limit {{limit}})",
+            f"how many independent draws are the chains worth for the mean of {what}?",
+            (MORE_DRAWS, LONGER, NUTPIE),
+            SIGN,
+        ),
+        f"ess_tail_{quantity}": Meaning(
+            f"tail ESS of {what}",
+            f"the tail ESS of {what} is {{value}} (limit {{limit}})",
+            f"how many independent draws are the chains worth for the 5 % and 95 % quantiles"
+            f" of {what}?",
+            (MORE_DRAWS, LONGER, NUTPIE),
+            SIGN,
+        ),
+    }
+
+
+# By the diagnostic's name, causes before what follows from them.
+MEANINGS: dict[str, Meaning] = {
+    "divergences": Meaning(
+        "divergences",
+        "{value} of the draws end a divergent trajectory (limit {limit})",
+        "has the sampler met places that it cannot enter? The share of draws that end a divergent"
+        " trajectory.",
+        (Remedy("a higher `target_accept`"), NUTPIE, Remedy("a narrower prior")),
+        CAUSE,
+    ),
+    "saturated_depth": Meaning(
+        "saturated tree depth",
+        "{value} of the trajectories end at the greatest depth of the tree (limit {limit})",
+        "do trajectories end before they turn? The share of those that reach `max_tree_depth`.",
+        (LONGER, NUTPIE, Remedy("a higher `max_tree_depth`")),
+        CAUSE,
+    ),
+    "acceptance_off_target": Meaning(
+        "acceptance off its target",
+        "the acceptance of a chain is {value} off its target (limit {limit})",
+        "has the step size adapted?",
+        (LONGER,),
+        CAUSE,
+    ),
+    "ebfmi": Meaning(
+        "E-BFMI",
+        "the E-BFMI is {value} (limit {limit})",
+        "does the energy move freely from draw to draw?",
+        (LONGER, Remedy("a prior with lighter tails")),
+        CAUSE,
+    ),
+    "elbo_drift": Meaning(
+        "the ELBO still moves",
+        "the ELBO still moves by {value} nats per observation (limit {limit})",
+        "has the bound come to rest? The last tenth of the steps is compared with the one before;"
+        " fifths, where noise hides too much in tenths. It is not measurable where noise still"
+        " hides a failure.",
+        (Remedy("more `steps`"), Remedy("`schedule: cosine`", CONSTANT)),
+        CAUSE,
+    ),
+    "restart_spread": Meaning(
+        "spread over restarts",
+        "the median start ends {value} nats per observation below the best (limit {limit})",
+        "do several `starts` end at the same bound?",
+        (Remedy("more `starts`"),),
+        CAUSE,
+    ),
+    **_of_chains("function", "the function"),
+    **_of_chains("sigma", "sigma"),
+    "pareto_k": Meaning(
+        "Pareto k",
+        "Pareto k is {value} (limit {limit})",
+        "can importance weights repair the guide? Above 0.7 they cannot. It fails without a value"
+        " where the weights span more than floating-point numbers hold.",
+        (CORRELATED, SAMPLE),
+        SIGN,
+    ),
+    "disagreement": Meaning(
+        "disagreement with the sampled fit",
+        "the predictions are {value} standard deviations off those of the sampled fit"
+        " (limit {limit})",
+        "how far is the predictive distribution from the sampled one of the same model, prior and"
+        " data, in its standard deviations? It is not measurable where the sampled fit itself"
+        " fails.",
+        (Remedy("trust the sampled fit, if it passes"), CORRELATED),
+        PREDICTION,
+    ),
+    "calibration_error": Meaning(
+        "calibration",
+        "the calibration is off by {value} beyond chance (limit {limit})",
+        "how far are the shares of held-out observations below predictive quantiles, or in central"
+        " intervals, from their probabilities, on average and beyond what is chance?",
+        (Remedy("look at the picture: a wrong mode, or a wrong model"),),
+        PREDICTION,
+    ),
+    "forgetting": Meaning(
+        "forgetting",
+        "the update has lost {value} nats per observation (limit {limit})",
+        "what has an update lost on the old data?",
+        (TOGETHER,),
+        UPDATE,
+    ),
+    "transfer": Meaning(
+        "transfer",
+        "the update has won {value} nats per observation (limit {limit})",
+        "what has an update won on the new data?",
+        (TOGETHER,),
+        UPDATE,
+    ),
+    "behind_joint": Meaning(
+        "behind the joint fit",
+        "the update is {value} nats per observation behind the joint fit (limit {limit})",
+        "how far is an update behind a fit to all data together?",
+        (TOGETHER,),
+        UPDATE,
+    ),
+    "behind_alone": Meaning(
+        "behind the fit to the new data alone",
+        "the update is {value} nats per observation behind the fit to the new data alone"
+        " (limit {limit})",
+        "how far is an update behind a fit to the new data alone?",
+        (TOGETHER,),
+        UPDATE,
+    ),
+    "engine": Meaning(
+        "Pyro's own code",
+        "the fit ran on Pyro's own code",
+        "was the fit compiled?",
+        (Remedy("the reason says what to install"),),
+        SPEED,
+    ),
+}
+
+# Values of these are shares, and read as per cent.
+SHARES = frozenset({"divergences", "saturated_depth"})
+
+
+def in_order(name: str) -> int:
+    """Rank of a diagnostic: causes come before what follows from them."""
+    return list(MEANINGS).index(name)
+
+
+def shown(name: str, value: float) -> str:
+    """A value of a diagnostic, or a limit, as a reader takes it in; empty if there is none."""
+    if value != value:
+        return ""
+    if name in SHARES:
+        return f"{100 * value:.3g} %"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
