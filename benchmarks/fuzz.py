@@ -39,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from bnnflow.data import datasets
 from bnnflow.files import netcdf, parameters, posterior, predictions, starts
+from bnnflow.files.encodings import Encoding, Scaled
 from bnnflow.files.errors import FileError
 from bnnflow.judge import diagnostics, scores, verdicts
 
@@ -92,7 +93,10 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
     draws = {"layer1.weight": normal(4, 2, 1), "sigma": abs(normal(4))}
     nuts = {name: normal(4) for name in diagnostics.TRAJECTORY} | {"diverging": normal(4) > 0}
     chain = posterior.of_chain(draws, nuts, {"engine": "compiled"})
-    fitted = posterior.of_chain(draws, {"lp": normal(4), "log_q": normal(4)}, {"engine": "pyro"})
+    stats = {"lp": normal(4), "log_q": normal(4)}
+    encoding = Encoding((Scaled("x", 0.0, 1.0),), (Scaled("y", 0.5, 2.0),))
+    fitted = posterior.of_chain(draws, stats, {"engine": "pyro"}, encoding)
+    whole = posterior.weighted(fitted.copy())
     guide = {"loc": normal(3), "scale": abs(normal(3))}
     guides = {
         "AutoDiagonalNormal": guide,
@@ -119,7 +123,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
     of_evaluation = ("an evaluation", evaluation)
     made = {
         "chain.nc": (lambda p: posterior.write(chain, p), posterior.read),
-        "posterior.nc": (lambda p: posterior.write(fitted, p), posterior.read),
+        "posterior.nc": (lambda p: posterior.write(whole, p), posterior.read),
         "start.nc": (
             lambda p: posterior.write(
                 starts.packed([1.0, np.nan], fitted, owned["AutoDiagonalNormal"], SITES, normal(6)),
@@ -141,7 +145,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         },
         "parameters.safetensors": (
             lambda p: parameters.write(
-                parameters.Parameters(SITES, guide["loc"], guide["scale"]), p
+                parameters.Parameters(SITES, guide["loc"], guide["scale"], encoding=encoding), p
             ),
             parameters.read,
         ),

@@ -147,9 +147,9 @@ def updated(batches, folder):
         ((guide, _),) = svi.fit(density, [stream], guide="AutoDiagonalNormal", **SVI)
         stored, source = folder / f"guide{number}", folder / f"parameters{number}"
         parameters.write_guide(svi.stored(guide), density.sites, stored)
-        parameters.write(*parameters.extracted(stored)[:1], source)
-        prior = {"posterior_of": "the last"}
-    return parameters.read(source)
+        parameters.write(parameters.extracted(stored), source)
+        prior, source = {"posterior_of": "the last"}, parameters.read(source)
+    return source
 
 
 def batch(x, seed):

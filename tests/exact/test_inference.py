@@ -382,7 +382,8 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     settings = dict(fit["inference"])
     pyro.set_rng_seed(settings["seed"])
     model = build.network(config["models"][fit["model"]], fit["prior"])
-    density = LogDensity(model, *build.observations([tmp_path / "old.csv"]), engine=engine)
+    _, *data = build.observations([tmp_path / "old.csv"], ["x"], ["y"], "none")
+    density = LogDensity(model, *data, engine=engine)
     names = ("guide", "learning_rate", "schedule", "steps")
     optimization = {name: settings[name] for name in names}
     ((guide, _),) = svi.fit(density, [torch.default_generator], **optimization)

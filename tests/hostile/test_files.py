@@ -19,7 +19,7 @@ from arviz_base import convert_to_datatree, extract
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters, posterior, predictions, safe
@@ -171,9 +171,9 @@ def test_extraction_takes_the_guides_own_tensors(stored, tmp_path):
         "AutoDiagonalNormal.scale": stored.stddev,
     }
     parameters.write_guide(tensors, SITES, path)
-    extracted, covariance = parameters.extracted(path)
+    extracted = parameters.extracted(path)
     assert extracted.by_site().keys() == {"layer1.weight", "sigma"}
-    assert covariance is None
+    assert extracted.covariance is None
     with pytest.raises(FileError, match="it has no tensor mean"):
         parameters.read(path)
 
@@ -191,20 +191,17 @@ def test_a_covariance_is_the_guides_own(guide, tmp_path):
     settings = {"guide": guide, "learning_rate": 0.1, "schedule": "constant", "steps": 30}
     ((fit, _),) = svi.fit(density, [torch.default_generator], **settings)
     parameters.write_guide(svi.stored(fit), density.sites, tmp_path / "guide.safetensors")
-    extracted, covariance = parameters.extracted(tmp_path / "guide.safetensors")
+    extracted = parameters.extracted(tmp_path / "guide.safetensors")
     expected = fit.get_posterior()
     np.testing.assert_allclose(extracted.mean, expected.mean.detach())
     np.testing.assert_allclose(extracted.stddev, expected.stddev.detach(), rtol=1e-5)
     np.testing.assert_allclose(
-        covariance, expected.covariance_matrix.detach(), rtol=1e-4, atol=1e-7
+        extracted.covariance, expected.covariance_matrix.detach(), rtol=1e-4, atol=1e-7
     )
-    parameters.write(extracted, tmp_path / "parameters.safetensors", covariance)
-    np.testing.assert_array_equal(
-        load_file(tmp_path / "parameters.safetensors")["covariance"], covariance
-    )
-    np.testing.assert_array_equal(
-        parameters.read(tmp_path / "parameters.safetensors").stddev, extracted.stddev
-    )
+    parameters.write(extracted, tmp_path / "parameters.safetensors")
+    found = parameters.read(tmp_path / "parameters.safetensors")
+    np.testing.assert_array_equal(found.covariance, extracted.covariance)
+    np.testing.assert_array_equal(found.stddev, extracted.stddev)
 
 
 def test_a_guide_of_another_kind_is_refused(tmp_path):
@@ -222,6 +219,11 @@ def test_a_guide_of_another_kind_is_refused(tmp_path):
         ({"mean": [0, 0, np.nan], "stddev": [1, 1, 1]}, SITES, "mean is not finite"),
         ({"mean": [0, 0, 0], "stddev": [1, 0, 1]}, SITES, "stddev is not positive"),
         ({"mean": [], "stddev": []}, None, "its sites cannot be read"),
+        (
+            {"mean": [0, 0, 0], "stddev": [1, 1, 1], "covariance": np.diag([1, 4, 1])},
+            SITES,
+            "stddev and covariance contradict each other",
+        ),
     ],
 )
 def test_parameters_that_contradict_themselves_are_refused(tmp_path, tensors, sites, reason):

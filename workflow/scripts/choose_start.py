@@ -14,6 +14,6 @@ except FloatingPointError as error:
     rate = snakemake.params.learning_rate
     raise FloatingPointError(f"{error}; try a learning_rate below {rate:g}") from None
 posterior.write(tree, snakemake.output.posterior)
-parameters.write_guide(guide, sites, snakemake.output.guide)
+parameters.write_guide(guide, sites, snakemake.output.guide, posterior.encoding(tree))
 loss = pd.DataFrame({"step": range(1, len(losses) + 1), "loss": losses})
 safe.write_table(loss, snakemake.output.loss, float_format="%.8g")

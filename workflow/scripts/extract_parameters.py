@@ -6,7 +6,7 @@ jobs.start(snakemake)
 
 from bnnflow.files import parameters, safe
 
-extracted, covariance = parameters.extracted(snakemake.input.guide)
-parameters.write(extracted, snakemake.output.tensors, covariance)
+extracted = parameters.extracted(snakemake.input.guide)
+parameters.write(extracted, snakemake.output.tensors)
 safe.write_table(extracted.table(), snakemake.output.table)
 jobs.log.info("%d parameters of %d sites", len(extracted.mean), len(extracted.sites))

@@ -11,19 +11,21 @@ import pyro
 import torch
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.files import posterior, starts
+from bnnflow.files import parameters, posterior, starts
 from bnnflow.methods import checkpoints, svi
 from bnnflow.model import build
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
+source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
+columns = {"inputs": ["x"], "targets": ["y"], "scaling": "none"}
+encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
 streams = []
 for seed in snakemake.params.seeds:
     pyro.set_rng_seed(seed)
     # Its layers use the stream too.
-    model = build.network(**snakemake.params.network, source=snakemake.input.get("prior"))
+    model = build.network(**snakemake.params.network, source=source)
     streams.append(torch.Generator().set_state(torch.get_rng_state()))
-data = build.observations(snakemake.input.data)
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 try:
@@ -37,7 +39,7 @@ else:
     best = int(np.nanargmax(elbos))
     guide, losses = fitted[best]
     draws, stats = svi.draws(guide, density, snakemake.params.draws, streams[best])
-    tree = posterior.of_chain(draws, stats, density.facts)
+    tree = posterior.of_chain(draws, stats, density.facts, encoding)
     packed = starts.packed(elbos, tree, svi.stored(guide), density.sites, losses)
 posterior.write(packed, snakemake.output[0])
 checkpoint.remove()

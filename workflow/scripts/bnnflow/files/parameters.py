@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save
 
-from . import safe
+from . import encodings, safe
+from .encodings import Encoding
 from .errors import FileError
 
 EXPECTED = "parameters of a fit"
@@ -44,11 +45,16 @@ class Parameters:
     Attributes:
         sites: in the model's order.
         mean, stddev: arrays (n,), the sites' values one after another.
+        covariance: (n, n), where the distribution is not of independent entries. A prior of
+            independent normal distributions takes mean and stddev alone.
+        encoding: of the data from which they have been learnt, which is that of an update, too.
     """
 
     sites: tuple[Site, ...]
     mean: np.ndarray
     stddev: np.ndarray
+    covariance: np.ndarray | None = None
+    encoding: Encoding | None = None
 
     def by_site(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Mean and standard deviation of every site, in the site's shape."""
@@ -69,12 +75,12 @@ class Parameters:
         return table
 
 
-def write(parameters: Parameters, path: str | Path, covariance: np.ndarray | None = None) -> None:
-    """Write tensors `mean`, `stddev` and, if given, `covariance`, and the sites as metadata."""
+def write(parameters: Parameters, path: str | Path) -> None:
+    """Write tensors `mean`, `stddev` and, if there is one, `covariance`; the rest as metadata."""
     tensors = {"mean": parameters.mean, "stddev": parameters.stddev}
-    if covariance is not None:
-        tensors["covariance"] = np.ascontiguousarray(covariance)
-    write_guide(tensors, parameters.sites, path)
+    if parameters.covariance is not None:
+        tensors["covariance"] = np.ascontiguousarray(parameters.covariance)
+    write_guide(tensors, parameters.sites, path, parameters.encoding)
 
 
 def read(path: str | Path) -> Parameters:
@@ -83,30 +89,40 @@ def read(path: str | Path) -> Parameters:
     Raises:
         FileError: if the file is damaged, foreign, or its parts contradict each other.
     """
-    tensors, sites = _read(path)
+    tensors, sites, encoding = _read(path)
     count = sum(site.size for site in sites)
     _check(tensors, {"mean": (count,), "stddev": (count,)}, path)
-    return Parameters(sites, tensors["mean"], tensors["stddev"])
+    stddev, covariance = tensors["stddev"], tensors.get("covariance")
+    if covariance is not None:
+        _check(tensors, {"covariance": (count, count)}, path)
+        # The one is made from the other in the same precision.
+        if not np.allclose(covariance.diagonal(), stddev**2, rtol=1e-5, atol=0):
+            raise FileError(path, EXPECTED, "stddev and covariance contradict each other")
+    return Parameters(sites, tensors["mean"], stddev, covariance, encoding)
 
 
-def write_guide(tensors: dict[str, np.ndarray], sites: tuple[Site, ...], path: str | Path) -> None:
+def write_guide(
+    tensors: dict[str, np.ndarray],
+    sites: tuple[Site, ...],
+    path: str | Path,
+    encoding: Encoding | None = None,
+) -> None:
     """Write a fitted guide as Pyro stores it, with the sites that it covers as metadata."""
     metadata = {"sites": sites_as_text(sites)}
+    if encoding:
+        metadata["encoding"] = encoding.as_text()
     with safe.whole(path) as part:
         # Not save_file, which lets nobody but the owner read.
-        part.write_bytes(save(tensors, metadata))
+        part.write_bytes(_in_order(save(tensors, metadata)))
 
 
-def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
-    """Moments of a normal guide that `write_guide` has written.
-
-    Returns:
-        Means and standard deviations, and the covariance (n, n) where the guide has one.
+def extracted(path: str | Path) -> Parameters:
+    """Moments of a normal guide that `write_guide` has written, with covariance where it has one.
 
     Raises:
         FileError: if the file is damaged, foreign, or its parts contradict each other.
     """
-    tensors, sites = _read(path)
+    tensors, sites, encoding = _read(path)
     guides = {name.partition(".")[0] for name in tensors}
     given = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
     count = sum(site.size for site in sites)
@@ -121,7 +137,7 @@ def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
     _check(given, needed, path)
     mean, scale = given["loc"], given["scale"]
     if len(needed) == 2:
-        return Parameters(sites, mean, scale), None
+        return Parameters(sites, mean, scale, encoding=encoding)
     # It and what it is made of.
     if (size := 3 * mean.itemsize * count**2) > safe.largest():
         reason = f"its covariance would take {size} bytes of memory"
@@ -133,7 +149,7 @@ def extracted(path: str | Path) -> tuple[Parameters, np.ndarray | None]:
     covariance = root @ root.T
     moments = {"mean": mean, "stddev": np.sqrt(covariance.diagonal())}
     _check(moments, dict.fromkeys(moments, (count,)), path)
-    return Parameters(sites, **moments), covariance
+    return Parameters(sites, **moments, covariance=covariance, encoding=encoding)
 
 
 def sites_as_text(sites: tuple[Site, ...]) -> str:
@@ -164,11 +180,25 @@ def sites_of_text(text: str) -> tuple[Site, ...]:
     return sites
 
 
-def _read(path: str | Path) -> tuple[dict[str, np.ndarray], tuple[Site, ...]]:
-    """The tensors of a file, and the sites in its metadata."""
+def _in_order(file: bytes) -> bytes:
+    """The same file with its metadata sorted, which safetensors writes in any order."""
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + file[end:]
+
+
+def _read(
+    path: str | Path,
+) -> tuple[dict[str, np.ndarray], tuple[Site, ...], Encoding | None]:
+    """The tensors of a file, and the sites and the encoding in its metadata."""
     tensors, metadata = safe.safetensors(path, EXPECTED)
     try:
-        return tensors, sites_of_text(metadata.get("sites", ""))
+        encoding = metadata.get("encoding")
+        encoding = encodings.of_text(encoding) if encoding else None
+        return tensors, sites_of_text(metadata.get("sites", "")), encoding
     except ValueError as error:
         raise FileError(path, EXPECTED, error) from error
 

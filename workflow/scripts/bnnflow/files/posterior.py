@@ -6,14 +6,24 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from . import netcdf
+from . import encodings, netcdf
+from .encodings import Encoding
 from .errors import FileError
+
+# How far the weights of chains may add up to something else than 1.
+ROUNDING = 1e-9
+
+# What a reader of weights or of the encoding needs.
+WEIGHT, ENCODING = "weights/weight", "encoding/input_centre"
 
 Draws = Mapping[str, np.ndarray]
 
 
 def of_chain(
-    draws: Draws, stats: Draws | None = None, facts: Mapping[str, str] | None = None
+    draws: Draws,
+    stats: Draws | None = None,
+    facts: Mapping[str, str] | None = None,
+    encoding: Encoding | None = None,
 ) -> xr.DataTree:
     """A posterior of one chain.
 
@@ -21,24 +31,46 @@ def of_chain(
         draws: for every site an array (draws, ...).
         stats: for every sampler statistic an array (draws,).
         facts: on how it was made, kept as attributes of the group `posterior`.
+        encoding: of the data that it was made from, kept as the group `encoding`.
     """
     groups = {"posterior": draws} | ({"sample_stats": stats} if stats else {})
-    tree = xr.DataTree.from_dict({group: _dataset(arrays) for group, arrays in groups.items()})
-    tree["posterior"].attrs.update(facts or {})
-    return tree
+    datasets = {group: _dataset(arrays) for group, arrays in groups.items()}
+    datasets["posterior"].attrs.update(facts or {})
+    if encoding:
+        datasets["encoding"] = encoding.as_dataset()
+    return xr.DataTree.from_dict(datasets)
 
 
 def merged(chains: list[xr.DataTree]) -> xr.DataTree:
-    """One posterior of many chains, numbered from 0 in the order given."""
-    groups = {
-        group: xr.concat(
-            [chain[group].to_dataset() for chain in chains],
-            dim="chain",
-            combine_attrs=_joined,
-        ).assign_coords(chain=np.arange(len(chains)))
-        for group in chains[0].children
+    """One posterior of many chains of equal weight, numbered from 0 in the order given.
+
+    Raises:
+        ValueError: if the chains' data were encoded differently.
+    """
+    by_group = {
+        group: [chain[group].to_dataset() for chain in chains] for group in chains[0].children
     }
-    return xr.DataTree.from_dict(groups)
+    shared = {}
+    if own := by_group.pop("encoding", None):
+        if not all(each.identical(own[0]) for each in own):
+            raise ValueError("the chains' data were encoded differently; make all chains again")
+        shared["encoding"] = own[0]
+    groups = {
+        group: xr.concat(parts, dim="chain", combine_attrs=_joined).assign_coords(
+            chain=np.arange(len(chains))
+        )
+        for group, parts in by_group.items()
+    }
+    return weighted(xr.DataTree.from_dict(groups | shared))
+
+
+def weighted(tree: xr.DataTree, weights: np.ndarray | None = None) -> xr.DataTree:
+    """The posterior with a weight for every chain (chains,), adding up to 1; equal by default."""
+    chains = tree["posterior"].sizes["chain"]
+    weights = np.full(chains, 1 / chains) if weights is None else np.asarray(weights, np.double)
+    coordinate = {"chain": tree["posterior"]["chain"].to_numpy()}
+    tree["weights"] = xr.DataTree(xr.Dataset({"weight": ("chain", weights)}, coordinate))
+    return tree
 
 
 def _joined(attributes: list[Mapping[str, str]], context: object = None) -> dict[str, str]:
@@ -71,8 +103,9 @@ def opened(path: str | Path, kind: str, needed: Iterable[str]) -> xr.DataTree:
         needed: variables that it must have, such as "sample_stats/lp".
 
     Raises:
-        FileError: if the file is damaged, lacks a variable, or its posterior is not one of finite
-            draws by chain and draw.
+        FileError: if the file is damaged, lacks a variable, its posterior is not one of finite
+            draws by chain and draw, its weights are not shares of the chains, or its encoding is
+            none.
     """
     groups = netcdf.read(path, kind)
     for name in needed:
@@ -84,7 +117,30 @@ def opened(path: str | Path, kind: str, needed: Iterable[str]) -> xr.DataTree:
             raise FileError(path, kind, f"{name} has the dimensions {site.dims}")
         if not site.size or site.dtype.kind != "f" or not np.isfinite(site.to_numpy()).all():
             raise FileError(path, f"{kind} of finite draws", f"{name} is not finite")
+    try:
+        if "weights" in groups:
+            _check_weights(groups["weights"], groups.get("posterior", xr.Dataset()))
+        if "encoding" in groups:
+            encodings.of_dataset(groups["encoding"])
+    except ValueError as error:
+        raise FileError(path, kind, error) from error
     return xr.DataTree.from_dict({name or "/": group for name, group in groups.items()})
+
+
+def encoding(tree: xr.DataTree) -> Encoding:
+    """How the data were encoded; of a file that was read as needing `ENCODING`."""
+    return encodings.of_dataset(tree["encoding"].to_dataset())
+
+
+def weights(tree: xr.DataTree) -> np.ndarray:
+    """Of the chains, (chains,), adding up to 1; of a file that was read as needing `WEIGHT`."""
+    return tree["weights"]["weight"].to_numpy()
+
+
+def pooled_weights(tree: xr.DataTree) -> np.ndarray | None:
+    """Of the draws of all chains one after another, (draws,), adding up to 1; none if all equal."""
+    own, draws = weights(tree), tree["posterior"].sizes["draw"]
+    return None if np.ptp(own) <= ROUNDING / len(own) else np.repeat(own / draws, draws)
 
 
 def pooled(tree: xr.DataTree) -> dict[str, np.ndarray]:
@@ -93,6 +149,20 @@ def pooled(tree: xr.DataTree) -> dict[str, np.ndarray]:
         name: site.to_numpy().reshape(-1, *site.shape[2:])
         for name, site in tree["posterior"].data_vars.items()
     }
+
+
+def _check_weights(given: xr.Dataset, posterior: xr.Dataset) -> None:
+    """That every chain has a share.
+
+    Raises:
+        ValueError: if not.
+    """
+    weight = given.get("weight", xr.DataArray())
+    if weight.dims != ("chain",) or weight.sizes["chain"] != posterior.sizes.get("chain"):
+        raise ValueError("its weights are not one for every chain")
+    values = weight.to_numpy()
+    if values.dtype.kind != "f" or not (values >= 0).all() or abs(values.sum() - 1) > ROUNDING:
+        raise ValueError("its weights are not shares, which add up to 1")
 
 
 def _dataset(arrays: Draws) -> xr.Dataset:

@@ -52,13 +52,14 @@ def best(
     chosen = starts[int(np.argmax(ended))]
     if max(ended) == -np.inf:
         raise FloatingPointError(f"all {sum(map(len, elbos))} starts have diverged")
+    kept = [name for name in ("posterior", "sample_stats", "encoding") if name in chosen]
     tree = xr.DataTree.from_dict(
-        {name: chosen[name].to_dataset() for name in ("posterior", "sample_stats")}
+        {name: chosen[name].to_dataset() for name in kept}
         | {"starts": xr.Dataset({"elbo": ("start", np.concatenate(elbos))})}
     )
     guide = {name: array.to_numpy() for name, array in chosen["guide"].data_vars.items()}
     sites = sites_of_text(chosen["guide"].attrs["sites"])
-    return tree, guide, sites, chosen["loss"]["loss"].to_numpy()
+    return posterior.weighted(tree), guide, sites, chosen["loss"]["loss"].to_numpy()
 
 
 def read(path: str | Path) -> xr.DataTree:
@@ -73,6 +74,7 @@ def read(path: str | Path) -> xr.DataTree:
         return tree
     try:
         sites_of_text(tree["guide"].attrs["sites"])
+        posterior.encoding(tree)
         finite = np.isfinite(tree["loss/loss"]).all() and tree["sample_stats"].sizes
     except (KeyError, ValueError) as error:
         raise FileError(path, kind, error) from error

@@ -1,42 +1,70 @@
 """What every fit begins with: its data and its network as tensors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor
 
-from ..data import datasets
-from ..files import parameters
+from ..data import table
+from ..files.encodings import Encoding
+from ..files.parameters import Parameters
 from .network import BayesianNetwork, normal_prior, posterior_prior
 
 
-def observations(paths: Iterable[str | Path]) -> tuple[Tensor, Tensor]:
-    """Inputs (n, 1) and responses (n,) of data sets one after another, in single precision.
+def observations(
+    paths: Iterable[str | Path],
+    inputs: Sequence[str],
+    targets: Sequence[str],
+    scaling: str,
+    source: Parameters | None = None,
+) -> tuple[Encoding, Tensor, Tensor]:
+    """What a fit learns from, encoded in double precision and then rounded to single.
+
+    Args:
+        paths: of the data sets, which are taken one after another.
+        inputs, targets: names of their columns.
+        scaling: as of `data.table.fitted`; an update has the encoding of its source instead.
+        source: the parameters of the fit whose posterior is the prior, where it is one.
+
+    Returns:
+        The encoding; inputs (n, inputs); targets (n,), or (n, targets) where there are several.
 
     Raises:
-        FileError: if a file is not a data set.
+        FileError: if a file is not such a data set.
+        PrecisionError: if single precision does not tell a column's values apart.
+        ValueError: if the source has learnt from other columns.
     """
-    table = pd.concat([datasets.read(path) for path in paths])
-    x, y = (torch.tensor(table[name].to_numpy(), dtype=torch.float32) for name in ("x", "y"))
-    return x[:, None], y
+    rows = table.read(paths, inputs, targets)
+    if source is None:
+        encoding = table.fitted(rows, scaling)
+    elif source.encoding is None:
+        raise ValueError("the prior's parameters say nothing of how their data were encoded")
+    else:
+        encoding = source.encoding
+    for own, columns in ((inputs, encoding.inputs), (targets, encoding.targets)):
+        if (names := [column.name for column in columns]) != list(own):
+            raise ValueError(f"the prior has learnt from the columns {names}, the data have {own}")
+    x, y = (
+        torch.tensor(table.in_single(rows.array(names), columns))
+        for names, columns in ((inputs, encoding.inputs), (targets, encoding.targets))
+    )
+    return encoding, x, y[:, 0].clone() if len(targets) == 1 else y
 
 
-def network(model: dict, prior: dict, source: str | Path | None = None) -> BayesianNetwork:
+def network(model: dict, prior: dict, source: Parameters | None = None) -> BayesianNetwork:
     """The network of a fit, one input and one output.
 
     Args:
         model, prior: the fit's settings.
-        source: the parameters file of the fit whose posterior is the prior, where it is one.
+        source: the parameters of the fit whose posterior is the prior, where it is one.
 
     Raises:
-        FileError: if the source is not such a file.
-        ValueError: if its parameters do not belong to this network.
+        ValueError: if the source's parameters do not belong to this network.
     """
     widths = [1, *model["hidden"], 1]
     if source is None:
         sites = normal_prior(widths, prior["stddev"], prior["scaling"])
     else:
-        sites = posterior_prior(parameters.read(source))
+        sites = posterior_prior(source)
     return BayesianNetwork(widths, model["activation"], sites, model["noise"])

@@ -1,0 +1,160 @@
+"""What a posterior keeps besides draws: weights of chains, and how its data were encoded."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from bnnflow.files import encodings, parameters, posterior, starts
+from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.files.errors import FileError
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+NAMES = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=20)
+NAMES = NAMES.filter(str.isprintable)
+ENCODING = Encoding(
+    (Scaled("x", 0.1, 3.0), Scaled("of three", -1e8, 1e-5), Scaled("größe", 0.0, 1.0)),
+    (Scaled("y", 1 / 3, 7.0), Scaled("z", 2.0, 0.5)),
+)
+SITES = (parameters.Site("w", (2,), "identity"),)
+
+
+@st.composite
+def encoded(draw):
+    names = draw(st.lists(NAMES, unique=True, min_size=2, max_size=5))
+    scales = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+    columns = [Scaled(name, draw(FINITE), draw(scales)) for name in names]
+    inputs = draw(st.integers(1, len(names) - 1))
+    return Encoding(tuple(columns[:inputs]), tuple(columns[inputs:]))
+
+
+def chain(seed, encoding=ENCODING):
+    draws = {"w": np.random.default_rng(seed).normal(size=(4, 2)).astype(np.float32)}
+    return posterior.of_chain(draws, {"lp": np.zeros(4)}, encoding=encoding)
+
+
+@given(encoded())
+def test_an_encoding_comes_back_to_the_last_bit(encoding):
+    assert encodings.of_text(encoding.as_text()) == encoding
+    assert encodings.of_dataset(encoding.as_dataset()) == encoding
+
+
+def test_an_encoding_goes_from_a_chain_to_its_posterior_and_to_an_update(tmp_path):
+    for number in range(2):
+        posterior.write(chain(number), tmp_path / f"{number}.nc")
+    path, stored = tmp_path / "posterior.nc", tmp_path / "parameters.safetensors"
+    merged = posterior.merged([posterior.read(tmp_path / f"{number}.nc") for number in range(2)])
+    posterior.write(merged, path)
+    tree = posterior.read(path, [posterior.WEIGHT, posterior.ENCODING])
+    assert posterior.encoding(tree) == ENCODING
+    assert tree["encoding"]["input_centre"].dtype == np.double
+    moments = np.zeros(2), np.ones(2)
+    parameters.write(parameters.Parameters(SITES, *moments, encoding=ENCODING), stored)
+    assert parameters.read(stored).encoding == ENCODING
+
+
+def test_the_metadata_of_parameters_stand_in_one_order(tmp_path):
+    """Of a hash table with two keys every second process would write another."""
+    own = parameters.Parameters(SITES, np.zeros(2), np.ones(2), encoding=ENCODING)
+    for number in range(2):
+        parameters.write(own, tmp_path / str(number))
+        content = (tmp_path / str(number)).read_bytes()
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        assert list(header["__metadata__"]) == ["encoding", "sites"]
+        assert int.from_bytes(content[:8], "little") % 8 == 0
+    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+
+
+def test_chains_of_different_encodings_are_not_merged():
+    other = Encoding(ENCODING.inputs, (Scaled("y", 0.0, 1.0),))
+    with pytest.raises(ValueError, match="encoded differently"):
+        posterior.merged([chain(0), chain(1, other)])
+
+
+def test_chains_weigh_the_same_unless_told(tmp_path):
+    tree = posterior.merged([chain(number) for number in range(3)])
+    np.testing.assert_array_equal(posterior.weights(tree), [1 / 3] * 3)
+    assert posterior.pooled_weights(tree) is None
+    posterior.write(posterior.weighted(tree, [0.5, 0.5, 0.0]), tmp_path / "a.nc")
+    found = posterior.read(tmp_path / "a.nc", [posterior.WEIGHT])
+    np.testing.assert_array_equal(posterior.pooled_weights(found), [0.125] * 8 + [0.0] * 4)
+
+
+def test_the_best_start_weighs_all_and_keeps_its_encoding(tmp_path):
+    guide = {"AutoDiagonalNormal.loc": np.zeros(2)}
+    parts = [
+        starts.packed([elbo], chain(number), guide, SITES, np.zeros(3))
+        for number, elbo in enumerate((1.0, 2.0, np.nan))
+    ]
+    posterior.write(parts[0], tmp_path / "start.nc")
+    starts.read(tmp_path / "start.nc")
+    tree, *_ = starts.best(parts)
+    np.testing.assert_array_equal(tree["posterior"]["w"], chain(1)["posterior"]["w"])
+    assert posterior.weights(tree).tolist() == [1.0]
+    assert posterior.encoding(tree) == ENCODING
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        ("chain", [0.5, 0.5]),
+        ("chain", [0.5, 0.4, 0.2]),
+        ("chain", [1.5, -0.5, 0.0]),
+        ("chain", [np.nan, 0.5, 0.5]),
+        ("chain", [1, 0, 0]),
+        ("draw", [0.25] * 4),
+    ],
+)
+def test_weights_that_are_no_shares_of_the_chains_are_refused(tmp_path, weight):
+    tree = posterior.merged([chain(number) for number in range(3)])
+    groups = {name: tree[name].to_dataset() for name in tree.children}
+    groups["weights"] = xr.Dataset({"weight": weight})
+    xr.DataTree.from_dict(groups).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with pytest.raises(FileError, match="its weights are not"):
+        posterior.read(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.drop_vars("input_scale"),
+        lambda d: d.assign(input_scale=-d["input_scale"]),
+        lambda d: d.assign(target_centre=d["target_centre"] * np.nan),
+        lambda d: d.assign_attrs(inputs='["x"]'),
+        lambda d: d.assign_attrs(inputs='["x", "x", "y"]'),
+        lambda d: d.assign_attrs(inputs='["x", 1, "y"]'),
+        lambda d: d.assign_attrs(inputs="[" * 5000),
+        lambda d: d.assign_attrs(targets="\x1b[2J"),
+        lambda d: d.assign_attrs(targets='["\\u001b[2J", "z"]'),
+    ],
+)
+def test_an_encoding_that_is_none_is_refused(tmp_path, change):
+    tree = chain(0)
+    groups = {name: tree[name].to_dataset() for name in tree.children}
+    groups["encoding"] = change(groups["encoding"])
+    xr.DataTree.from_dict(groups).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with pytest.raises(FileError, match="its encoding cannot be read"):
+        posterior.read(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("nonsense", "[]", "{}", "null", '{"inputs": [], "targets": []}', "[" * 100_000),
+        ENCODING.as_text().replace("0.5", "0.0"),
+        ENCODING.as_text().replace("0.5", "1e999"),
+        ENCODING.as_text().replace("0.5", '"a"'),
+        ENCODING.as_text().replace('"z"', '"y"'),
+        ENCODING.as_text().replace("centre", "center"),
+    ],
+)
+def test_parameters_with_a_hostile_encoding_are_refused(tmp_path, text):
+    path = tmp_path / "parameters.safetensors"
+    tensors = {name: np.ones(2, np.float32) for name in ("mean", "stddev")}
+    save_file(tensors, path, {"sites": parameters.sites_as_text(SITES), "encoding": text})
+    with pytest.raises(FileError, match="its encoding cannot be read"):
+        parameters.read(path)
