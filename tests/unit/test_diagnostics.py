@@ -10,6 +10,7 @@ import yaml
 from conftest import ROOT
 from scipy import signal, stats
 
+from bnnflow.data import regions
 from bnnflow.density.log_density import LogDensity
 from bnnflow.judge import diagnostics, limits, meanings, plateau, scores, verdicts
 from bnnflow.methods import nuts, svi
@@ -560,7 +561,9 @@ def test_an_update_whose_data_no_held_out_point_shows_is_not_measurable():
     hidden = of_update(old=((0.3, 0.4),))["forgetting old data"]
     assert hidden.reason == "no held-out point where the old data are; widen data.held_out"
     assert hidden.counts_for == ("first", "all")
-    table = diagnostics.table([hidden, *same.values(), diagnostics.unmeasured("ebfmi", "", "all")])
+    table = diagnostics.table(
+        [hidden, *same.values(), diagnostics.unmeasured("ebfmi", "", "all")], {}
+    )
     assert table["counts_for"].tolist()[:2] == ["first all", ""]
     assert table["counts_for"].tolist()[-1] == "all"
 
@@ -724,6 +727,28 @@ def test_verdicts_in_words():
     assert verdicts.reasons(update) == "R-hat of the function (old data, new data)"
     assert verdicts.worst(["pass", "not measurable"]) == "not measurable"
     assert verdicts.worst(["warn", "not measurable"]) == "warn"
+
+
+def test_no_region_has_a_milder_verdict_than_its_parts():
+    x = np.array([0.0, 1.0, 2.0, 3.0])
+    inside = {"low": x < 2, "end": x > 2, "all": x >= 0, "same": x >= 0, "none": x < 0}
+    assert regions.around(inside) == {
+        "low": ["low", "all", "same"],
+        "end": ["end", "all", "same"],
+        "all": ["all", "same"],
+        "same": ["same", "all"],
+        "none": ["none"],
+    }
+    findings = [
+        diagnostics.judged("calibration_error", value, LIMITS, region)
+        for region, value in (("low", 0.01), ("end", 0.4), ("all", 0.06))
+    ]
+    table = diagnostics.table(findings, regions.around(inside)).assign(fit="mine")
+    verdict = {
+        name: verdicts.worst(table["verdict"][[name in c.split() for c in table["counts_for"]]])
+        for name in ("low", "end", "all")
+    }
+    assert verdict == {"low": "pass", "end": "fail", "all": "fail"}
 
 
 def test_a_summary_has_a_row_for_every_fit_and_for_the_generating_process():

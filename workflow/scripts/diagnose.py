@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from bnnflow.data import datasets
+from bnnflow.data.regions import around, within
 from bnnflow.files import posterior, predictions, safe
 from bnnflow.judge import diagnostics, scores, verdicts
 
@@ -74,6 +75,7 @@ if update:
 findings += diagnostics.of_calibration(scores.errors(table), scores.by_chance(own, regions), limits)
 
 scores.write(table, snakemake.output.scores)
-found = diagnostics.table(findings)
+inside = {name: within(points, intervals) for name, intervals in regions.items()}
+found = diagnostics.table(findings, around(inside))
 safe.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(finding.verdict for finding in findings))

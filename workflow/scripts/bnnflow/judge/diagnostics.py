@@ -44,12 +44,21 @@ class Finding:
     counts_for: tuple[str, ...] | None = None
 
 
-def table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """A row for every finding, with spaces between the regions for which it counts."""
+def table(findings: Iterable[Finding], around: Mapping[str, list[str]]) -> pd.DataFrame:
+    """A row for every finding, with spaces between the regions for which it counts.
+
+    Args:
+        findings: of a fit.
+        around: by region itself and those that contain it, so that no region's verdict is milder
+            than that of its parts.
+    """
     order = ["diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason"]
     rows = pd.DataFrame(map(asdict, findings), columns=order)
-    counts_for = rows["counts_for"].str.join(" ").fillna(rows["region"])
-    return rows.assign(counts_for=counts_for)
+    touched = [
+        around.get(row.region, [row.region]) if row.counts_for is None else row.counts_for
+        for row in rows.itertuples()
+    ]
+    return rows.assign(counts_for=list(map(" ".join, touched)))
 
 
 def judged(name: str, value: float, limits: Limits, region: str = "", reason: str = "") -> Finding:
