@@ -201,7 +201,7 @@ def test_a_change_of_style_redraws_and_refits_nothing(project):
 
 
 def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
-    project.append("workflow/scripts/bnnflow/figures/pictures.py", "\nchanged = True\n")
+    project.append("workflow/scripts/bnnflow/figures/canvas.py", "\nchanged = True\n")
     assert project.planned() == PLOTS
     project.append("workflow/scripts/plot_loss.py", "\nchanged = True\n")
     assert project.planned("results/figures/svi_deep_loss.png", *SMOKE) == Counter(plot_loss=1)
