@@ -23,7 +23,7 @@ NOISE, PRIOR = 0.4, 1.5
 MODEL = {
     "hidden": [],
     "activation": "tanh",
-    "noise": {"concentration": 2.0, "rate": 1.0, "power": 1},
+    "likelihood": {"family": "normal", "concentration": 2.0, "rate": 1.0, "power": 1},
 }
 NUTS = {"warmup": 500, "draws": 2000, "target_accept": 0.8, "max_tree_depth": 10}
 SVI = {"learning_rate": 0.05, "schedule": "cosine", "steps": 6000}
@@ -63,7 +63,7 @@ def case():
     data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
     density = LogDensity(known_noise(network), *data, engine="compiled")
     # The noise is observed, too.
-    evidence += stats.gamma(MODEL["noise"]["concentration"]).logpdf(NOISE)
+    evidence += stats.gamma(MODEL["likelihood"]["concentration"]).logpdf(NOISE)
     known = {"network": network, "x": x_new, "y": y_new, "density": density}
     return SimpleNamespace(**known, mean=mean, covariance=covariance, evidence=evidence)
 

@@ -67,4 +67,4 @@ def network(model: dict, prior: dict, source: Parameters | None = None) -> Bayes
         sites = normal_prior(widths, prior["stddev"], prior["scaling"])
     else:
         sites = posterior_prior(source)
-    return BayesianNetwork(widths, model["activation"], sites, model["noise"])
+    return BayesianNetwork(widths, model["activation"], sites, model["likelihood"])
