@@ -16,7 +16,6 @@ from bnnflow.files import parameters
 from bnnflow.judge import scores
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
-from bnnflow.model.network import BayesianNetwork, normal_prior
 from bnnflow.predict import evaluation, levels, predictive
 
 NOISE, PRIOR = 0.4, 1.5
@@ -58,7 +57,7 @@ def case():
     y = 0.8 * x - 0.5 + NOISE * random.normal(size=30)
     x_new = np.linspace(-2, 3, 200)
     y_new = 0.8 * x_new - 0.5 + NOISE * random.normal(size=200)
-    network = build.network(MODEL, {"stddev": PRIOR, "scaling": "none"})
+    network = build.network(MODEL, {"stddev": PRIOR, "scaling": "none"}, inputs=1, targets=1)
     mean, covariance, evidence = posterior(x, y)
     data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
     density = LogDensity(known_noise(network), *data, engine="compiled")
@@ -140,7 +139,7 @@ def updated(batches, folder):
     """Parameters of a mean-field fit to the first batch, updated on the following."""
     prior, source = {"stddev": PRIOR, "scaling": "none"}, None
     for number, (x, y) in enumerate(batches):
-        model = known_noise(build.network(MODEL, prior, source))
+        model = known_noise(build.network(MODEL, prior, inputs=1, targets=1, source=source))
         data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
         density = LogDensity(model, *data, engine="compiled")
         stream = torch.Generator().manual_seed(number)
@@ -214,8 +213,9 @@ def test_ranks_of_the_truth_are_uniform():
     posterior of data made from it.
     """
     repeats, kept, thin = 200, 31, 8
-    noise = {"concentration": 4.0, "rate": 8.0, "power": 1}
-    model = BayesianNetwork([1, 3, 1], "tanh", normal_prior([1, 3, 1], 1.0, "none"), noise)
+    likelihood = {"family": "normal", "concentration": 4.0, "rate": 8.0, "power": 1}
+    settings = {"hidden": [3], "activation": "tanh", "likelihood": likelihood}
+    model = build.network(settings, {"stddev": 1.0, "scaling": "none"}, inputs=1, targets=1)
     x, at = torch.linspace(-2, 2, 12)[:, None], torch.tensor([[-1.0], [3.0]])
     y = torch.zeros(12)
     density = LogDensity(model, x, y, engine="compiled")

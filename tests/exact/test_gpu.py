@@ -17,7 +17,8 @@ from bnnflow.density.gpu import NoGpuError
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
 from bnnflow.methods import checkpoints, nuts, svi
-from bnnflow.model.network import ACTIVATIONS, BayesianNetwork, normal_prior
+from bnnflow.model import build
+from bnnflow.model.network import ACTIVATIONS
 
 HAS_GPU = torch.cuda.is_available()
 needs_gpu = pytest.mark.skipif(not HAS_GPU, reason="PyTorch sees no GPU here")
@@ -82,9 +83,9 @@ WAITING = {torch.ops.aten._linalg_check_errors.default, torch.ops.aten.equal.def
 
 
 def network(*hidden, activation="tanh"):
-    widths = [1, *hidden, 1]
-    noise = {"concentration": 0.5, "rate": 1.0, "power": 2}
-    return BayesianNetwork(widths, activation, normal_prior(widths, 3.0, "fan_in"), noise)
+    likelihood = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
+    model = {"hidden": hidden, "activation": activation, "likelihood": likelihood}
+    return build.network(model, {"stddev": 3.0, "scaling": "fan_in"}, inputs=1, targets=1)
 
 
 @pytest.mark.parametrize("hidden", [(5,), (10, 40, 10)])

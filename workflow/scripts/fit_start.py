@@ -24,7 +24,7 @@ streams = []
 for seed in snakemake.params.seeds:
     pyro.set_rng_seed(seed)
     # Its layers use the stream too.
-    model = build.network(**snakemake.params.network, source=source)
+    model = build.network(**snakemake.params.network, inputs=1, targets=1, source=source)
     streams.append(torch.Generator().set_state(torch.get_rng_state()))
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)

@@ -82,8 +82,8 @@ class LogDensity:
         self._transforms = {name: biject_to(node["fn"].support) for name, node in nodes.items()}
         found = {name: self._transforms[name].inv(node["value"]) for name, node in nodes.items()}
         self.sites = tuple(
-            Site(name, tuple(value.shape), _space(nodes[name]["fn"].support))
-            for name, value in found.items()
+            Site(name, tuple(value.shape), _space(node["fn"].support), _role(node))
+            for (name, value), node in zip(found.items(), nodes.values(), strict=True)
         )
         self.size = sum(site.size for site in self.sites)
         self.dtype = self.flattened(found).dtype
@@ -307,6 +307,11 @@ def _alike(a, b) -> bool:
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(_alike, a, b))
     return a == b
+
+
+def _role(node: dict) -> str:
+    """Whose site it is, if its sample statement says so."""
+    return node["infer"].get("role", "")
 
 
 def _space(support: Constraint) -> str:
