@@ -1,1 +1,0 @@
-"""Likelihoods, one a file."""
