@@ -51,8 +51,8 @@ class Problem:
     @cached_property
     def network(self):
         """The workflow's model."""
-        model = {"hidden": self.hidden, "activation": "tanh", "noise": self.noise}
-        return build.network(model, self.prior)
+        model = {"hidden": self.hidden, "activation": "tanh", "likelihood": self.noise}
+        return build.network(model, self.prior, inputs=1, targets=1)
 
     def density(self, engine: str = "compiled") -> LogDensity:
         """The workflow's log density, with nothing evaluated yet."""
@@ -77,7 +77,7 @@ def published(name: str) -> Problem:
         name,
         tuple(model["hidden"]),
         fit["prior"],
-        model["noise"],
+        model["likelihood"],
         torch.tensor(table["x"].to_numpy(), dtype=torch.float32)[:, None],
         torch.tensor(table["y"].to_numpy(), dtype=torch.float32),
         seeds.derived(config["seed"], f"mcmc_{name}", 0) if seed is None else seed,

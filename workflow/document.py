@@ -1,7 +1,8 @@
 """Write the parts of the documentation that follow from the code; `make docs` runs it.
 
-The table of all keys in config/README.md comes from the config's schema, the graph of rules in
-README.md from Snakemake. With --check nothing is written, and what is stale makes it fail.
+The schema of the config, by which editors complete its keys, and the table of all keys in
+config/README.md come from the classes of the settings; the graph of rules in README.md comes from
+Snakemake. With --check nothing is written, and what is stale makes it fail.
 """
 
 import re
@@ -13,30 +14,46 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+from bnnflow.config.settings import Config  # noqa: E402
+
+SCHEMA = "workflow/schemas/config.schema.yaml"
+MADE = "# Made from the classes of the settings by `make docs`.\n"
 TARGETS = ("all_fits", "svi_updated_beside_prior", "svi_updated", "svi_deep_loss")
 
 
 def main() -> int:
-    """Rewrite or check both files; 1 if a check has found something stale."""
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
-    stale = []
-    for name, text in (("config/README.md", keys(schema)), ("README.md", graph())):
-        path = ROOT / name
-        old = path.read_text(encoding="utf-8")
-        new = re.sub(r"(?s)(<!-- generated -->\n).*?(<!-- end -->)", rf"\g<1>{text}\g<2>", old)
-        if new != old and "--check" in sys.argv:
-            stale.append(name)
-        elif new != old:
-            path.write_text(new, encoding="utf-8")
-    if stale:
+    """Rewrite or check all of them; 1 if a check has found something stale."""
+    described = schema()
+    texts = {
+        SCHEMA: MADE + yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100)
+    }
+    for name, text in (("config/README.md", keys(described)), ("README.md", graph())):
+        old = (ROOT / name).read_text(encoding="utf-8")
+        made = rf"\g<1>{text}\g<2>"
+        texts[name] = re.sub(r"(?s)(<!-- generated -->\n).*?(<!-- end -->)", made, old)
+    stale = [name for name, text in texts.items() if not _is(ROOT / name, text)]
+    if stale and "--check" in sys.argv:
         print(f"{' and '.join(stale)}: stale, run `make docs`")
-    return bool(stale)
+        return 1
+    for name in stale:
+        (ROOT / name).write_text(texts[name], encoding="utf-8")
+    return 0
+
+
+def schema() -> dict:
+    """The JSON schema of the config."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | _plain(
+        Config.model_json_schema()
+    )
 
 
 def keys(schema: dict) -> str:
     """A Markdown table with a row for every key of a JSON schema."""
-    rows = [f"| `{path}` | {allowed} | {text} |\n" for path, allowed, text in _rows(schema, schema)]
-    return "".join(["| key | value | meaning |\n| --- | --- | --- |\n", *rows])
+    rows = [f"| `{key}` | {' | '.join(cells)} |\n" for key, *cells in _rows(schema, schema)]
+    head = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
+    return "".join([head, *rows])
 
 
 def graph() -> str:
@@ -60,25 +77,61 @@ def graph() -> str:
     return "".join(["```mermaid\nflowchart TB\n", *lines, "```\n"])
 
 
-def _rows(schema: dict, root: dict, path: str = "") -> Iterator[tuple[str, str, str]]:
-    for name, entry in schema.get("properties", {}).items():
-        if entry is False or set(entry) == {"const"}:
-            continue
-        entry = _resolved(entry, root)
+def _is(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+def _plain(entry: object) -> object:
+    """A schema without titles, defaults of mappings, and null, which counts as absent."""
+    if isinstance(entry, list):
+        return [_plain(one) for one in entry]
+    if not isinstance(entry, dict):
+        return entry
+    made = {
+        key: _plain(value)
+        for key, value in entry.items()
+        if not (key == "title" and isinstance(value, str))
+        and not (key == "default" and (value is None or isinstance(value, dict)))
+    }
+    for pattern, values in made.pop("patternProperties", {}).items():
+        made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
+    some = [one for one in made.get("anyOf", []) if one != {"type": "null"}]
+    if "anyOf" in made:
+        del made["anyOf"]
+        made = (some[0] if len(some) == 1 else {"anyOf": some}) | made
+    return made
+
+
+def _rows(schema: dict, root: dict, path: str = "") -> Iterator[tuple[str, str, str, str]]:
+    required = schema.get("required", [])
+    for name, given in schema.get("properties", {}).items():
+        entry = _resolved(given, root)
         key = f"{path}.{name}".lstrip(".")
-        yield key, _allowed(entry, root), entry["description"]
+        default = "needed" if name in required else ""
+        if "default" in given and not isinstance(given["default"], list):
+            default = f"`{yaml.safe_dump(given['default']).split()[0]}`"
+        elif "default" in given and not any(isinstance(one, dict) for one in given["default"]):
+            default = f"`{given['default']}`"
+        yield key, _allowed(entry, root), default, entry["description"]
         yield from _inner(entry, root, key)
-    for branch in schema.get("allOf", []):
-        method = branch["if"]["properties"]["method"]["const"]
-        for key, allowed, text in _rows(_resolved(branch["then"], root), root, path):
-            yield key, allowed, f"({method}) {text}"
 
 
-def _inner(entry: dict, root: dict, key: str) -> Iterator[tuple[str, str, str]]:
+def _inner(entry: dict, root: dict, key: str) -> Iterator[tuple[str, str, str, str]]:
     if isinstance(others := entry.get("additionalProperties"), dict):
         yield from _rows(_resolved(others, root), root, f"{key}.<name>")
     if "items" in entry and "prefixItems" not in entry:
         yield from _rows(_resolved(entry["items"], root), root, f"{key}[]")
+    choices = [_resolved(choice, root) for choice in entry.get("oneOf", [])]
+    name = entry.get("discriminator", {}).get("propertyName")
+    if name:
+        first = choices[0]["properties"][name]
+        kinds = ", ".join(f"`{choice['properties'][name]['const']}`" for choice in choices)
+        yield f"{key}.{name}", kinds, f"`{first['const']}`", first["description"]
+    for choice in choices:
+        kind = f"({choice['properties'][name]['const']}) " if name else ""
+        for inner, allowed, default, text in _rows(choice, root, key):
+            if inner != f"{key}.{name}":
+                yield inner, allowed, default.removeprefix("needed"), f"{kind}{text}"
     yield from _rows(entry, root, key)
 
 
@@ -91,12 +144,16 @@ def _resolved(entry: dict, root: dict) -> dict:
 def _allowed(entry: dict, root: dict) -> str:
     if "enum" in entry:
         return ", ".join(f"`{value}`" for value in entry["enum"])
+    if "const" in entry:
+        return f"`{entry['const']}`"
+    if "anyOf" in entry:
+        return " or ".join(_allowed(one, root) for one in entry["anyOf"])
+    if "oneOf" in entry:
+        return "mapping"
     if "prefixItems" in entry:
         return (
             "[" + ", ".join(_allowed(_resolved(e, root), root) for e in entry["prefixItems"]) + "]"
         )
-    if isinstance(entry["type"], list):
-        return " or ".join(_allowed(entry | {"type": kind}, root) for kind in entry["type"])
     if entry["type"] == "array":
         items = _resolved(entry["items"], root)
         return f"list of {_allowed(items, root)}" if items["type"] != "object" else "list"

@@ -21,7 +21,10 @@ from pyro.ops.integrator import potential_grad
 from bnnflow.density import native
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.model.network import ACTIVATIONS, BayesianNetwork, normal_prior
+from bnnflow.model.likelihoods.registry import LIKELIHOODS
+from bnnflow.model.model import Model, Response
+from bnnflow.model.network import ACTIVATIONS, Network
+from bnnflow.model.priors import IndependentNormal
 
 ROUNDING = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}
 
@@ -41,15 +44,18 @@ def cache(tmp_path, monkeypatch):
 def network(widths, activation, prior, power, seed, dtype):
     """A network with independent normal priors, constant, scaled, or different everywhere."""
     random = torch.Generator().manual_seed(seed)
-    sites = normal_prior(widths, 3.0, "fan_in" if prior == "fan_in" else "none")
+    inputs, *hidden, outputs = widths
+    layers = Network(inputs, hidden, outputs, activation)
+    scaling = "fan_in" if prior == "fan_in" else "none"
+    moments = IndependentNormal.configured(layers.shapes, stddev=3.0, scaling=scaling).moments
     if prior == "stored":
-        sites = {
+        moments = {
             name: (torch.randn(loc.shape, generator=random), torch.rand(loc.shape) + 0.1)
-            for name, (loc, _) in sites.items()
+            for name, (loc, _) in moments.items()
         }
-    sites = {name: (loc.to(dtype), scale.to(dtype)) for name, (loc, scale) in sites.items()}
-    noise = {"concentration": 0.5, "rate": 1.5, "power": power}
-    return BayesianNetwork(widths, activation, sites, noise), random
+    moments = {name: (loc.to(dtype), scale.to(dtype)) for name, (loc, scale) in moments.items()}
+    likelihood = LIKELIHOODS["normal"](outputs, concentration=0.5, rate=1.5, power=power)
+    return Model(IndependentNormal(moments), Response(layers, likelihood)), random
 
 
 def single(x, y=None):

@@ -16,14 +16,13 @@ from bnnflow.files import parameters
 from bnnflow.judge import scores
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
-from bnnflow.model.network import BayesianNetwork, normal_prior
 from bnnflow.predict import evaluation, levels, predictive
 
 NOISE, PRIOR = 0.4, 1.5
 MODEL = {
     "hidden": [],
     "activation": "tanh",
-    "noise": {"concentration": 2.0, "rate": 1.0, "power": 1},
+    "likelihood": {"family": "normal", "concentration": 2.0, "rate": 1.0, "power": 1},
 }
 NUTS = {"warmup": 500, "draws": 2000, "target_accept": 0.8, "max_tree_depth": 10}
 SVI = {"learning_rate": 0.05, "schedule": "cosine", "steps": 6000}
@@ -58,12 +57,12 @@ def case():
     y = 0.8 * x - 0.5 + NOISE * random.normal(size=30)
     x_new = np.linspace(-2, 3, 200)
     y_new = 0.8 * x_new - 0.5 + NOISE * random.normal(size=200)
-    network = build.network(MODEL, {"stddev": PRIOR, "scaling": "none"})
+    network = build.network(MODEL, {"stddev": PRIOR, "scaling": "none"}, inputs=1, targets=1)
     mean, covariance, evidence = posterior(x, y)
     data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
     density = LogDensity(known_noise(network), *data, engine="compiled")
     # The noise is observed, too.
-    evidence += stats.gamma(MODEL["noise"]["concentration"]).logpdf(NOISE)
+    evidence += stats.gamma(MODEL["likelihood"]["concentration"]).logpdf(NOISE)
     known = {"network": network, "x": x_new, "y": y_new, "density": density}
     return SimpleNamespace(**known, mean=mean, covariance=covariance, evidence=evidence)
 
@@ -122,13 +121,11 @@ def test_nuts_without_hidden_layers_is_bayesian_regression(case, sampler):
 
 def test_full_covariance_svi_without_hidden_layers_is_bayesian_regression(case):
     stream = torch.Generator().manual_seed(2)
-    ((guide, losses),) = svi.fit(
-        case.density, [stream], observations=30, guide="AutoMultivariateNormal", **SVI
-    )
+    ((guide, losses),) = svi.fit(case.density, [stream], guide="AutoMultivariateNormal", **SVI)
     # The bound is the evidence less the divergence of guide from posterior, and the rate has
     # gone down to nothing.
     assert svi.final_elbo(guide, losses) == pytest.approx(case.evidence, abs=0.02)
-    draws, stats = svi.draws(guide, case.density, 20_000, stream, observations=30)
+    draws, stats = svi.draws(guide, case.density, 20_000, stream)
     # A guide that is not quite there counts as fewer draws.
     check(case, draws, independent=4000)
     weights = stats["lp"] - stats["log_q"]
@@ -142,13 +139,11 @@ def updated(batches, folder):
     """Parameters of a mean-field fit to the first batch, updated on the following."""
     prior, source = {"stddev": PRIOR, "scaling": "none"}, None
     for number, (x, y) in enumerate(batches):
-        model = known_noise(build.network(MODEL, prior, source))
+        model = known_noise(build.network(MODEL, prior, inputs=1, targets=1, source=source))
         data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
         density = LogDensity(model, *data, engine="compiled")
         stream = torch.Generator().manual_seed(number)
-        ((guide, _),) = svi.fit(
-            density, [stream], observations=len(x), guide="AutoDiagonalNormal", **SVI
-        )
+        ((guide, _),) = svi.fit(density, [stream], guide="AutoDiagonalNormal", **SVI)
         stored, source = folder / f"guide{number}", folder / f"parameters{number}"
         parameters.write_guide(svi.stored(guide), density.sites, stored)
         parameters.write(parameters.extracted(stored), source)
@@ -218,8 +213,9 @@ def test_ranks_of_the_truth_are_uniform():
     posterior of data made from it.
     """
     repeats, kept, thin = 200, 31, 8
-    noise = {"concentration": 4.0, "rate": 8.0, "power": 1}
-    model = BayesianNetwork([1, 3, 1], "tanh", normal_prior([1, 3, 1], 1.0, "none"), noise)
+    likelihood = {"family": "normal", "concentration": 4.0, "rate": 8.0, "power": 1}
+    settings = {"hidden": [3], "activation": "tanh", "likelihood": likelihood}
+    model = build.network(settings, {"stddev": 1.0, "scaling": "none"}, inputs=1, targets=1)
     x, at = torch.linspace(-2, 2, 12)[:, None], torch.tensor([[-1.0], [3.0]])
     y = torch.zeros(12)
     density = LogDensity(model, x, y, engine="compiled")

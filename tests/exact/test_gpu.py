@@ -16,8 +16,9 @@ from bnnflow.density import gpu, native
 from bnnflow.density.gpu import NoGpuError
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.methods import checkpoints, loop, nuts, svi
-from bnnflow.model.network import ACTIVATIONS, BayesianNetwork, normal_prior
+from bnnflow.methods import checkpoints, nuts, svi
+from bnnflow.model import build
+from bnnflow.model.network import ACTIVATIONS
 
 HAS_GPU = torch.cuda.is_available()
 needs_gpu = pytest.mark.skipif(not HAS_GPU, reason="PyTorch sees no GPU here")
@@ -82,9 +83,9 @@ WAITING = {torch.ops.aten._linalg_check_errors.default, torch.ops.aten.equal.def
 
 
 def network(*hidden, activation="tanh"):
-    widths = [1, *hidden, 1]
-    noise = {"concentration": 0.5, "rate": 1.0, "power": 2}
-    return BayesianNetwork(widths, activation, normal_prior(widths, 3.0, "fan_in"), noise)
+    likelihood = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
+    model = {"hidden": hidden, "activation": activation, "likelihood": likelihood}
+    return build.network(model, {"stddev": 3.0, "scaling": "fan_in"}, inputs=1, targets=1)
 
 
 @pytest.mark.parametrize("hidden", [(5,), (10, 40, 10)])
@@ -114,7 +115,7 @@ def test_starts_together_are_those_of_the_processor(device, guide):
 
     def fitted(density):
         streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
-        fits = svi.fit(density, streams, observations=len(Y), **SVI | {"guide": guide})
+        fits = svi.fit(density, streams, **SVI | {"guide": guide})
         return fits, [torch.rand(1, generator=stream) for stream in streams]
 
     density = LogDensity(network(5), X, Y, device=device)
@@ -129,7 +130,7 @@ def test_starts_together_are_those_of_the_processor(device, guide):
         np.testing.assert_allclose(losses, expected_losses, rtol=1e-3)
         for name, value in svi.stored(reference).items():
             np.testing.assert_allclose(svi.stored(found)[name], value, rtol=1e-3, atol=1e-4)
-    draws, stats = svi.draws(found, density, 4, torch.Generator(), observations=len(Y))
+    draws, stats = svi.draws(found, density, 4, torch.Generator())
     assert draws["layer1.weight"].shape == (4, 5, 1)
     assert np.isfinite(stats["lp"]).all()
 
@@ -160,8 +161,6 @@ def test_a_killed_fit_goes_on(device, tmp_path, monkeypatch):
     class KilledError(Exception):
         pass
 
-    monkeypatch.setattr(loop, "PACE", 0)
-
     def losses(checkpoint, kill=None):
         steps = count(1)
 
@@ -170,10 +169,10 @@ def test_a_killed_fit_goes_on(device, tmp_path, monkeypatch):
                 raise KilledError
             return checkpoint is not None and step % 7 == 0
 
-        monkeypatch.setattr(loop._Keeper, "due", due)
+        monkeypatch.setattr(checkpoints.Progress, "due", due)
         density = LogDensity(network(5), X, Y, device=device)
         streams = [torch.Generator().manual_seed(seed) for seed in range(2)]
-        fits = svi.fit(density, streams, observations=len(Y), **SVI, checkpoint=checkpoint)
+        fits = svi.fit(density, streams, **SVI, checkpoint=checkpoint)
         return np.stack([losses for _, losses in fits]), next(steps) - 1
 
     expected, steps = losses(None)
@@ -206,7 +205,7 @@ def test_what_goes_to_a_gpu_stays_there(monkeypatch, hidden, activation):
     density.value_and_grad(torch.zeros(3, density.size))
     for guide in svi.GAUSSIAN:
         streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
-        svi.fit(density, streams, observations=len(Y), **SVI | {"guide": guide, "steps": 1})
+        svi.fit(density, streams, **SVI | {"guide": guide, "steps": 1})
     assert len(graphs) == 2 + len(svi.GAUSSIAN)
     for graph in graphs:
         _OnGpu(graph).run()

@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         from pathlib import Path
         import numpy as np, pandas as pd, xarray as xr
         from bnnflow.data import datasets
-        from bnnflow.figures import pictures
+        from bnnflow.figures import canvas
         from bnnflow.files import parameters, posterior, predictions, safe
         from bnnflow.judge import scores
 
@@ -126,8 +126,8 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
             "data.csv": lambda p: datasets.write(table, p),
             "scores.csv": lambda p: scores.write(table, p),
             "table.csv": lambda p: safe.write_table(table, p),
-            "figure.png": lambda p: pictures.save(pictures.Figure(), str(p)),
-            "figure.svg": lambda p: pictures.save(pictures.Figure(), str(p)),
+            "figure.png": lambda p: canvas.save(canvas.Figure(), str(p)),
+            "figure.svg": lambda p: canvas.save(canvas.Figure(), str(p)),
         }
         for name in writers:
             Path(sys.argv[1], name).write_text("old")
@@ -189,7 +189,7 @@ def test_a_covariance_is_the_guides_own(guide, tmp_path):
 
     density = LogDensity(model, y, y, engine="pyro")
     settings = {"guide": guide, "learning_rate": 0.1, "schedule": "constant", "steps": 30}
-    ((fit, _),) = svi.fit(density, [torch.default_generator], observations=2, **settings)
+    ((fit, _),) = svi.fit(density, [torch.default_generator], **settings)
     parameters.write_guide(svi.stored(fit), density.sites, tmp_path / "guide.safetensors")
     extracted = parameters.extracted(tmp_path / "guide.safetensors")
     expected = fit.get_posterior()

@@ -58,9 +58,9 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         (
             "sead",
             1,
-            "config: has the unknown key sead; allowed are data, diagnostics, engine, evaluation",
+            "config: has the unknown key sead (did you mean seed?); allowed are data, diagnostics,",
         ),
-        ("seed", None, "config: lacks the key seed"),
+        ("fits", None, "config: lacks the key fits"),
         ("seed", -1, "seed: is -1; allowed is 0 or more"),
         ("seed", 2**32, "seed: is 4294967296; allowed is 4294967295 or less"),
         ("seed", 1.0, "seed: is 1.0; allowed is an integer"),
@@ -78,9 +78,13 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ),
         ("models.deep.hidden", [3, 0], "models.deep.hidden[1]: is 0; allowed is 1 or more"),
         ("models.deep.activation", "cos", "is 'cos'; allowed are tanh, relu"),
-        ("models.deep.noise.rate", [], "models.deep.noise.rate: is []; allowed is a number"),
         (
-            "models.deep.noise.rate",
+            "models.deep.likelihood.rate",
+            [],
+            "deep.likelihood.rate: is []; allowed is a number",
+        ),
+        (
+            "models.deep.likelihood.rate",
             "1e-3",
             "is the text '1e-3'; allowed is a number, as YAML writes it: 0.001",
         ),
@@ -94,7 +98,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
             "1e-5",
             "is the text '1e-5'; allowed is a number, as YAML writes it: 1.0e-05",
         ),
-        ("seed", "1.5", "seed: is '1.5'; allowed is an integer"),
+        ("seed", "1.5", "seed: is 1.5; allowed is an integer"),
         ("seed", "nan", "seed: is 'nan'; allowed is an integer"),
         ("fits.svi_deep.title", "abc\n", "allowed is one line of text"),
         ("fits.svi_deep.title", " ", "fits.svi_deep.title: is ' '; allowed is one line of text"),
@@ -106,11 +110,14 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ),
         ("fits", {}, "fits: is empty"),
         ("fits.Deep", {}, "fits: has the name 'Deep'; allowed is a name of lower-case letters"),
-        ("fits.svi_deep.data", None, "fits.svi_deep: lacks the key data"),
+        ("data.observations", [{"name": "a"}], "data.observations[0]: lacks the key intervals"),
         ("fits.svi_deep.data", "gap", "is 'gap', which is not among the observations"),
         ("fits.svi_deep.data", "truth", "is 'truth', which is not among the observations"),
-        ("fits.svi_deep.model", "tiny", "fits.svi_deep.model: is 'tiny', which is not among"),
-        ("fits.svi_deep.prior", {}, "allowed is either stddev with scaling, or posterior_of"),
+        (
+            "fits.svi_deep.model",
+            "dep",
+            "is 'dep', which is not among the models (did you mean d",
+        ),
         ("fits.svi_deep.prior.stddev", -5, "prior.stddev: is -5; allowed is more than 0"),
         ("fits.svi_deep.prior.posterior_of", "svi_shallow", "either stddev with scaling, or"),
         ("fits.svi_updated.prior.posterior_of", "nobody", "allowed are svi_shallow"),
@@ -153,7 +160,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_joint.data", ["old", "gap"], "is 'gap', which is not among the observations"),
         ("fits.svi_joint.inference.starts", 0, "starts: is 0; allowed is 1 or more"),
         ("fits.oracle", DEFAULT["fits"]["svi_joint"], "is the name of the generating process"),
-        ("strict", "yes", "strict: is 'yes'; allowed is true or false"),
+        ("strict", "often", "strict: is 'often'; allowed is true or false"),
         ("diagnostics.rhat", [1.1], "diagnostics.rhat: is [1.1]; allowed are exactly 2 entries"),
         (
             "diagnostics.ess",
@@ -165,7 +172,11 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
             [1.1, 1.01],
             "diagnostics.rhat: is [1.1, 1.01]; high values are bad there, so the second limit",
         ),
-        ("diagnostics.rhatt", [1, 2], "diagnostics: has the unknown key rhatt; allowed are"),
+        (
+            "diagnostics.rhatt",
+            [1, 2],
+            "has the unknown key rhatt (did you mean rhat?); allowed are",
+        ),
         ("data.held_out", [0, -1, 9], "data.held_out: runs from 0 to -1"),
         ("evaluation.regions", {}, "evaluation.regions: is empty"),
         ("evaluation.regions.gap", [[0.6, 0.2]], "regions.gap[0]: runs from 0.6 to 0.2"),
@@ -286,7 +297,7 @@ def test_what_contains_itself_is_refused():
 
 def test_only_so_many_faults_are_shown():
     config = copy.deepcopy(DEFAULT)
-    config["fits"] |= {f"f{i}": {} for i in range(100)}
+    config["fits"] |= {f"f{i}": {"title": 1} for i in range(100)}
     with pytest.raises(ConfigError, match="and 80 more") as error:
         checked(config)
     assert str(error.value).count("\n") == 22

@@ -3,70 +3,109 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from conftest import ROOT
+from matplotlib.colors import to_hex
 
 from bnnflow.data import datasets
-from bnnflow.figures import pictures
+from bnnflow.figures import canvas, frame
+from bnnflow.figures.calibration import draw_calibration, envelope
+from bnnflow.figures.chains import draw_chains, point_name, shown_probes
+from bnnflow.figures.data import draw_data
+from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
+from bnnflow.figures.groups import draw_group
+from bnnflow.figures.loss import draw_loss
+from bnnflow.figures.scores import draw_scores
 
 STYLE = ROOT / "config" / "bnnflow.mplstyle"
 SETS = ["old", "new", *"abcdef"]
-FRAME = pictures.Frame(datasets.truth([-1, 1, 50]), SETS, (-1, 1), (-2, 2))
+FRAME = frame.Frame(SETS, (-1, 1), (-2, 2), datasets.truth([-1, 1, 50]))
+X = np.linspace(-1, 1, 21)
+# Two targets, of which no truth is known, over an input of another name.
+SEVERAL = frame.Frame(SETS, (-1, 1), (-2, 2), None, "age", ("height", "weight"))
 
 
 @pytest.fixture(autouse=True)
 def _style():
-    with pictures.styled(STYLE):
+    with canvas.styled(STYLE):
         yield
 
 
-def panel(title="A fit", names=("old",)):
-    x = np.linspace(-1, 1, 20)
-    predictions = xr.Dataset(
-        {
-            name: ("point", value)
-            for name, value in (
-                ("x", x),
-                ("mean", x),
-                ("stddev", 0 * x + 0.5),
-                ("function_stddev", 0 * x + 0.25),
-            )
-        }
+def panel(title="A fit", names=("old",), mean=X, about=FRAME, **others):
+    table = pd.DataFrame(
+        {about.input: [0.0, 0.5]} | {target: [0.1, 0.4] for target in about.targets}
     )
-    tables = {name: pd.DataFrame({"x": [0.0, 0.5], "y": [0.1, 0.4]}) for name in names}
-    return pictures.Panel("mine", title, tables, predictions)
+    bands = [np.array([value] * len(about.targets)) for value in (mean, 0 * X + 0.5, 0 * X + 0.25)]
+    return frame.Panel("mine", title, dict.fromkeys(names, table), X, *bands, **others)
 
 
 def legend(axes):
     return dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
 
 
-def test_the_band_is_two_standard_deviations_about_the_mean():
-    (axes,) = pictures.predictive(FRAME, panel()).axes
+def texts(figure):
+    return [text.get_text() for own in figure.legends for text in own.get_texts()]
+
+
+def marks(axes):
+    """Places and directions of what leaves the axes."""
+    lines = [line for line in axes.lines if line.get_marker() in ("^", "v")]
+    return [(x, line.get_marker()) for line in lines for x in line.get_xdata()]
+
+
+def test_the_bands_are_two_standard_deviations_about_the_mean():
+    (axes,) = draw_fit(FRAME, panel()).axes
     drawn = legend(axes)
-    assert set(drawn) == {
+    assert list(frame.legend_entries(axes)) == [
         "true function",
         "old observations",
+        "± 2 sd of a new observation",
+        "± 2 sd of the function alone",
         "predictive mean",
-        "± 2 sd, total",
-        "± 2 sd, epistemic",
-    }
-    for label, reach in (("± 2 sd, total", 2), ("± 2 sd, epistemic", 1.5)):
+    ]
+    for label, reach in ((frame.TOTAL, 2), (frame.FUNCTION, 1.5)):
         band = drawn[label].get_paths()[0].vertices
         assert band[:, 1].min() == -reach
         assert band[:, 1].max() == reach
-    at_zero = panel().predictions["x"].values
-    np.testing.assert_allclose(drawn["predictive mean"].get_ydata(), at_zero)
+    np.testing.assert_allclose(drawn["predictive mean"].get_ydata(), X)
     assert axes.get_xlim() == FRAME.xlim
     assert axes.get_ylim() == FRAME.ylim
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
-    assert axes.figure.get_suptitle() == "A fit"
+    assert axes.figure.get_suptitle() == "mine: A fit"
+
+
+def test_what_leaves_the_axes_is_marked_and_told():
+    (axes,) = draw_fit(FRAME, panel()).axes
+    assert not marks(axes)
+    assert frame.BEYOND not in texts(axes.figure)
+    # The upper edge of the band, 4x + 1, leaves at x = 1/4; its lower one at -1/4, at the bottom.
+    (axes,) = draw_fit(FRAME, panel(mean=4 * X)).axes
+    (up, above), (down, below) = marks(axes)
+    assert (above, below) == ("^", "v")
+    assert up > 0.25
+    assert down < -0.25
+    # There the band still shows: its other edge is within.
+    assert abs(4 * up - 1) <= 2
+    assert frame.BEYOND in texts(axes.figure)
+    # A curve that jumps out is marked where it does; one that is never within, at all.
+    (axes,) = draw_fit(FRAME, panel(mean=np.where(X > 0.501, 9, 0))).axes
+    assert marks(axes) == [(pytest.approx(0.6), "^")]
+    (axes,) = draw_fit(FRAME, panel(mean=0 * X + 9)).axes
+    assert [way for _, way in marks(axes)] == ["^"]
+
+
+def test_observations_beyond_the_axes_are_marked_in_their_colour():
+    far = pd.DataFrame({"x": [0.0, 0.001, 0.5, 7.0], "y": [9.0, 9.0, 0.0, 9.0]})
+    (axes,) = draw_data(FRAME, "data", {"new": far}).axes
+    ((place, way),) = marks(axes)
+    assert (round(place, 1), way) == (0.0, "^")
+    line = next(line for line in axes.lines if line.get_marker() == "^" and len(line.get_xdata()))
+    assert line.get_color() == legend(axes)["new observations"].get_color()
 
 
 def test_colours_keep_their_meaning():
-    (axes,) = pictures.data(FRAME, panel(names=("old", "new")).observations).axes
+    (axes,) = draw_data(FRAME, "data", panel(names=("old", "new")).observations).axes
     alone = legend(axes)
-    (axes,) = pictures.predictive(FRAME, panel(names=("old", "new"))).axes
+    (axes,) = draw_fit(FRAME, panel(names=("old", "new"))).axes
     fitted = legend(axes)
     for label in alone:
         assert alone[label].get_color() == fitted[label].get_color()
@@ -76,7 +115,7 @@ def test_colours_keep_their_meaning():
 
 def test_a_data_set_has_the_same_colour_in_every_panel():
     names = [("old",), ("new",), ("new", "old"), ("f", "new")]
-    sheet = pictures.sheet(FRAME, [panel("fit", sets) for sets in names], columns=2)
+    sheet = draw_sheet(FRAME, [panel("fit", sets) for sets in names])
     found = {}
     for axes in sheet.axes[:4]:
         for label, handle in legend(axes).items():
@@ -84,69 +123,90 @@ def test_a_data_set_has_the_same_colour_in_every_panel():
                 found.setdefault(label, set()).add(handle.get_color())
     assert all(len(colors) == 1 for colors in found.values())
     assert len({*found["old observations"], *found["new observations"]}) == 2
-    everything = pictures.data(FRAME, panel(names=SETS).observations).axes[0].lines
+    everything = draw_data(FRAME, "data", panel(names=SETS).observations).axes[0].lines
     assert all(line.get_color() != everything[0].get_color() for line in everything[1:])
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
-def test_a_sheet_has_a_panel_for_each_fit_and_one_legend(count):
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 2), (4, 2), (20, 4)])
+def test_a_sheet_has_a_panel_for_each_fit_and_one_legend(count, columns):
     panels = [panel(f"fit {i}", ("old", "new")[: 1 + (i == 1)]) for i in range(count)]
-    figure = pictures.sheet(FRAME, panels, columns=2)
-    titles = [axes.get_title(loc="left") for axes in figure.axes][:count]
-    assert titles == [f"mine: {p.title}" for p in panels]
-    legends = figure.legends + [axes.get_legend() for axes in figure.axes if axes.get_legend()]
-    (only,) = legends
-    labels = [text.get_text() for text in only.get_texts()]
-    assert labels.count("old observations") == 1
-    assert "new observations" in labels
+    figure = draw_sheet(FRAME, panels)
+    assert [axes.texts[0].get_text() for axes in figure.axes[:count]] == [
+        f"mine: {p.title}" for p in panels
+    ]
+    assert not any(axes.axison for axes in figure.axes[count:])
+    (only,) = figure.legends
+    assert texts(figure).count("old observations") == 1
+    assert ("new observations" in texts(figure)) == (count > 1)
     figure.draw_without_rendering()
     box = only.get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
-    # The last of either column.
-    assert all(figure.axes[i].get_xlabel() == "x" for i in range(count - 2, count))
-    assert all(axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes[:count])
+    # The last of every column.
+    assert all(axes.get_xlabel() == "x" for axes in figure.axes[count - columns : count])
+
+
+def test_the_panels_of_an_update_are_told_by_their_roles():
+    before, new = ["old", "a"], ["new"]
+    roles = [update_role(role, before, new) for role in ("source", "updated", "joint", "alone")]
+    assert roles == [
+        "Before the update: fitted to old and a",
+        "After the update: old and a, then new",
+        "Fitted to old and a and new together",
+        "Fitted to new alone",
+    ]
+    figure = draw_sheet(FRAME, [panel(role=role) for role in roles], "mine beside its prior")
+    headings = [axes.texts[0].get_text() for axes in figure.axes]
+    assert headings == [f"{role}\nmine: A fit" for role in roles]
+    assert figure.get_suptitle() == "mine beside its prior"
 
 
 def test_the_loss_and_the_parts_of_it_that_are_compared():
     steps, losses = np.arange(1, 201), np.linspace(100, -5, 200)
-    (axes,) = pictures.loss("A fit", steps, losses, compared=20).axes
+    (axes,) = draw_loss("mine", "A fit", steps, losses, compared=20).axes
     np.testing.assert_allclose(axes.lines[0].get_ydata(), losses)
     assert "median of 2 steps" in legend(axes)
     spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
     assert spans == [(161, 181), (181, 200)]
-    (axes,) = pictures.loss("A fit", steps[:1], losses[:1], compared=0).axes
+    (axes,) = draw_loss("mine", "A fit", steps[:1], losses[:1], compared=0).axes
+    assert not axes.patches
     axes.figure.draw_without_rendering()
 
 
-SIMULATED = {"all": np.random.default_rng(2).beta(5, 5, size=(200, 19))}
-SIMULATED["all"].sort(axis=1)
+SIMULATED = {("", "all"): np.random.default_rng(2).beta(5, 5, size=(200, 19))}
+SIMULATED["", "all"].sort(axis=1)
 FAILS = ("fail", "R-hat of the function (gap); divergences")
+STILL = np.zeros((2, 30), dtype=bool)
 
 
-def test_a_fit_that_does_not_pass_says_so_on_its_face():
+@pytest.mark.parametrize("title", ["A fit", "a long title " * 15])
+def test_a_figure_has_its_fits_name_and_says_of_one_that_does_not_pass(title):
     steps = np.arange(1, 201)
-    pit = {"all": np.linspace(0, 1, 50)}
-    traces = np.random.default_rng(0).normal(size=(2, 30, 1)), np.zeros(1), {"gap": 0.0}
+    pit = {("", "all"): np.linspace(0, 1, 50)}
+    traces = {("f(0.00)", "gap"): np.random.default_rng(0).normal(size=(2, 30))}
     for verdict, said in (
         (("", ""), ""),
         (FAILS, "FAIL: R-hat of the function (gap); divergences"),
     ):
         for figure in (
-            pictures.predictive(FRAME, replace(panel(), verdict=verdict)),
-            pictures.chains("A fit", *traces, verdict),
-            pictures.calibration("A fit", pit, SIMULATED, verdict),
-            pictures.loss("A fit", steps, steps, 20, verdict),
+            draw_fit(FRAME, replace(panel(title), verdict=verdict)),
+            draw_chains("mine", title, traces, STILL, verdict),
+            draw_calibration("mine", title, pit, SIMULATED, verdict),
+            draw_loss("mine", title, steps, steps, 20, verdict),
         ):
-            texts = [text for text in figure.texts if text is not figure._suptitle]
-            assert [text.get_text().replace("\n", " ") for text in texts] == [said] * bool(said)
-            assert figure.get_suptitle().rstrip() == "A fit"
+            words = [text for text in figure.texts if text is not figure._suptitle]
+            assert [text.get_text().replace("\n", " ") for text in words] == [said] * bool(said)
+            shown = figure.get_suptitle().rstrip()
+            assert shown.startswith(f"mine: {title[:5]}")
             figure.draw_without_rendering()
-            for text in texts:
+            heading = figure._suptitle.get_window_extent()
+            assert 0 <= heading.x0 < heading.x1 <= figure.bbox.width
+            for text in words:
                 box = text.get_window_extent()
                 assert 0 <= box.x0 < box.x1 <= figure.bbox.width
                 # Below the title and above what is drawn.
-                assert box.y1 < figure.bbox.height - 14 / 72 * figure.dpi
+                lines = shown.count("\n") + 1
+                assert box.y1 < figure.bbox.height - 14 * lines / 72 * figure.dpi
                 assert all(box.y0 > axes.get_tightbbox().y1 for axes in figure.axes)
 
 
@@ -154,45 +214,47 @@ def test_a_fit_that_does_not_pass_says_so_on_its_face():
 def test_verdicts_stand_above_the_panels_of_a_sheet(lines):
     told = ("fail", "; ".join(["a diagnostic of a rather long name (everywhere)"] * lines))
     panels = [replace(panel(), verdict=told), panel(), panel()]
-    figure = pictures.sheet(FRAME, panels, columns=2)
+    figure = draw_sheet(FRAME, panels)
     figure.draw_without_rendering()
     first, second, third = figure.axes[:3]
-    (text,) = first.texts
+    title, text = first.texts
     assert text.get_text().replace("\n", " ") == f"FAIL: {told[1]}"
-    assert not any(t.get_text() for t in (*second.texts, *third.texts))
-    box, title = text.get_window_extent(), first._left_title.get_window_extent()
+    assert not any(axes.texts[1].get_text() for axes in (second, third))
+    box, title = text.get_window_extent(), title.get_window_extent()
     assert first.bbox.y1 < box.y0 < box.y1 <= title.y0
     assert box.x1 <= second.bbox.x0
     # The next row's is below this one's labels.
-    assert third._left_title.get_window_extent().y1 < first.get_tightbbox().y0
-
-
-def test_what_belongs_together_is_not_broken():
-    assert pictures._worded(("fail", "a; b; 5 more"), 15) == "FAIL: a; b;\n5\u00a0more"
-    assert pictures._worded(("warn", "+0.1 ± 0.2 nats"), 12) == "WARN:\n+0.1\u00a0±\u00a00.2\nnats"
-    assert pictures._worded(("", ""), 12) == ""
+    assert third.texts[0].get_window_extent().y1 < first.get_tightbbox().y0
 
 
 def test_traces_and_ranks_of_chains():
-    """At the points nearest to those wanted; of chains apart the ranks are apart."""
-    function = np.random.default_rng(1).normal(size=(2, 100, 3))
-    function[1, :, 2] += 100
-    x, points = np.array([0.0, 0.5, 1.0]), {"right": 0.9, "left": 0.1}
-    figure = pictures.chains("A fit", function, x, points, ("", ""))
+    """Of chains apart the ranks are apart, and draws whose transitions diverged are marked."""
+    function = np.random.default_rng(1).normal(size=(2, 100))
+    traces = {
+        ("f(0.00)", "left"): function,
+        ("f(1.00)", "right"): function + np.array([[0], [100]]),
+    }
+    diverging = np.zeros((2, 100), dtype=bool)
+    diverging[1, [3, 50]] = True
+    figure = draw_chains("mine", "A fit", traces, diverging, ("", ""))
     trace, _, apart, ranks = figure.axes
     assert [axes.get_ylabel() for axes in (trace, apart)] == ["f(0.00)\nleft", "f(1.00)\nright"]
-    np.testing.assert_array_equal(trace.lines[1].get_ydata(), function[1, :, 0])
+    np.testing.assert_array_equal(trace.lines[1].get_ydata(), function[1])
     low, high = (patch.get_data().values for patch in ranks.patches)
     half = len(low) // 2
     assert (low[:half] == 2).all()
     assert (low[half:] == 0).all()
     assert (high[half:] == 2).all()
+    assert "diverged: 2 of 200 transitions" in texts(figure)
+    for axes in (trace, apart):
+        (lines,) = axes.collections
+        assert [segment[0, 0] for segment in lines.get_segments()] == [3, 50]
 
 
 def test_ranks_of_a_single_chain_are_of_its_halves():
-    function = np.arange(51.0).reshape(1, 51, 1)  # a chain that drifts
-    figure = pictures.chains("A fit", function, np.zeros(1), {"all": 0.0}, ("", ""))
-    trace, ranks = figure.axes
+    function = np.arange(51.0)[None]  # a chain that drifts
+    still = np.zeros((1, 51), dtype=bool)
+    trace, ranks = draw_chains("mine", "A fit", {("f", ""): function}, still, ("", "")).axes
     assert legend(trace).keys() == {"first half", "second half"}
     np.testing.assert_array_equal(
         trace.lines[1].get_xydata(), np.repeat(range(26, 51), 2).reshape(-1, 2)
@@ -202,19 +264,38 @@ def test_ranks_of_a_single_chain_are_of_its_halves():
     assert len(set(np.diff(first.edges))) == 1
     assert (first.values + second.values == 2).all()
     for draws in (1, 2, 7):
-        few = function[:, :draws]
-        pictures.chains("A fit", few, np.zeros(1), {"all": 0.0}, ("", "")).draw_without_rendering()
+        few = {("f", ""): function[:, :draws]}
+        draw_chains("mine", "A fit", few, still[:, :draws], ("", "")).draw_without_rendering()
 
 
-def test_calibration_is_drawn_region_by_region():
-    pit = {"good": (np.arange(1000) + 0.5) / 1000, "sure": np.repeat([0.0, 1.0], 500)}
-    simulated = dict.fromkeys(pit, SIMULATED["all"])
-    figure = pictures.calibration("A fit", pit, simulated, ("", ""))
-    heights, sure_heights, below, sure_below, inside, sure_inside = figure.axes
-    assert [axes.get_title() for axes in (heights, sure_heights)] == list(pit)
+def test_of_every_region_a_probe_is_shown_that_no_other_region_has_shown():
+    inside = np.array(
+        [
+            [0, 1, 1, 1, 0, 0, 1],  # the middle of its first stretch
+            [0, 0, 0, 0, 1, 1, 0],
+            [1, 1, 1, 1, 1, 1, 1],  # shown already
+            [0, 0, 0, 0, 0, 0, 0],  # without any
+        ],
+        dtype=bool,
+    )
+    assert shown_probes(inside) == {0: 2, 1: 5}
+    assert point_name(np.array([-0.5])) == "f(−0.50)"
+    assert point_name(np.array([1.0, 2e-5, 3e6])) == "f(1.00, 2e−05, 3e+06)"
+    assert point_name(np.arange(4.0)) == "f(0.00, 1.00, 2.00, …)"
+
+
+def test_calibration_is_drawn_region_by_region_and_coverage_first():
+    pit = {("", "good"): (np.arange(1000) + 0.5) / 1000, ("", "sure"): np.repeat([0.0, 1.0], 500)}
+    simulated = dict.fromkeys(pit, SIMULATED["", "all"])
+    figure = draw_calibration("mine", "A fit", pit, simulated, ("", ""))
+    inside, sure_inside, below, sure_below, heights, sure_heights = figure.axes
+    assert [axes.get_title() for axes in (inside, sure_inside)] == ["good", "sure"]
     flat, heaped = (axes.patches[1].get_data().values for axes in (heights, sure_heights))
     np.testing.assert_allclose(flat, 1)
     np.testing.assert_allclose(heaped, [5, *[0] * 8, 5])
+    for axes in (heights, sure_heights):  # nothing is cut off
+        assert axes.get_ylim()[0] == 0
+        assert axes.get_ylim()[1] > 5
     np.testing.assert_allclose(below.lines[0].get_ydata(), 0, atol=1e-3)
     np.testing.assert_allclose(inside.lines[0].get_ydata(), np.linspace(0, 1, 101), atol=1e-3)
     assert (sure_inside.lines[0].get_ydata()[:-1] == 0).all()
@@ -225,10 +306,11 @@ def test_calibration_is_drawn_region_by_region():
 def test_bands_of_calibration_are_those_of_simulated_sets():
     """Of one set, each of three bands is that set itself."""
     shares = np.linspace(0.05, 0.95, 19) ** 2
-    figure = pictures.calibration(
-        "A fit", {"all": np.array([0.5])}, {"all": shares[None]}, ("", "")
+    key = ("", "all")
+    figure = draw_calibration(
+        "mine", "A fit", {key: np.array([0.5])}, {key: shares[None]}, ("", "")
     )
-    heights, below, inside = figure.axes
+    inside, below, heights = figure.axes
     edges = np.linspace(0, 1, 11)
     np.testing.assert_allclose(heights.patches[0].get_data().values, np.diff(edges**2) * 10)
     for axes, curve in ((below, lambda p: p**2 - p), (inside, lambda p: p)):
@@ -240,75 +322,117 @@ def test_bands_of_calibration_are_those_of_simulated_sets():
 def test_an_envelope_holds_95_of_100_curves_as_a_whole():
     random = np.random.default_rng(3)
     for curves in (random.normal(size=(1000, 20)), random.integers(0, 3, size=(1000, 4))):
-        low, high = pictures.envelope(curves)
+        low, high = envelope(curves)
         held = ((low <= curves) & (curves <= high)).all(axis=1).mean()
         assert held >= 0.95
     # Single places hold more, or the whole would hold less.
     curves = random.normal(size=(1000, 20))
-    low, high = pictures.envelope(curves)
+    low, high = envelope(curves)
     assert 0.95 <= ((low <= curves) & (curves <= high)).all(axis=1).mean() < 0.97
     assert ((low <= curves) & (curves <= high)).mean() > 0.99
 
 
-def test_scores_have_errors_and_verdicts():
+def metrics(fits, names=("lppd", "crps", "rmse_function", "coverage_95"), **others):
     rows = [
         (fit, region, metric, 0.9 if metric == "coverage_95" else value, 0.3, 0.4)
-        for fit, value in (("mine", -2.0), ("oracle", 2.0))
+        for fit, value in fits.items()
         for region in ("data", "gap")
-        for metric in ("lppd", "crps", "rmse_function", "coverage_95")
+        for metric in names
     ]
     columns = ["fit", "region", "metric", "value", "error_draws", "error_points"]
-    figure = pictures.scores(pd.DataFrame(rows, columns=columns), {"mine": "warn"})
+    return pd.DataFrame(rows, columns=columns).assign(**others)
+
+
+def test_scores_have_errors_and_verdicts():
+    figure = draw_scores(metrics({"mine": -2.0, "oracle": 2.0}), {"mine": "warn"})
     lppd = figure.axes[0]
     assert [label.get_text() for label in lppd.get_yticklabels()] == ["mine\nwarn", "oracle"]
     (bars,) = lppd.containers[0].lines[2]
     np.testing.assert_allclose(bars.get_segments()[0][:, 0], [-3.0, -1.0])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["data", "gap"]
+    assert texts(figure) == ["data", "gap"]
     # Where coverage ends its error does.
     (bars,) = figure.axes[3].containers[0].lines[2]
     assert bars.get_segments()[0][:, 0].tolist() == [0, 1]
 
 
+def test_scores_of_what_is_known_only():
+    without = metrics({"mine": 1.0}, names=("lppd", "coverage_95"))
+    assert len(draw_scores(without, {"mine": "pass"}).axes) == 2
+    several = pd.concat([metrics({"mine": 1.0}, target=target) for target in ("height", "weight")])
+    figure = draw_scores(several, {"mine": "pass"})
+    assert len(figure.axes) == 8
+    assert [figure.axes[i].get_title(loc="left") for i in (0, 4)] == ["height", "weight"]
+
+
+CELLS = {"width 2": ["g-0", "g-1"], "width 5": ["g-2"]}
+
+
+def drawn_group(about=FRAME, cells=CELLS, names=("lppd", "rmse_function")):
+    fits = [fit for own in cells.values() for fit in own]
+    means = {fit: (X, np.array([X] * len(about.targets))) for fit in fits}
+    tables = [metrics(dict.fromkeys(fits, 1.0), names, target=target) for target in about.targets]
+    table = pd.concat(tables) if len(tables) > 1 else tables[0].drop(columns="target")
+    observations = panel(about=about).observations
+    verdicts = dict.fromkeys(fits, "pass") | {"g-0": "warn"}
+    return draw_group(about, "g", "A study", observations, cells, means, table, verdicts)
+
+
+def test_in_a_study_settings_have_colours_of_their_own():
+    figure = drawn_group()
+    means, lppd, _ = figure.axes
+    own = [to_hex(line.get_color()) for line in means.lines if line.get_linewidth() == 0.9]
+    settings = set(own[:3])
+    assert own[0] == own[1] != own[2]
+    taken = {to_hex(color) for color in ("C0", "C1", "C2", *canvas.REGIONS)}
+    assert not settings & taken
+    squares = [line for line in lppd.lines if line.get_marker() == "s" and not line.get_clip_on()]
+    assert [to_hex(line.get_color()) for line in squares] == [own[0], own[2]]
+    assert figure.get_suptitle().rstrip() == "g: A study, 3 fits"
+    assert "WARN: of 3 fits 2 pass, 1 warn" in [text.get_text() for text in figure.texts]
+    # Replicates alone are predictions like others.
+    figure = drawn_group(cells={"": ["g-0", "g-1"]})
+    lines = [line for line in figure.axes[0].lines if line.get_linewidth() == 0.9]
+    assert {line.get_color() for line in lines} == {"C1"}
+
+
+def test_regions_have_colours_that_mean_nothing_else():
+    cycle = {to_hex(f"C{i}") for i in range(6)}
+    assert not cycle & {to_hex(canvas.region(i)["color"]) for i in range(10)}
+
+
+def test_several_targets_have_a_row_each_and_no_truth_is_no_curve():
+    bands = panel(about=SEVERAL, held_out=pd.DataFrame({"age": [0], "height": [5], "weight": [50]}))
+    for figure, rows in (
+        (draw_fit(SEVERAL, bands), 1),
+        (draw_data(SEVERAL, "data", bands.observations), 1),
+        (draw_sheet(SEVERAL, [bands, bands]), 2),
+    ):
+        axes = figure.axes
+        assert len(axes) == 2 * rows
+        assert [axes[i * rows].get_ylabel() for i in range(2)] == ["height", "weight"]
+        assert axes[-1].get_xlabel() == "age"
+        assert "true function" not in texts(figure)
+        figure.draw_without_rendering()
+    # The limits of the config are of one target; here what is observed decides.
+    height, weight = draw_fit(SEVERAL, bands).axes
+    assert height.get_ylim()[1] < 10 < 50 < weight.get_ylim()[1]
+    figure = drawn_group(SEVERAL, names=("lppd",))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["height", "", "weight", ""]
+    key = [(target, region) for target in SEVERAL.targets for region in ("data", "gap")]
+    shares = dict.fromkeys(key, SIMULATED["", "all"])
+    figure = draw_calibration("mine", "", dict.fromkeys(key, np.ones(3) / 2), shares, ("", ""))
+    assert len(figure.axes) == 12
+    assert figure.axes[7].get_title() == "weight, gap"
+
+
+def test_a_figure_over_one_input_says_that_it_is():
+    np.testing.assert_array_equal(frame.one_input(X[:, None]), X)
+    with pytest.raises(ValueError, match="over one input cannot show 3 of them"):
+        frame.one_input(np.zeros((5, 3)))
+
+
 @pytest.mark.parametrize("end", ["png", "svg"])
 def test_the_same_figure_is_the_same_bytes(tmp_path, end):
     for name in ("a", "b"):
-        pictures.save(pictures.predictive(FRAME, panel()), str(tmp_path / f"{name}.{end}"))
+        canvas.save(draw_fit(FRAME, panel()), str(tmp_path / f"{name}.{end}"))
     assert (tmp_path / f"a.{end}").read_bytes() == (tmp_path / f"b.{end}").read_bytes()
-
-
-def test_a_missing_style_file_is_named(tmp_path):
-    missing = pictures.styled(tmp_path / "my.mplstyle")
-    with pytest.raises(ValueError, match=r"figures\.style: .*my\.mplstyle is no Matpl"), missing:
-        pass
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("lines.linewidth: thick", "lines.linewidth: thick"),
-        ("lines.width: 3", "lines.width"),
-        ("text.usetex: True", "line 1: text.usetex is not a setting of how figures look"),
-        ("text.latex.preamble: \\\\input{x}", "text.latex.preamble is not a setting"),
-        ("backend: module://evil", "backend is not a setting"),
-        ("figure.hooks: os:abort", "figure.hooks is not a setting"),
-        ("animation.convert_path: /bin/sh", "animation.convert_path is not"),
-        ("svg.image_inline: False", "svg.image_inline is not"),
-        ("savefig.directory: /", "savefig.directory is not"),
-        ("font.size: 1e9", "font.size has a number beyond 10000"),
-        ("figure.figsize: 900, 900", "a figure would have 8.1e.09 pixels"),
-        ("figure.figsize: 40, 40\nsavefig.dpi: 9999", "pixels; at most"),
-        ("savefig.pad_inches: 200", "pixels; at most"),
-        ('axes.prop_cycle: cycler(c="rgb") * 1000000000', "axes.prop_cycle has a product"),
-        ("axes.titlecolor: \x1b[31m", "characters that are no text"),
-        (f"# {'x' * 70_000}", "more than the 65536 that are read"),
-        ("lines.linewidth: 1\nlines.linewidth: 2", "Duplicate key"),
-        ('axes.prop_cycle: cycler(color=["tomatoe", "b", "g"])', "tomatoe"),
-        ('axes.prop_cycle: cycler(color=["r", "b"])', "fewer than three colours"),
-    ],
-)
-def test_a_bad_line_of_a_style_file_is_named(tmp_path, line, message):
-    path = tmp_path / "my.mplstyle"
-    path.write_text(f"{line}\n")
-    bad = pictures.styled(path)
-    with pytest.raises(ValueError, match=rf"figures\.style: .*{message}"), bad:
-        pass

@@ -10,10 +10,14 @@ from pyro import poutine
 from scipy import stats
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.files.parameters import Parameters, Site
-from bnnflow.model.network import ACTIVATIONS, BayesianNetwork, normal_prior, posterior_prior
+from bnnflow.files.parameters import Parameters, Site, sites_as_text, sites_of_text
+from bnnflow.model import build
+from bnnflow.model.likelihoods.likelihood import site
+from bnnflow.model.likelihoods.normal import Normal
+from bnnflow.model.likelihoods.registry import LIKELIHOODS
+from bnnflow.model.network import ACTIVATIONS
 
-NOISE = {"concentration": 0.5, "rate": 1.5, "power": 2}
+LIKELIHOOD = {"family": "normal", "concentration": 0.5, "rate": 1.5, "power": 2}
 NUMPY = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
@@ -23,22 +27,29 @@ NUMPY = {
 }
 
 
+def model_of(hidden, inputs=1, targets=1, stddev=1.0, scaling="none", source=None, **others):
+    settings = {"hidden": hidden, "activation": "tanh", "likelihood": LIKELIHOOD} | others
+    prior = {"stddev": stddev, "scaling": scaling}
+    return build.network(settings, prior, inputs, targets, source)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     hidden=st.lists(st.integers(1, 6), max_size=4),
     inputs=st.integers(1, 3),
+    targets=st.integers(1, 3),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
     scaling=st.sampled_from(["none", "fan_in"]),
     seed=st.integers(0, 2**16),
 )
-def test_the_log_density_is_scipys(hidden, inputs, activation, scaling, seed):
+def test_the_log_density_is_scipys(hidden, inputs, targets, activation, scaling, seed):
     """Function, priors and likelihood at a random point, in double precision, against NumPy."""
     random = np.random.default_rng(seed)
-    widths = [inputs, *hidden, 1]
-    x, y = random.normal(size=(7, inputs)), random.normal(size=7)
-    sigma = random.gamma(2)
+    widths = [inputs, *hidden, targets]
+    x, y = random.normal(size=(7, inputs)), random.normal(size=(7, targets))
+    sigma = random.gamma(2, size=targets)
 
-    f, prior_density, values = x, 0.0, {"sigma": torch.tensor(sigma)}
+    f, prior_density, values = x, 0.0, {}
     for k, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
         scale = 3 * np.sqrt(2 / fan_in) if scaling == "fan_in" else 3
         weight = random.normal(size=(fan_out, fan_in))
@@ -48,42 +59,51 @@ def test_the_log_density_is_scipys(hidden, inputs, activation, scaling, seed):
         values |= {f"layer{k}.weight": torch.tensor(weight), f"layer{k}.bias": torch.tensor(bias)}
         f = f @ weight.T + bias
         f = NUMPY[activation](f) if k < len(widths) - 1 else f
-    prior_density += stats.gamma(0.5, scale=1 / 1.5).logpdf(sigma)
-    likelihood = stats.norm(f[:, 0], sigma**2).logpdf(y).sum()
+    prior_density += stats.gamma(0.5, scale=1 / 1.5).logpdf(sigma).sum()
+    likelihood = stats.norm(f, sigma**2).logpdf(y).sum()
 
-    prior = {n: (m.double(), s.double()) for n, (m, s) in normal_prior(widths, 3, scaling).items()}
-    model = BayesianNetwork(widths, activation, prior, NOISE)
-    trace = poutine.trace(poutine.condition(model, values)).get_trace(*map(torch.tensor, (x, y)))
+    model = model_of(hidden, inputs, targets, 3, scaling, activation=activation)
+    moments = model.prior.moments.items()
+    model.prior.moments = {name: (loc.double(), scale.double()) for name, (loc, scale) in moments}
+    # One target is a vector, and has one sigma.
+    one = targets == 1
+    values["sigma"] = torch.tensor(sigma[0] if one else sigma)
+    data = torch.tensor(x), torch.tensor(y[:, 0] if one else y)
+    trace = poutine.trace(poutine.condition(model, values)).get_trace(*data)
     # The prior's scales are rounded to single precision once.
     rounding = 100 * float(np.finfo(np.float32).eps)
-    np.testing.assert_allclose(trace.nodes["_RETURN"]["value"], f[:, 0], rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(trace.nodes["_RETURN"]["value"], f.T, rtol=1e-10, atol=1e-12)
     expected = prior_density + likelihood
     assert trace.log_prob_sum().item() == pytest.approx(expected, rel=rounding, abs=rounding * 50)
 
 
-def test_sites_are_in_the_models_order_and_no_stream_moves():
-    model = BayesianNetwork([1, 5, 1], "tanh", normal_prior([1, 5, 1], 10, "none"), NOISE)
+@pytest.mark.parametrize(("inputs", "targets"), [(1, 1), (3, 2)])
+def test_sites_are_in_the_models_order_and_no_stream_moves(inputs, targets):
+    model = model_of([5], inputs, targets, 10)
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    density = LogDensity(model, torch.zeros(4, 1), torch.zeros(4))
+    y = torch.zeros(4) if targets == 1 else torch.zeros(4, targets)
+    density = LogDensity(model, torch.zeros(4, inputs), y)
     assert torch.equal(torch.rand(2), expected)
     assert density.sites == (
-        Site("layer1.weight", (5, 1), "identity"),
-        Site("layer1.bias", (5,), "identity"),
-        Site("layer2.weight", (1, 5), "identity"),
-        Site("layer2.bias", (1,), "identity"),
-        Site("sigma", (), "log"),
+        Site("layer1.weight", (5, inputs), "identity", "prior"),
+        Site("layer1.bias", (5,), "identity", "prior"),
+        Site("layer2.weight", (targets, 5), "identity", "prior"),
+        Site("layer2.bias", (targets,), "identity", "prior"),
+        Site("sigma", () if targets == 1 else (targets,), "log", "likelihood"),
     )
-    vectors = torch.arange(34.0).reshape(2, 17)
+    assert sites_of_text(sites_as_text(density.sites)) == density.sites
+    vectors = torch.arange(2.0 * density.size).reshape(2, -1)
     values = density.constrained(density.unflattened(vectors))
-    assert values["layer2.weight"].tolist() == [[[10, 11, 12, 13, 14]], [[27, 28, 29, 30, 31]]]
-    assert torch.equal(values["sigma"], vectors[:, 16].exp())
+    first = 5 * inputs + 5
+    assert values["layer2.weight"][0].flatten().tolist() == [*range(first, first + 5 * targets)]
+    sigma = vectors[:, -1] if targets == 1 else vectors[:, -targets:]
+    assert torch.equal(values["sigma"], sigma.exp())
 
 
 def test_a_prior_draw_that_the_likelihood_cannot_take_is_no_obstacle():
-    noise = {"concentration": 0.01, "rate": 1.0, "power": 60}
-    model = BayesianNetwork([1, 2, 1], "tanh", normal_prior([1, 2, 1], 1, "none"), noise)
+    model = model_of([2], likelihood=LIKELIHOOD | {"concentration": 0.01, "power": 60})
     for seed in range(20):
         torch.manual_seed(seed)
         assert len(LogDensity(model, torch.zeros(3, 1), torch.zeros(3)).sites) == 5
@@ -97,24 +117,57 @@ def test_other_supports_are_called_unconstrained():
     assert {site.transform for site in LogDensity(model).sites} == {"unconstrained"}
 
 
+def stored(density):
+    """Parameters of a fit: means 0, 1, 2, …, standard deviations one more each."""
+    mean = np.arange(density.size, dtype=np.float32)
+    return Parameters(density.sites, mean=mean, stddev=mean + 1)
+
+
 def test_a_stored_posterior_is_a_prior_of_independent_normals():
-    sites = tuple(
-        Site(name, tuple(loc.shape), "identity")
-        for name, (loc, _) in normal_prior([1, 2, 1], 1, "none").items()
-    )
-    stored = Parameters(
-        (*sites, Site("sigma", (), "log")),
-        mean=np.arange(8, dtype=np.float32),
-        stddev=np.arange(1, 9, dtype=np.float32),
-    )
-    prior = posterior_prior(stored)
-    assert "sigma" not in prior
-    model = BayesianNetwork([1, 2, 1], "tanh", prior, NOISE)
+    density = LogDensity(model_of([2]), torch.zeros(1, 1), torch.zeros(1))
+    model = model_of([2], source=stored(density))
+    assert "sigma" not in model.prior.moments
     fn = poutine.trace(model).get_trace(torch.zeros(1, 1)).nodes["layer2.weight"]["fn"]
     assert fn.mean.tolist() == [[4, 5]]
     assert fn.stddev.tolist() == [[5, 6]]
 
 
-def test_a_prior_of_another_network_is_refused():
-    with pytest.raises(ValueError, match=r"layer1\.weight.*\(4, 1\).*the network needs.*\(5, 1\)"):
-        BayesianNetwork([1, 5, 1], "tanh", normal_prior([1, 4, 1], 1, "none"), NOISE)
+class Shifted(Normal):
+    """A normal likelihood with a site that is as free as a weight."""
+
+    @property
+    def shapes(self):
+        return {"shift": (), **super().shapes}
+
+    def sample(self, outputs, y=None):
+        shift = site("shift", pyro.distributions.Normal(0.0, 1.0))
+        super().sample(outputs + shift, y)
+
+
+def test_an_update_carries_weights_over_and_nothing_of_the_likelihood(monkeypatch):
+    """Whatever its sites are called and wherever they live."""
+    monkeypatch.setitem(LIKELIHOODS, "shifted", Shifted)
+    shifted = LIKELIHOOD | {"family": "shifted"}
+    for before, after in ((shifted, shifted), (shifted, LIKELIHOOD), (LIKELIHOOD, shifted)):
+        density = LogDensity(
+            model_of([2], 3, 2, likelihood=before), torch.zeros(4, 3), torch.ones(4, 2)
+        )
+        source = stored(density)
+        model = model_of([2], 3, 2, source=source, likelihood=after)
+        assert model.prior.moments.keys() == {
+            f"layer{number}.{part}" for number in (1, 2) for part in ("weight", "bias")
+        }
+        for name, (loc, scale) in model.prior.moments.items():
+            np.testing.assert_array_equal(loc, source.by_site()[name][0])
+            np.testing.assert_array_equal(scale, source.by_site()[name][1])
+
+
+@pytest.mark.parametrize(("hidden", "inputs", "targets"), [([5], 1, 1), ([4], 3, 1), ([4], 1, 2)])
+def test_a_prior_of_another_network_is_refused(hidden, inputs, targets):
+    density = LogDensity(model_of([4]), torch.zeros(1, 1), torch.zeros(1))
+    needed = rf"layer1\.weight.*\(4, 1\).*the network needs.*\({hidden[0]}, {inputs}\)"
+    with pytest.raises(ValueError, match=needed):
+        model_of(hidden, inputs, targets, source=stored(density))
+    deeper = LogDensity(model_of([1, 1]), torch.zeros(1, 1), torch.zeros(1))
+    with pytest.raises(ValueError, match=r"the network needs"):
+        model_of([1], source=stored(deeper))

@@ -5,18 +5,18 @@ from pyro import poutine
 from scipy import optimize, stats
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.model.network import BayesianNetwork, normal_prior
+from bnnflow.model import build
 from bnnflow.predict import predictive
 
-NOISE = {"concentration": 0.5, "rate": 1.0, "power": 2}
+LIKELIHOOD = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
 
 
 @pytest.fixture
 def case():
     """A network, 12 draws of its prior and 30 inputs."""
     torch.manual_seed(0)
-    widths = [1, 4, 3, 1]
-    model = BayesianNetwork(widths, "tanh", normal_prior(widths, 2, "none"), NOISE)
+    settings = {"hidden": [4, 3], "activation": "tanh", "likelihood": LIKELIHOOD}
+    model = build.network(settings, {"stddev": 2, "scaling": "none"}, inputs=1, targets=1)
     x = torch.linspace(-1, 1, 30)[:, None]
     density = LogDensity(model, x, x[:, 0])
     vectors = torch.randn(12, density.size)

@@ -201,7 +201,7 @@ def test_a_change_of_style_redraws_and_refits_nothing(project):
 
 
 def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
-    project.append("workflow/scripts/bnnflow/figures/pictures.py", "\nchanged = True\n")
+    project.append("workflow/scripts/bnnflow/figures/canvas.py", "\nchanged = True\n")
     assert project.planned() == PLOTS
     project.append("workflow/scripts/plot_loss.py", "\nchanged = True\n")
     assert project.planned("results/figures/svi_deep_loss.png", *SMOKE) == Counter(plot_loss=1)
@@ -329,7 +329,7 @@ def test_the_order_of_settings_reruns_nothing(project):
     path = project.path("config/config.yaml")
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     for entry in [*config["models"].values(), *config["fits"].values()]:
-        for key in ("noise", "prior", "inference"):
+        for key in ("likelihood", "prior", "inference"):
             if key in entry:
                 entry[key] = dict(reversed(entry[key].items()))
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

@@ -76,6 +76,11 @@ rule plot_loss:
         "../scripts/plot_loss.py"
 
 
+def update_roles(fit):
+    """What the fits of an update's picture are to each other, in its order."""
+    return ["source", "updated", *(role for role in ("joint", "alone") if role in RELATIVES[fit])]
+
+
 # An updated fit beside the one whose posterior is its prior, and beside those without an update.
 rule plot_update:
     input:
@@ -100,9 +105,9 @@ rule plot_update:
     conda:
         "../../envs/base.yaml"
     params:
-        panels=lambda wildcards: panels(
-            update_and_relatives(wildcards.fit), data_of([wildcards.fit])
-        ),
+        panels=lambda wildcards: panels(update_and_relatives(wildcards.fit)),
+        roles=lambda wildcards: update_roles(wildcards.fit),
+        new=lambda wildcards: FITS[wildcards.fit]["data"],
         observations=lambda wildcards: data_of([wildcards.fit]),
         frame=frame(),
         code=code("plot_fits"),
@@ -170,6 +175,7 @@ rule plot_group:
 
 rule plot_chains:
     input:
+        posterior="results/fits/{fit}/posterior.nc",
         evaluation="results/evaluations/{fit}.nc",
         diagnostics="results/fits/{fit}/diagnostics.csv",
         style=style(),
@@ -186,7 +192,7 @@ rule plot_chains:
         "../../envs/base.yaml"
     params:
         title=lambda wildcards: FITS[wildcards.fit]["title"],
-        points=probe_points(),
+        regions=config["evaluation"]["regions"],
         shown=["rhat_function", "rhat_chain_function", "ess_bulk_function", "ess_tail_function"],
         code=code("plot_chains"),
     script:

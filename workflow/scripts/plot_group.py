@@ -5,24 +5,25 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow.data import datasets
-from bnnflow.figures import pictures
+from bnnflow.figures.canvas import save, styled
+from bnnflow.figures.frame import Frame
+from bnnflow.figures.groups import draw_group
 from bnnflow.files import predictions
 from bnnflow.judge import scores, verdicts
 
 cells = snakemake.params.cells
 names = [fit for fits in cells.values() for fit in fits]
-means = {
-    name: predictions.read(path, variables={"mean": ("point",)})[["x", "mean"]]
-    for name, path in zip(names, snakemake.input.predictions, strict=True)
-}
+means = {}
+for name, path in zip(names, snakemake.input.predictions, strict=True):
+    found = predictions.read(path, variables={"mean": ("point",)})
+    means[name] = found["x"].to_numpy(), found["mean"].to_numpy()[None]
 shown = zip(
     snakemake.params.observations, map(datasets.read, snakemake.input.observations), strict=True
 )
 metrics = scores.read(snakemake.input.metrics, first=["fit"])
 summary = verdicts.read_summary(snakemake.input.verdicts).set_index("fit")["verdict"]
-with pictures.styled(snakemake.input.style):
-    frame = pictures.Frame(datasets.read(snakemake.input.truth), **snakemake.params.frame)
-    figure = pictures.group(
-        frame, snakemake.params.title, dict(shown), cells, means, metrics, summary
-    )
-    pictures.save(figure, *snakemake.output)
+frame = Frame(**snakemake.params.frame, truth=datasets.read(snakemake.input.truth))
+group, title = snakemake.wildcards.group, snakemake.params.title
+with styled(snakemake.input.style):
+    figure = draw_group(frame, group, title, dict(shown), cells, means, metrics, summary)
+    save(figure, *snakemake.output)

@@ -7,16 +7,15 @@ jobs.start(snakemake)
 import numpy as np
 
 from bnnflow.data import datasets
-from bnnflow.figures import pictures
+from bnnflow.figures.canvas import save, styled
+from bnnflow.figures.loss import draw_loss
 from bnnflow.judge import plateau, verdicts
 
 losses = datasets.losses(snakemake.input.loss, snakemake.params.steps)
-observations = sum(len(datasets.read(path)) for path in snakemake.input.data)
-with pictures.styled(snakemake.input.style):
-    losses = losses / observations
-    steps = np.arange(1, len(losses) + 1)
-    compared = plateau.drift(losses, snakemake.params.limits).steps
-    diagnostics = verdicts.read(snakemake.input.diagnostics)
-    verdict = verdicts.stamp(diagnostics, "elbo_drift")
-    figure = pictures.loss(snakemake.params.title, steps, losses, compared, verdict)
-    pictures.save(figure, *snakemake.output)
+losses = losses / sum(len(datasets.read(path)) for path in snakemake.input.data)
+steps = np.arange(1, len(losses) + 1)
+compared = plateau.drift(losses, snakemake.params.limits).steps
+verdict = verdicts.stamp(verdicts.read(snakemake.input.diagnostics), "elbo_drift")
+fit, title = snakemake.wildcards.fit, snakemake.params.title
+with styled(snakemake.input.style):
+    save(draw_loss(fit, title, steps, losses, compared, verdict), *snakemake.output)

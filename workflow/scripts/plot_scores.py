@@ -4,12 +4,12 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.figures import pictures
+from bnnflow.figures.canvas import save, styled
+from bnnflow.figures.scores import draw_scores
 from bnnflow.judge import scores, verdicts
 
 metrics = scores.read(snakemake.input.metrics, first=["fit"])
 metrics = metrics[metrics["fit"].isin(snakemake.params.fits)]
 summary = verdicts.read_summary(snakemake.input.verdicts).set_index("fit")["verdict"]
-with pictures.styled(snakemake.input.style):
-    figure = pictures.scores(metrics, summary.to_dict())
-    pictures.save(figure, *snakemake.output)
+with styled(snakemake.input.style):
+    save(draw_scores(metrics, summary.to_dict()), *snakemake.output)

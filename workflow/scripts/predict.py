@@ -17,7 +17,8 @@ from bnnflow.predict import evaluation, levels, predictive
 torch.set_num_threads(snakemake.params.torch_threads)
 
 # At given draws the prior has no part in the response.
-model = build.network(snakemake.params.model, prior={"stddev": 1.0, "scaling": "none"})
+prior = {"stddev": 1.0, "scaling": "none"}
+model = build.network(snakemake.params.model, prior, inputs=1, targets=1)
 tree = posterior.read(snakemake.input.posterior)
 draws = posterior.pooled(tree)
 x = np.linspace(*snakemake.params.grid, dtype=np.float32)

@@ -16,7 +16,7 @@ torch.set_num_threads(snakemake.params.torch_threads)
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
 columns = {"inputs": ["x"], "targets": ["y"], "scaling": "none"}
 encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
-model = build.network(**snakemake.params.network, source=source)
+model = build.network(**snakemake.params.network, inputs=1, targets=1, source=source)
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 draws, stats = nuts.sample_chain(

@@ -1,6 +1,5 @@
 """Many fits from one entry of the config: over a grid of settings, and over seeds."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -40,7 +39,7 @@ def variants(fit: dict) -> Iterator[tuple[str, dict]]:
     yield "", _at(fit, first)
     for key, values in grid.items():
         for value in values[1:]:
-            yield f"{key}={_text(value)}", _at(fit, first | {key: value})
+            yield f"{key}={text_of(value)}", _at(fit, first | {key: value})
 
 
 def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]]:
@@ -69,7 +68,7 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
         labels = _labels(fit.get("grid", {}))
         for values in product(*fit.get("grid", {}).values()):
             at = dict(zip(fit.get("grid", {}), values, strict=True))
-            words = " ".join(f"{labels[key]}={_text(value)}" for key, value in at.items())
+            words = " ".join(f"{labels[key]}={text_of(value)}" for key, value in at.items())
             combination = _combination(entry, labels, at)
             cell = cells[words] = []
             for replicate in range(fit.get("replicates", 1)):
@@ -85,41 +84,11 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
     return made, groups
 
 
-def faults(fit: dict) -> Iterator[tuple[str, str]]:
-    """What no schema sees in a grid: keys within the entry, and what is wrong with them."""
-    found = list(_faults_of_keys(fit))
-    yield from found
-    if not found:
-        grid = fit.get("grid", {})
-        labels = _labels(grid)
-        made = product(*grid.values())
-        names = Counter(_combination("", labels, dict(zip(grid, at, strict=True))) for at in made)
-        for name in (name for name, number in names.items() if number > 1):
-            yield "grid", f"makes several fits whose names would end in {name}; change a value"
-
-
-def _faults_of_keys(fit: dict) -> Iterator[tuple[str, str]]:
-    """What is wrong with single keys of a grid and their values."""
-    grid = fit.get("grid", {})
-    for key, values in grid.items():
-        texts = Counter(map(_text, values))
-        for value in values:
-            if not re.fullmatch(r"[\w.-]{1,64}", _text(value), re.ASCII):
-                yield f"grid.{key}", f"has the value {value!r}, of which no name can be made"
-        for text in (text for text, number in texts.items() if number > 1):
-            yield f"grid.{key}", f"has two values {text}, whose fits would have the same name"
-        *parents, _ = parts = key.split(".")
-        place = fit
-        for parent in parents:
-            place = place.get(parent) if isinstance(place, dict) else None
-        allowed = "allowed are settings of a fit, such as prior.stddev"
-        if key in SHARED:
-            yield "grid", f"has the key {key}, which is of the entry as a whole; {allowed}"
-        elif not isinstance(place, dict) or parts[0] in SPREAD:
-            yield "grid", f"has the key {key}; {allowed}"
-        for other in grid:
-            if other.startswith(f"{key}."):
-                yield "grid", f"has the keys {key} and {other}, of which one is a part of the other"
+def combinations(grid: Mapping[str, list]) -> Iterator[str]:
+    """What the names of a grid's fits end in."""
+    labels = _labels(grid)
+    for values in product(*grid.values()):
+        yield _combination("", labels, dict(zip(grid, values, strict=True)))
 
 
 def fits_of(cells: Cells) -> list[str]:
@@ -178,18 +147,18 @@ def _at(fit: dict, values: Mapping[str, object]) -> dict:
         *parents, last = key.split(".")
         place = made
         for parent in parents:
-            place = place[parent]
+            place = place.setdefault(parent, {})
         place[last] = value
     return made
 
 
 def _combination(entry: str, labels: Mapping[str, str], at: Mapping[str, object]) -> str:
     """The name of an entry's fit at these values, but for its number among replicates."""
-    return "-".join([entry, *(f"{labels[key]}_{_text(value)}" for key, value in at.items())])
+    return "-".join([entry, *(f"{labels[key]}_{text_of(value)}" for key, value in at.items())])
 
 
 def _reseed(fit: dict, replicate: int) -> None:
-    given = fit["inference"].get("seed")
+    given = fit.get("inference", {}).get("seed")
     if given is not None and replicate:
         fit["inference"]["seed"] = derived(given, "replicate", replicate)
 
@@ -203,9 +172,10 @@ def _labels(grid: Mapping[str, list]) -> dict[str, str]:
     }
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A value as a part of a name."""
     if isinstance(value, list):
-        return "x".join(map(_text, value)) or "none"
+        return "x".join(map(text_of, value)) or "none"
     if isinstance(value, float) and float(f"{value:g}") == value:
         value = f"{value:g}"
     return str(value).replace("+", "")

@@ -16,6 +16,10 @@ from .errors import FileError
 EXPECTED = "parameters of a fit"
 TRANSFORMS = ("identity", "log", "unconstrained")
 
+# What a site is to a model of this package; those of other models have no role.
+PRIOR, LIKELIHOOD = "prior", "likelihood"
+ROLES = (PRIOR, LIKELIHOOD, "")
+
 
 @dataclass(frozen=True)
 class Site:
@@ -26,11 +30,13 @@ class Site:
         shape: of one value.
         transform: what takes a value to unconstrained space: "identity", "log", or
             "unconstrained" for any other.
+        role: whose it is, "prior" or "likelihood"; only the prior's are carried into an update.
     """
 
     name: str
     shape: tuple[int, ...]
     transform: str
+    role: str = ""
 
     @property
     def size(self) -> int:
@@ -165,7 +171,7 @@ def sites_of_text(text: str) -> tuple[Site, ...]:
     """
     try:
         entries = json.loads(text)
-        sites = tuple(Site(e["name"], tuple(e["shape"]), e["transform"]) for e in entries)
+        sites = tuple(Site(**{**entry, "shape": tuple(entry["shape"])}) for entry in entries)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"its sites cannot be read ({type(error).__name__}: {error})") from error
     for site in sites:
@@ -173,6 +179,8 @@ def sites_of_text(text: str) -> tuple[Site, ...]:
             raise ValueError(f"a site has the name {site.name!r}")
         if site.transform not in TRANSFORMS:
             raise ValueError(f"{site.name} has the transform {site.transform!r}")
+        if site.role not in ROLES:
+            raise ValueError(f"{site.name} has the role {site.role!r}")
         if len(site.shape) > 32 or not all(type(n) is int and n > 0 for n in site.shape):
             raise ValueError(f"{site.name} has the shape {site.shape}")
     if len({site.name for site in sites}) < len(sites) or not sites:

@@ -9,7 +9,10 @@ from torch import Tensor
 from ..data import table
 from ..files.encodings import Encoding
 from ..files.parameters import Parameters
-from .network import BayesianNetwork, normal_prior, posterior_prior
+from .likelihoods.registry import LIKELIHOODS
+from .model import Model, Response
+from .network import Network
+from .priors import PRIORS
 
 
 def observations(
@@ -52,19 +55,34 @@ def observations(
     return encoding, x, y[:, 0].clone() if len(targets) == 1 else y
 
 
-def network(model: dict, prior: dict, source: Parameters | None = None) -> BayesianNetwork:
-    """The network of a fit, one input and one output.
+def response(model: dict, inputs: int, targets: int) -> Response:
+    """Network and likelihood of a fit, without a prior.
+
+    Args:
+        model: the fit's settings of it.
+        inputs, targets: number of them.
+    """
+    settings = dict(model["likelihood"])
+    likelihood = LIKELIHOODS[settings.pop("family")](targets, **settings)
+    network = Network(inputs, model["hidden"], likelihood.outputs, model["activation"])
+    return Response(network, likelihood)
+
+
+def network(
+    model: dict, prior: dict, inputs: int, targets: int, source: Parameters | None = None
+) -> Model:
+    """The Pyro model of a fit.
 
     Args:
         model, prior: the fit's settings.
+        inputs, targets: number of them.
         source: the parameters of the fit whose posterior is the prior, where it is one.
 
     Raises:
         ValueError: if the source's parameters do not belong to this network.
     """
-    widths = [1, *model["hidden"], 1]
+    observed = response(model, inputs, targets)
+    shapes, kind = observed.network.shapes, PRIORS["normal"]
     if source is None:
-        sites = normal_prior(widths, prior["stddev"], prior["scaling"])
-    else:
-        sites = posterior_prior(source)
-    return BayesianNetwork(widths, model["activation"], sites, model["noise"])
+        return Model(kind.configured(shapes, **prior), observed)
+    return Model(kind.learnt(shapes, source), observed)

@@ -1,0 +1,146 @@
+"""What holds for every likelihood and every prior that is registered."""
+
+import numpy as np
+import pytest
+import torch
+from pyro import poutine
+from scipy import stats
+
+from bnnflow.density.log_density import LogDensity
+from bnnflow.files.parameters import LIKELIHOOD, PRIOR, Parameters
+from bnnflow.model.likelihoods.registry import LIKELIHOODS
+from bnnflow.model.model import Model, Response
+from bnnflow.model.network import Network
+from bnnflow.model.priors import PRIORS
+
+# For every family settings, and SciPy's distribution of its components' parameters.
+FAMILIES = {
+    "normal": ({"concentration": 3.0, "rate": 2.0, "power": 2}, stats.norm),
+}
+SETTINGS_OF_PRIORS = {"normal": {"stddev": 1.5, "scaling": "fan_in"}}
+CASES = [
+    (family, prior, inputs, targets)
+    for family in LIKELIHOODS
+    for prior in PRIORS
+    for inputs, targets in ((1, 1), (3, 1), (3, 2), (1, 3))
+]
+DRAWS, POINTS = 6, 11
+
+
+@pytest.fixture(params=CASES, ids=lambda case: "-".join(map(str, case)))
+def case(request):
+    """A model, inputs (n, inputs), and its family's SciPy distribution."""
+    family, prior, inputs, targets = request.param
+    torch.manual_seed(0)
+    settings, reference = FAMILIES[family]
+    likelihood = LIKELIHOODS[family](targets, **settings)
+    response = Response(Network(inputs, [4], likelihood.outputs, "tanh"), likelihood)
+    own = PRIORS[prior].configured(response.network.shapes, **SETTINGS_OF_PRIORS[prior])
+    return Model(own, response), torch.randn(POINTS, inputs), reference
+
+
+def run(model, *data, **values):
+    return poutine.trace(poutine.condition(model, values)).get_trace(*data)
+
+
+def observed(model, x):
+    """Targets drawn from the model: (n,), or (n, targets)."""
+    y = run(model, x).nodes["obs"]["value"]
+    return y.mT if y.dim() > 1 else y
+
+
+def test_every_registered_one_is_tested():
+    assert FAMILIES.keys() == LIKELIHOODS.keys()
+    assert SETTINGS_OF_PRIORS.keys() == PRIORS.keys()
+
+
+def test_every_site_is_declared_with_its_shape_and_known_by_its_role(case):
+    model, x, _ = case
+    density = LogDensity(model, x, observed(model, x), engine="pyro")
+    by_role = {
+        role: {site.name: site.shape for site in density.sites if site.role == role}
+        for role in (PRIOR, LIKELIHOOD)
+    }
+    assert by_role[PRIOR] == model.response.network.shapes
+    assert by_role[LIKELIHOOD] == model.response.likelihood.shapes
+    assert {site.name: site.shape for site in density.sites} == model.response.shapes
+    assert all(site.transform == "identity" for site in density.sites if site.role == PRIOR)
+
+
+def test_gradients_are_those_of_differences(case):
+    model, x, _ = case
+    y = observed(model, x)
+    density = LogDensity(model, x, y, engine="pyro")
+    vector = torch.randn(density.size) / 4
+
+    def exact(at):
+        return density.log_prob(at, x.double(), y.double())
+
+    at, step = vector.double().requires_grad_(), 1e-3
+    (slopes,) = torch.autograd.grad(exact(at), at)
+    with torch.no_grad():
+        steps = step * torch.eye(density.size, dtype=torch.double)
+        differences = [(exact(at + each) - exact(at - each)) / (2 * step) for each in steps]
+    # Priors may round a value to single precision: a ten millionth of it, over the step.
+    torch.testing.assert_close(torch.stack(differences), slopes, rtol=1e-3, atol=0.01)
+    value, grad = density.value_and_grad(vector)
+    assert value.item() == pytest.approx(exact(vector.double()).item(), rel=1e-4, abs=1e-3)
+    torch.testing.assert_close(grad, slopes.float(), rtol=1e-3, atol=1e-3)
+
+
+def test_components_are_the_distribution_that_the_likelihood_samples_from(case):
+    """At draws of the prior all at once as at each by itself, and its density is SciPy's."""
+    model, x, reference = case
+    targets = model.response.likelihood.targets
+    traces = [run(model, x) for _ in range(DRAWS)]
+    sites = model.response.shapes
+    draws = {name: np.stack([t.nodes[name]["value"].numpy() for t in traces]) for name in sites}
+    found = model.response.components(draws, x)
+    assert len(found) == targets
+    assert all(part.shape == (DRAWS, POINTS) for parts in found for part in parts)
+    for i, trace in enumerate(traces):
+        node = trace.nodes["obs"]
+        density = node["fn"].log_prob(node["value"]).numpy().reshape(targets, POINTS)
+        y = node["value"].numpy().reshape(targets, POINTS)
+        for target, parts in enumerate(found):
+            expected = reference(*(part[i].double().numpy() for part in parts)).logpdf(y[target])
+            # Two orders of the same few sums in single precision.
+            np.testing.assert_allclose(density[target], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_draws_of_another_model_are_refused(case):
+    model, x, _ = case
+    draws = {
+        name: np.zeros((2, *shape), np.float32) for name, shape in model.response.shapes.items()
+    }
+    name, *_ = model.response.likelihood.shapes
+    for wrong in (
+        {other: values for other, values in draws.items() if other != name},
+        draws | {name: np.zeros((2, 7), np.float32)},
+        draws | {"another": np.zeros(2, np.float32)},
+    ):
+        with pytest.raises(ValueError, match=r"the draws are of the sites .*, the model has"):
+            model.response.components(wrong, x)
+
+
+def test_a_prior_learns_the_weights_of_a_fit_and_no_more(case):
+    model, x, _ = case
+    density = LogDensity(model, x, observed(model, x), engine="pyro")
+    numbers = np.arange(density.size, dtype=np.float32)
+    stored = Parameters(density.sites, numbers, numbers + 1, np.diag((numbers + 1) ** 2))
+    shapes = model.response.network.shapes
+    learnt = type(model.prior).learnt(shapes, stored)
+    trace = poutine.trace(learnt.sample).get_trace()
+    values = trace.nodes["_RETURN"]["value"]
+    assert {name: tuple(value.shape) for name, value in values.items()} == shapes
+    assert {name for name, node in trace.nodes.items() if node["type"] == "sample"} == {*shapes}
+    with pytest.raises(ValueError, match="the network needs"):
+        type(model.prior).learnt(shapes | {"layer9.weight": (1, 1)}, stored)
+
+
+def test_a_network_and_a_likelihood_share_no_site():
+    class Named(LIKELIHOODS["normal"]):
+        shapes = {"layer1.weight": ()}  # noqa: RUF012
+
+    with pytest.raises(ValueError, match=r"both have the sites \['layer1\.weight'\]"):
+        Response(Network(1, [2], 1, "tanh"), Named(1, **FAMILIES["normal"][0]))

@@ -1,0 +1,154 @@
+"""Whether the parts of a config agree with each other."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..judge import limits
+from . import studies
+from .faults import some, unknown
+from .relations import entries, figure_names, observation_names, prior_source, rule_names
+
+# Data sets that the workflow makes besides the observations.
+OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observations'"}
+
+NETWORK = ("hidden", "activation")
+
+# Figures of a fit besides its own; they are called `<fit>_<this>`.
+FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior")
+
+
+def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
+    """What one part of a completed config says of another, and is not so."""
+    observations, models, fits = observation_names(config), config["models"], config["fits"]
+    figures = config["figures"]
+
+    for i, name in enumerate(observations):
+        if name in observations[:i]:
+            yield f"data.observations[{i}].name: is {name!r}, which is taken by another set"
+        if name in OWN_SETS:
+            yield f"data.observations[{i}].name: is {name!r}, which is {OWN_SETS[name]} name"
+    for name, shown in figures["data"].items():
+        for i, entry in enumerate(shown):
+            if entry not in observations:
+                yield f"figures.data.{name}[{i}]: {unknown(entry, 'observations', observations)}"
+
+    for fault in limits.faults(config["diagnostics"]):
+        yield f"diagnostics.{fault}"
+
+    for key in ("xlim", "ylim"):
+        low, high = figures[key]
+        if not low < high:
+            yield f"figures.{key}: is [{low}, {high}]; the first must be less than the second"
+
+    for key, (low, high, *_) in _intervals(config):
+        if not low < high:
+            yield f"{key}: runs from {low} to {high}; the first must be less than the second"
+
+    for key, what in (
+        ("data.held_out", "held-out points"),
+        ("predictions.grid", "points of predictions.grid"),
+    ):
+        section, entry = key.split(".")
+        low, high, points = config[section][entry]
+        x = np.linspace(low, high, points)
+        for name, intervals in config["evaluation"]["regions"].items():
+            if not any(((a <= x) & (x <= b)).any() for a, b in intervals):
+                yield (
+                    f"evaluation.regions.{name}: is {intervals}, where there is none of the"
+                    f" {points} {what} from {low} to {high}"
+                )
+    if "oracle" in fits:
+        yield "fits.oracle: is the name of the generating process in the tables; rename the fit"
+
+    for kind, names in (
+        ("rules", [*reserved, *rule_names(config)]),
+        ("figures", figure_names(config)),
+    ):
+        for name in sorted(name for name, count in Counter(names).items() if count > 1):
+            yield f"fits: two {kind} would be called {name!r}; rename a fit or data"
+
+    single = entries(config)
+    for name in (name for name in fits if name not in single):
+        for figure in FIGURES_OF_FIT:
+            if name.endswith(f"_{figure}"):
+                yield (
+                    f"fits.{name}: ends in _{figure}, as figures of fits do; change the order of"
+                    " the grid's keys, or rename what the name ends with"
+                )
+
+    for name, fit in fits.items():
+        key = f"fits.{name}"
+        for entry in fit["data"]:
+            if entry not in observations:
+                yield f"{key}.data: {unknown(entry, 'observations', observations)}"
+        if fit["model"] not in models:
+            yield f"{key}.model: {unknown(fit['model'], 'models', models)}"
+        inference = fit["inference"]
+        if inference["device"] == "cuda" and config["engine"] == "pyro":
+            yield (
+                f"{key}.inference.device: is 'cuda', where the engine pyro cannot evaluate; allowed"
+                " is cpu, or another engine"
+            )
+        if (source := prior_source(fit)) is not None:
+            yield from _source_faults(name, source, models, fits, config["groups"])
+
+
+def _intervals(config: dict) -> Iterator[tuple[str, list]]:
+    for i, observations in enumerate(config["data"]["observations"]):
+        for j, interval in enumerate(observations["intervals"]):
+            yield f"data.observations[{i}].intervals[{j}]", interval
+    yield "data.truth", config["data"]["truth"]
+    yield "data.held_out", config["data"]["held_out"]
+    for name, intervals in config["evaluation"]["regions"].items():
+        for i, interval in enumerate(intervals):
+            yield f"evaluation.regions.{name}[{i}]", interval
+    yield "predictions.grid", config["predictions"]["grid"]
+
+
+def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dict) -> Iterator[str]:
+    key = f"fits.{name}.prior.posterior_of"
+    if source in groups:
+        members = studies.fits_of(groups[source]["cells"])
+        yield f"{key}: is {source!r}, which is many fits; allowed is one of them: {some(members)}"
+        return
+    if source not in fits:
+        network = models.get(fits[name]["model"])
+        fitting = [
+            other
+            for other, fit in fits.items()
+            if other != name
+            and fit["inference"]["method"] == "svi"
+            and _same_network(models.get(fit["model"]), network)
+        ]
+        allowed = some(fitting) or "none of them: remove this fit or change its prior"
+        yield f"{key}: is {source!r}, which is not among the fits; allowed are {allowed}"
+        return
+
+    circle = [name]
+    while (following := prior_source(fits[circle[-1]])) in fits:
+        if following == name:
+            yield f"{key}: the priors go in a circle: {' <- '.join([*circle, name])}"
+            return
+        if following in circle:
+            return
+        circle.append(following)
+
+    if (method := fits[source]["inference"]["method"]) != "svi":
+        yield (
+            f"{key}: is {source!r}, whose method is {method}; allowed is a fit with method svi,"
+            " the only one with means and standard deviations to extract"
+        )
+    mine, theirs = models.get(fits[name]["model"]), models.get(fits[source]["model"])
+    if mine and theirs:
+        for part in NETWORK:
+            if mine[part] != theirs[part]:
+                yield (
+                    f"{key}: is {source!r}, whose network does not fit: its {part} is"
+                    f" {theirs[part]}, this fit's is {mine[part]}"
+                )
+
+
+def _same_network(a: dict | None, b: dict | None) -> bool:
+    return bool(a and b) and all(a[part] == b[part] for part in NETWORK)

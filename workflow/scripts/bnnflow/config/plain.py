@@ -1,0 +1,89 @@
+"""What no config has, whatever its keys: found before anything is made of it."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from .faults import key_of, shown
+
+# The most that a config may have: entries in all and in one list or mapping, levels, letters in a
+# text.
+ENTRIES, LONGEST, DEPTH, LETTERS = 50_000, 1000, 12, 10_000
+
+
+def faults(config: object) -> Iterator[str]:
+    """What no config has: what goes round in circles, or is too much, or no text or number."""
+    pending, count = [((), config)], 0
+    while pending:
+        path, value = pending.pop()
+        count += 1
+        if count > ENTRIES:
+            yield f"config: has more than {ENTRIES} entries, or contains itself"
+            return
+        if len(path) > DEPTH:
+            yield f"{key_of(path[:3])}: goes deeper than {DEPTH} levels, or contains itself"
+            return
+        if isinstance(value, dict | list):
+            if len(value) > LONGEST:
+                yield f"{key_of(path)}: has {len(value)} entries; allowed are {LONGEST} or fewer"
+                continue
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, entry in entries:
+                if isinstance(value, dict) and not _is_key(key):
+                    yield f"{key_of(path)}: has the key {shown(key)}; a key is a short line of text"
+                else:
+                    pending.append(((*path, key), entry))
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            yield f"{key_of(path)}: is a number of {value.bit_length()} bits; allowed are 63"
+        elif isinstance(value, str) and (fault := _not_text(value)):
+            yield f"{key_of(path)}: is {shown(value)}, {fault}"
+        elif not isinstance(value, str | int | float | None):
+            yield f"{key_of(path)}: is {shown(value)}, neither a text nor a number, list or mapping"
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 100 and value.isprintable()
+
+
+def _not_text(value: str) -> str | None:
+    if len(value) > LETTERS:
+        return f"which has {len(value)} letters; allowed are {LETTERS}"
+    # Control codes, and halves of letters.
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
+        return "which has a character that cannot be written"
+    return None
+
+
+def without_nulls(value):
+    """A config without keys that are null."""
+    if isinstance(value, dict):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    return value
+
+
+def twice(path: str | Path) -> list[str]:
+    """Keys that stand twice in one mapping of a YAML file, of which YAML takes the last."""
+    try:
+        root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
+    except (yaml.YAMLError, OSError, ValueError, RecursionError):
+        return []  # whoever has read it knows how
+    found, seen, pending = [], set(), [root]
+    while pending:
+        node = pending.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            found += [
+                f"{path}, line {key.start_mark.line + 1}: the key {shown(key.value)} stands twice"
+                for key, _ in node.value
+                if isinstance(key, yaml.ScalarNode) and keys.pop(key.value, 0) > 1
+            ]
+            pending += [part for pair in node.value for part in pair]
+        else:
+            pending += node.value
+    return found

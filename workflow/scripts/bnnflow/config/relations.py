@@ -1,0 +1,96 @@
+"""How fits of a config are related, and what is named after them."""
+
+import json
+
+from . import studies
+
+
+def prior_source(fit: dict) -> str | None:
+    """Name of the fit whose posterior is this fit's prior, if one is."""
+    return fit["prior"].get("posterior_of")
+
+
+def lineage(fits: dict, name: str) -> list[str]:
+    """A fit and the fits that its prior descends from, the oldest first."""
+    names = [name]
+    while (source := prior_source(fits[names[0]])) is not None:
+        names.insert(0, source)
+    return names
+
+
+def learnt_data(fits: dict, name: str) -> list[str]:
+    """Data sets from which a fit and its prior have learnt, the oldest first."""
+    return list(dict.fromkeys(s for fit in lineage(fits, name) for s in fits[fit]["data"]))
+
+
+def relatives(config: dict) -> dict[str, dict[str, str]]:
+    """For every fit those beside which it is judged, where the config has them.
+
+    Returns:
+        For a variational fit `reference`, the sampled one of the same model, prior and data.
+        For an update `source`, whose posterior is its prior; `joint`, of the same model and
+        method, which has the prior of the first of the lineage and learns from all its data
+        together; and `alone`, which has that prior and learns from the update's data.
+    """
+    fits, models = config["fits"], config["models"]
+
+    def kind(model: str, method: str, prior: dict, data: list[str]) -> str:
+        return json.dumps([models[model], method, prior, sorted(data)], sort_keys=True)
+
+    first_of = {}
+    for name, fit in fits.items():
+        method = fit["inference"]["method"]
+        first_of.setdefault(kind(fit["model"], method, fit["prior"], fit["data"]), name)
+
+    found = {}
+    for name, fit in fits.items():
+        ancestors, method = lineage(fits, name), fit["inference"]["method"]
+        wanted = {"reference": ("nuts", fit["prior"], fit["data"])} if method == "svi" else {}
+        own = found[name] = {}
+        if len(ancestors) > 1:
+            own["source"] = ancestors[-2]
+            prior, learnt = fits[ancestors[0]]["prior"], learnt_data(fits, name)
+            wanted |= {"joint": (method, prior, learnt), "alone": (method, prior, fit["data"])}
+        for role, (of_method, prior, data) in wanted.items():
+            if other := first_of.get(kind(fit["model"], of_method, prior, data)):
+                own[role] = other
+    return found
+
+
+def observation_names(config: dict) -> list[str]:
+    """Names of the simulated data sets, in the order in which they are drawn."""
+    return [observations["name"] for observations in config["data"]["observations"]]
+
+
+def rule_names(config: dict) -> list[str]:
+    """Names of the rules that the config makes."""
+    names = [f"generate_data_{name}" for name in observation_names(config)]
+    for name, members in entries(config).items():
+        sampled = config["fits"][members[0]]["inference"]["method"] == "nuts"
+        own = [f"{name}_chain"] if sampled else [f"{name}_start", f"extract_parameters_{name}"]
+        several = [f"{name}_posterior"] if name in config["groups"] else []
+        names += [name, *own, *several, f"diagnose_{name}"]
+    return names
+
+
+def entries(config: dict) -> dict[str, list[str]]:
+    """For every entry of a checked config the names of the fits that it stands for."""
+    groups = config["groups"].items()
+    members = {name: studies.fits_of(group["cells"]) for name, group in groups}
+    grouped = {fit for fits in members.values() for fit in fits}
+    return {name: [name] for name in config["fits"] if name not in grouped} | members
+
+
+def figure_names(config: dict) -> list[str]:
+    """Names of all figures, in the order of the story: data, fits, groups, comparisons.
+
+    Of a fit that belongs to a group there are none.
+    """
+    names = list(config["figures"]["data"])
+    single = [name for name in entries(config) if name in config["fits"]]
+    for name in single:
+        own = "loss" if config["fits"][name]["inference"]["method"] == "svi" else "chains"
+        names += [name, f"{name}_{own}", f"{name}_calibration"]
+    names += config["groups"]
+    names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]
+    return [*names, *(["all_fits"] if single else []), "scores"]

@@ -1,0 +1,55 @@
+"""Whether a config asks for more than memory or a file holds."""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+from ..settings import POINTS
+
+# The most that jobs are asked to hold: numbers of a posterior, and of a response at every draw and
+# point; numbers of a covariance, and of the losses of a job.
+NUMBERS, FEWER = 2_000_000_000, 500_000_000
+
+# Letters of a fit's name, which stands in names of files.
+NAME_LETTERS = 180
+
+
+def faults(config: dict) -> Iterator[str]:
+    """What would not fit into memory, or not into a file that is read."""
+    for i, observations in enumerate(config["data"]["observations"]):
+        if (points := sum(interval[2] for interval in observations["intervals"])) > POINTS:
+            yield f"data.observations[{i}]: has {points} points; allowed are {POINTS} or fewer"
+    grid, held_out = config["predictions"]["grid"][2], config["data"]["held_out"][2]
+    kept = config["predictions"]["function_draws"] + 2 * len(config["predictions"]["quantiles"])
+    if grid * kept > NUMBERS:
+        yield f"predictions: keeps {grid * kept} numbers; allowed are {NUMBERS} or fewer"
+    for name, fit in config["fits"].items():
+        if len(name) > NAME_LETTERS:
+            yield f"fits.{name}: has a name of {len(name)} letters; allowed are {NAME_LETTERS}"
+        inference, hidden = fit["inference"], config["models"][fit["model"]]["hidden"]
+        draws = inference["draws"] * inference.get("chains", 1)
+        parameters = sum((a + 1) * b for a, b in pairwise([1, *hidden, 1])) + 1
+        for what, count in (
+            ("parameters", parameters),
+            ("points of predictions.grid", grid),
+            ("held-out points", held_out),
+        ):
+            if draws * count > NUMBERS:
+                yield (
+                    f"fits.{name}: has {draws} draws and {count} {what}; allowed are {NUMBERS} or"
+                    " fewer of the one times the other"
+                )
+        together = min(inference.get("starts", 0), inference.get("starts_per_job", 0))
+        losses = inference.get("steps", 0) * together
+        if losses > FEWER:
+            yield (
+                f"fits.{name}.inference: has {losses} steps in all starts of a job; allowed are"
+                f" {FEWER} or fewer"
+            )
+        full = inference.get("guide", "AutoDiagonalNormal") != "AutoDiagonalNormal"
+        if (full or inference.get("mass_matrix") == "dense") and parameters**2 > FEWER:
+            yield (
+                f"fits.{name}.inference: needs the covariance of {parameters} parameters; allowed"
+                f" are {math.isqrt(FEWER)} or fewer, or"
+                f" {'the guide AutoDiagonalNormal' if full else 'another mass_matrix'}"
+            )

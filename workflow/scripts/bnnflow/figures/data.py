@@ -1,0 +1,26 @@
+"""The figure of the data alone."""
+
+from .canvas import Figure, head, legend_below, rcParams
+from .frame import Frame, Tables, draw_observations, draw_truth, legend_entries, prepare
+
+
+def draw_data(frame: Frame, name: str, observations: Tables) -> Figure:
+    """Data sets and the true function where one is known, a panel a target.
+
+    Args:
+        frame: of the figures over one input.
+        name: of the figure.
+        observations: data sets by name.
+    """
+    width, height = rcParams["figure.figsize"]
+    figure = Figure(figsize=(width, 1.2 * height * len(frame.targets)))
+    grid = figure.subplots(len(frame.targets), 1, squeeze=False, sharex=True)[:, 0]
+    for axes, target in zip(grid, frame.targets, strict=True):
+        prepare(axes, frame, target, frame.limits(target, list(observations.values())))
+        draw_truth(axes, frame, target)
+        draw_observations(axes, frame, observations, target)
+        axes.label_outer()
+    entries = legend_entries(*grid)
+    head(figure, name, f"observations of {' and of '.join(observations)}")
+    legend_below(figure, entries.values(), entries)
+    return figure

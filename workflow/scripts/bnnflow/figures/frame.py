@@ -1,0 +1,193 @@
+"""What all figures over one input share: the axes, the observations, the truth, the bands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .canvas import Axes, rcParams
+
+MEAN = "predictive mean"
+TOTAL = "± 2 sd of a new observation"
+FUNCTION = "± 2 sd of the function alone"
+TRUTH, HELD_OUT, BEYOND = "true function", "held-out observations", "goes on beyond the axes"
+
+# In legends, the data sets come between the first and these.
+LAST = (HELD_OUT, TOTAL, FUNCTION, MEAN, BEYOND)
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The axes of all figures over one input.
+
+    Attributes:
+        sets: names of all data sets; a set's place among them is its colour in every figure.
+        xlim: range of the input.
+        ylim: range of the target; where there is none, or more than one target, what is observed
+            and true decides.
+        truth: the true function where one is known, with columns of the input and the targets.
+        input, targets: their names.
+    """
+
+    sets: Sequence[str]
+    xlim: tuple[float, float]
+    ylim: tuple[float, float] | None = None
+    truth: pd.DataFrame | None = None
+    input: str = "x"
+    targets: Sequence[str] = ("y",)
+
+    def limits(self, target: str, tables: Sequence[pd.DataFrame]) -> tuple[float, float]:
+        """Range of a target in axes that show these tables."""
+        if self.ylim is not None and len(self.targets) == 1:
+            return tuple(self.ylim)
+        known = [*tables, *([] if self.truth is None else [self.truth])]
+        values = np.concatenate([table[target].to_numpy() for table in known] or [np.zeros(1)])
+        margin = (np.ptp(values) or 1.0) / 4
+        return values.min() - margin, values.max() + margin
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What the picture of one fit shows.
+
+    Attributes:
+        fit: its name.
+        title: its heading.
+        observations: data sets by name, with columns of the input and the targets.
+        x: inputs (point,), ascending.
+        mean, stddev, function_stddev: of the predictive distribution, and of the function without
+            the noise, (target, point).
+        verdict: on the fit, and why; the first empty for one that passes.
+        held_out: observations that no fit has seen, where they are to be shown.
+        role: what the fit is beside the others of a sheet, in words.
+    """
+
+    fit: str
+    title: str
+    observations: Tables
+    x: np.ndarray
+    mean: np.ndarray
+    stddev: np.ndarray
+    function_stddev: np.ndarray
+    verdict: tuple[str, str] = ("", "")
+    held_out: pd.DataFrame | None = None
+    role: str = ""
+
+
+def one_input(inputs: np.ndarray) -> np.ndarray:
+    """The only input of points (point, input), as figures over it need.
+
+    Raises:
+        ValueError: if there are several, of which no such figure can be drawn.
+    """
+    if inputs.shape[1] != 1:
+        raise ValueError(f"a figure over one input cannot show {inputs.shape[1]} of them")
+    return inputs[:, 0]
+
+
+def prepare(axes: Axes, frame: Frame, target: str, ylim: tuple[float, float]) -> None:
+    """Limits and labels, before anything is drawn: what leaves the limits is marked."""
+    axes.set(xlim=frame.xlim, ylim=ylim)
+    axes.set_xlabel(frame.input, parse_math=False)
+    axes.set_ylabel(target, parse_math=False)
+
+
+def draw_truth(axes: Axes, frame: Frame, target: str) -> None:
+    """The true function, where one is known."""
+    if frame.truth is not None:
+        x, y = (frame.truth[name].to_numpy() for name in (frame.input, target))
+        axes.plot(x, y, color="C0", label=TRUTH)
+        mark_stretches(axes, x, y, y, "C0")
+
+
+def draw_observations(axes: Axes, frame: Frame, tables: Tables, target: str) -> None:
+    """Data sets, each in its colour."""
+    colors = rcParams["axes.prop_cycle"].by_key()["color"][2:]
+    for name, table in tables.items():
+        place = frame.sets.index(name)
+        color = colors[(place - 1) % len(colors)] if place else rcParams["text.color"]
+        _dots(axes, frame, table, target, label=f"{name} observations", color=color)
+
+
+def draw_panel(axes: Axes, frame: Frame, panel: Panel, target: str) -> None:
+    """The prediction of one target by one fit, over what it has learnt from."""
+    draw_truth(axes, frame, target)
+    if panel.held_out is not None:
+        faint = {"color": "0.6", "markersize": 2, "zorder": 1}
+        _dots(axes, frame, panel.held_out, target, label=HELD_OUT, **faint)
+    draw_observations(axes, frame, panel.observations, target)
+    place = list(frame.targets).index(target)
+    mean = panel.mean[place]
+    for stddev, alpha, label in (
+        (panel.stddev, 0.2, TOTAL),
+        (panel.function_stddev, 0.45, FUNCTION),
+    ):
+        reach = 2 * stddev[place]
+        band = {"color": "C1", "alpha": alpha, "linewidth": 0, "label": label}
+        axes.fill_between(panel.x, mean - reach, mean + reach, **band)
+    axes.plot(panel.x, mean, color="C1", label=MEAN)
+    reach = 2 * panel.stddev[place]
+    mark_stretches(axes, panel.x, mean - reach, mean + reach, "C1")
+
+
+def legend_entries(*shown: Axes) -> dict[str, object]:
+    """What a legend of all these axes has to explain, by label."""
+    found = {}
+    for axes in shown:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    # A data set that only a later panel shows still stands with the others.
+    order = sorted(found, key=lambda label: LAST.index(label) if label in LAST else -1)
+    return {label: found[label] for label in order}
+
+
+def _dots(axes: Axes, frame: Frame, table: pd.DataFrame, target: str, **look) -> None:
+    x, y = (table[name].to_numpy() for name in (frame.input, target))
+    axes.plot(x, y, linestyle="none", marker=".", **look)
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    # One mark where many are close to each other.
+    step = (right - left) / 50
+    for upwards, out in ((True, y > top), (False, y < bottom)):
+        close = np.unique(np.floor((x[out & (left <= x) & (x <= right)] - left) / step))
+        _mark(axes, left + step * (close + 0.5), look["color"], upwards)
+
+
+def mark_stretches(axes: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, color) -> None:
+    """Mark every stretch where a curve, or the edge of a band, leaves the axes.
+
+    The mark stands where some of the band still shows, or else where all of it leaves.
+
+    Args:
+        axes: with their limits.
+        x: inputs (point,), ascending.
+        low, high: edges of the band (point,); the same for a curve.
+        color: of the band.
+    """
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    shown = np.flatnonzero((left <= x) & (x <= right))
+    x, low, high = x[shown], low[shown], high[shown]
+    for upwards, out, partly in (
+        (True, high > top, low <= top),
+        (False, low < bottom, high >= bottom),
+    ):
+        ends = np.flatnonzero(np.diff(np.pad(out, 1).astype(int)))
+        places = []
+        for begin, end in ends.reshape(-1, 2):
+            seen = begin + np.flatnonzero(partly[begin:end])
+            places.append(seen[len(seen) // 2] if len(seen) else begin if begin else end - 1)
+        _mark(axes, x[places], color, upwards)
+
+
+def _mark(axes: Axes, x: np.ndarray, color, upwards: bool) -> None:
+    if len(x):
+        look = {"linestyle": "none", "markeredgecolor": "white"}
+        if BEYOND not in axes.get_legend_handles_labels()[1]:
+            axes.plot([], [], marker="^", markersize=4, color="0.4", label=BEYOND, **look)
+        look |= {"markersize": 7, "color": color, "clip_on": False, "zorder": 5}
+        place = axes.get_xaxis_transform()
+        axes.plot(
+            x, np.full(len(x), float(upwards)), "^" if upwards else "v", transform=place, **look
+        )
