@@ -501,3 +501,15 @@ def drawn(name, caption, category, **labels):
         caption=f"../report/{caption}.rst",
     )
     return {"png": png, "svg": f"results/figures/{name}.svg"}
+
+
+def story(categories):
+    """The front page of the report, of what there is; its template calls this.
+
+    Args:
+        categories: of the report, with its files.
+    """
+    # Not by every call of Snakemake, for it takes time.
+    from bnnflow.run.report.story import of_report
+
+    return of_report(config, categories)

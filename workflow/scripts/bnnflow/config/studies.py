@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from itertools import product
 from math import prod
+from pathlib import Path
 
 import pandas as pd
 
+from ..files import safe
 from .seeds import derived
 
 # Of one config; more are refused before they are made.
@@ -18,6 +20,10 @@ SPREAD = ("grid", "replicates")
 
 # What a reader is told of an entry, of all its fits at once.
 SHARED = ("title", "note")
+
+# Of the table of groups; the last six are numbers.
+COLUMNS = ("group", "settings", "region", "metric", "fits")
+COLUMNS += ("mean", "stddev", "minimum", "median", "maximum")
 
 # By combination of settings, in words, the names of the fits.
 Cells = Mapping[str, list[str]]
@@ -135,9 +141,16 @@ def summary(
             spread = {"fits": "size", "mean": "mean", "stddev": "std", "median": "median"}
             table = own["value"].agg(**spread, minimum="min", maximum="max")
             tables.append(table.reset_index().assign(group=name, settings=settings))
-    columns = ["group", "settings", "region", "metric", "fits"]
-    columns += ["mean", "stddev", "minimum", "median", "maximum"]
-    return pd.concat(tables)[columns]
+    return pd.concat(tables)[list(COLUMNS)]
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A table that `summary` has made.
+
+    Raises:
+        FileError: if the file is damaged or something else.
+    """
+    return safe.table(path, "a table of groups", COLUMNS, numeric=COLUMNS[4:])
 
 
 def _at(fit: dict, values: Mapping[str, object]) -> dict:

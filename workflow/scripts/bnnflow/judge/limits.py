@@ -9,9 +9,13 @@ Limits = Mapping[str, tuple[float, float]]
 LOW = frozenset({"ess", "ebfmi", "transfer"})
 
 
-def of(name: str, limits: Limits) -> tuple[str, tuple[float, float]]:
-    """Key and limits of a diagnostic, whose name is the key or begins with it: `rhat_sigma`."""
-    return next((k, pair) for k, pair in limits.items() if name == k or name.startswith(f"{k}_"))
+def of(name: str, limits: Limits) -> tuple[str, tuple[float, float]] | None:
+    """Key and limits of a diagnostic, whose name is the key or begins with it: `rhat_sigma`.
+
+    Nothing for one that has no limits.
+    """
+    known = ((k, pair) for k, pair in limits.items() if name == k or name.startswith(f"{k}_"))
+    return next(known, None)
 
 
 def judged(name: str, value: float, limits: Limits) -> tuple[str, float]:

@@ -104,8 +104,8 @@ def read(path: str | Path, first: Sequence[str] = ()) -> pd.DataFrame:
     Raises:
         FileError: if the file is damaged or something else.
     """
-    rows = [*first, "region", "metric"]
     found = safe.table(path, "a table of scores", (*first, *COLUMNS), numeric=COLUMNS[2:])
+    rows = [name for name in (*first, "region", "target", "metric") if name in found]
     if found[rows].duplicated().any():
         raise FileError(path, "a table of scores", "a score stands twice")
     return found

@@ -1,0 +1,340 @@
+"""The story of a run, from its config and tables."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bnnflow.config import studies
+from bnnflow.config.checks import checked
+from bnnflow.files import safe
+from bnnflow.judge import meanings, verdicts
+from bnnflow.run.report import markup, opinion
+from bnnflow.run.report.found import Picture, Run, last_words
+from bnnflow.run.report.story import story
+
+# A point.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+
+COLUMNS = ["diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason"]
+
+SOUND = [
+    ("divergences", 0.0, 0.0, "pass", "", "", ""),
+    ("ess_bulk_function", 900.0, 400.0, "pass", "gap", "gap", ""),
+]
+
+FAILING = [
+    ("ess_bulk_function", 4.2, 100.0, "fail", "data", "data all", ""),
+    ("ess_bulk_function", 900.0, 400.0, "pass", "gap", "gap all", ""),
+    ("rhat_chain_function", 1.3, 1.1, "fail", "data", "data all", ""),
+    ("ess_tail_function", 9.0, 100.0, "fail", "data", "data all", ""),
+    ("saturated_depth", 0.9, 0.5, "fail", "", "", ""),
+    ("divergences", 0.004, 0.0, "warn", "", "", ""),
+    ("rhat_function", np.nan, np.nan, "not measurable", "gap", "gap all", "one chain; set chains"),
+]
+
+
+class Page(HTMLParser):
+    """What a page has: elements, ids, links, text, and whether all that opens closes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.names, self.words = [], [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, name, attributes):
+        self.names.append(name)
+        self.ids += [value for key, value in attributes if key == "id"]
+        self.links += [value for key, value in attributes if key == "href"]
+        assert not [key for key, _ in attributes if key.startswith("on")]
+        if name not in ("img", "br"):
+            self.open.append(name)
+
+    def handle_startendtag(self, name, attributes):
+        self.handle_starttag(name, attributes)
+        assert name in ("img", "br")
+
+    def handle_endtag(self, name):
+        assert self.open.pop() == name
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def scores(regions, targets=(None,), truth=True):
+    rows = [
+        (region, target, metric, value, 0.3, 0.4)
+        for region in regions
+        for target in targets
+        for metric, value in (("lppd", -1.25), ("rmse_function", 0.1), ("coverage_95", 0.9))
+        if truth or metric != "rmse_function"
+    ]
+    columns = ["region", "target", "metric", "value", "error_draws", "error_points"]
+    found = pd.DataFrame(rows, columns=columns)
+    return found if targets != (None,) else found.drop(columns="target")
+
+
+class Results:
+    """A folder of results to tell of."""
+
+    def __init__(self, folder, config):
+        self.config, self.folder = checked(config, reserved=set(), paths=[]), folder / "results"
+        self.pictures = {}
+        self.regions = list(self.config["evaluation"]["regions"])
+
+    def fit(self, name, findings=SOUND, columns=COLUMNS, **scored):
+        folder = self.folder / "fits" / name
+        folder.mkdir(parents=True)
+        safe.write_table(pd.DataFrame(findings, columns=columns), folder / "diagnostics.csv")
+        safe.write_table(scores(self.regions, **scored), folder / "scores.csv")
+        self.picture(name)
+
+    def picture(self, name, caption=""):
+        path = self.folder / "figures" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(PNG)
+        self.pictures[name] = Picture(path, caption)
+
+    def page(self):
+        told = story(self.config, self.folder, self.pictures)
+        # The template puts the theory between both parts.
+        return Page(f'{told.start}<h1 id="theory"></h1>{told.rest}')
+
+
+@pytest.fixture
+def results(tmp_path, config):
+    return lambda **changed: Results(tmp_path, config | changed)
+
+
+def assert_sound(page):
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert "script" not in page.names
+
+
+def test_a_whole_run_is_told(results):
+    run = results()
+    for name in run.config["fits"]:
+        run.fit(name, FAILING if name == "mcmc_deep" else SOUND)
+    for name in ("data", "all_fits", "scores", "svi_updated_beside_prior", "mcmc_deep_chains"):
+        run.picture(name, f"<p>the caption of {name}</p>")
+    page = run.page()
+    assert_sound(page)
+    assert "6 of 7 fits pass: mcmc_shallow, svi_deep, svi_shallow, svi_updated," in page.text
+    assert page.text.count("the caption of") == 5
+    assert page.names.count("img") == 7 + 7 + 5
+    for place in ("fits", "diagnostics", "theory", "data", "fit-svi_new", "comparisons", "run"):
+        assert f"#{place}" in page.links
+        assert place in page.ids
+    assert "−1.25 ± 0.5" in page.text
+    assert "90 %" in page.text
+    assert "These fits of the config have no results" not in page.text
+    # The completed config.
+    assert '"max_tree_depth": 10' in page.text
+
+
+def test_causes_stand_before_what_follows_from_them_with_values_and_limits():
+    table = pd.DataFrame(FAILING, columns=COLUMNS)
+    assert list(opinion.sentences(table, ["data", "gap", "all"])) == [
+        "Do not take this fit for the posterior.",
+        "Likely cause: 0.4 % of the draws end a divergent trajectory (limit 0 %); 90 % of the"
+        " trajectories end at the greatest depth of the tree (limit 50 %).",
+        "Signs: R-hat of the function within a chain is 1.3 (limit 1.1), in data; the bulk ESS of"
+        " the function is 4.2 (limit 100), in data; the tail ESS of the function is 9 (limit 100),"
+        " in data.",
+    ]
+    assert opinion.verdict_in(table, "data") == "fail"
+    assert opinion.verdict_in(table, "gap") == "not measurable"
+    assert opinion.verdict_in(table, "elsewhere") == ""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("pass", ["Nothing that was measured speaks against this fit."]),
+        (
+            "not measurable",
+            [
+                "What was measured keeps its limits. Not all that matters could be measured.",
+                "Predictions: calibration: no points, in gap.",
+                "What was measured in data keeps its limits.",
+            ],
+        ),
+        (
+            "warn",
+            [
+                "Use this fit with care.",
+                "Predictions: the calibration is off by 0.06 beyond chance (limit 0.05), in gap.",
+                "What was measured in data keeps its limits.",
+            ],
+        ),
+    ],
+)
+def test_a_sentence_says_what_to_think_of_a_fit(verdict, said):
+    lost = verdict == "not measurable"
+    value, reason = (np.nan, "no points") if lost else (0.06, "")
+    rows = [
+        ("calibration_error", 0.01, 0.05, "pass", "data", "data", ""),
+        ("calibration_error", value, 0.05, verdict, "gap", "gap", reason),
+    ]
+    assert list(opinion.sentences(pd.DataFrame(rows, columns=COLUMNS), ["data", "gap"])) == said
+
+
+def test_what_is_bad_of_a_diagnostic_that_should_be_high_is_its_lowest_value():
+    rows = [
+        ("ess_bulk_function", value, 100.0, "fail", region, region, "")
+        for value, region in ((60.0, "data"), (3.0, "gap"))
+    ]
+    _, told = opinion.sentences(pd.DataFrame(rows, columns=COLUMNS), ["data", "gap"])
+    assert told == "Signs: the bulk ESS of the function is 3 (limit 100), everywhere."
+
+
+def test_the_summary_counts_fits():
+    assert opinion.summary({"a": "pass", "b": "fail"}) == "1 of 2 fits passes: a."
+    assert opinion.summary({"a": "pass", "b": "pass"}) == "All 2 fits pass."
+    assert opinion.summary({"a": "warn"}) == "The fit a does not pass."
+    assert opinion.summary({"a": "warn", "b": "fail"}) == (
+        "None of the 2 fits passes: take none of them for the posterior."
+    )
+
+
+def test_one_fit_alone_is_told_and_the_others_are_named(results, config):
+    run = results()
+    run.fit("svi_new")
+    page = run.page()
+    assert_sound(page)
+    assert "The fit svi_new passes." in page.text
+    assert "mcmc_deep : it was not asked for" in page.text
+    assert "oracle" not in page.text.split('"seed"')[0]
+
+
+def test_a_fit_that_failed_is_named_with_the_last_words_of_its_log(results):
+    run = results()
+    for name in run.config["fits"]:
+        if name != "svi_deep":
+            run.fit(name)
+    logs = run.folder / "logs"
+    for place, text in {
+        "svi_deep_start/0.log": "12:00 svi_deep_start start=0: SVI: 25000 steps\n",
+        "svi_deep.log": "12:01 svi_deep: FloatingPointError: all <b>diverged</b>; try less\n"
+        "Traceback (most recent call last):\n  File\nFloatingPointError\n",
+        "svi_deeper.log": "12:01 svi_deeper: another\nTraceback (most recent call last):\n",
+    }.items():
+        (logs / place).parent.mkdir(parents=True, exist_ok=True)
+        (logs / place).write_text(text)
+    page = run.page()
+    assert_sound(page)
+    assert "svi_deep failed: 12:01 svi_deep: FloatingPointError: all <b>diverged</b>" in page.text
+    assert "another" not in page.text
+    assert "All 6 fits pass." in page.text
+
+
+def test_a_stop_is_a_last_word_and_a_group_member_has_its_own_log(tmp_path, config):
+    path = tmp_path / "results/logs/study_start/study-0/3.log"
+    path.parent.mkdir(parents=True)
+    path.write_text("12:00 study_start fit=study-0: stopped by SIGTERM; run the same again\n")
+    run = Run(config | {"groups": {}}, tmp_path / "results", {})
+    found, where = last_words(run, "study", "study-0")
+    assert found.endswith("stopped by SIGTERM; run the same again")
+    assert where == path
+    assert last_words(run, "study", "study-1") is None
+
+
+def test_several_targets_and_no_truth(results):
+    run = results()
+    findings = [
+        ("calibration_error", value, 0.05, "warn", "gap", "gap", "", target)
+        for target, value in (("height", 0.06), ("mass", 0.08))
+    ]
+    run.fit("mcmc_deep", findings, [*COLUMNS, "target"], targets=("height", "mass"), truth=False)
+    page = run.page()
+    assert_sound(page)
+    assert "RMSE" not in page.text
+    assert page.text.count("LPPD") == 2 + 1  # and in the legend
+    assert "off by 0.08 beyond chance (limit 0.05), everywhere" in page.text
+    assert "gap, height 0.06" in page.text
+    assert "gap, mass 0.08" in page.text
+
+
+def test_every_diagnostic_has_its_value_limits_and_a_remedy_that_fits(results):
+    run = results()
+    rows = [
+        ("pareto_k", 0.9, 0.7, "warn", "", "", "the weights are worth 3 of 500 draws"),
+        ("elbo_drift", 0.0001, 0.001, "pass", "", "", "too far"),
+        ("engine", np.nan, np.nan, "warn", "", "", "Pyro's, slow: no compiler"),
+    ]
+    run.fit("svi_deep", rows)
+    text = run.page().text
+    told = text.split("what to do")[1].split("What the diagnostics ask")[0]
+    assert told.index("ELBO") < told.index("Pareto k") < told.index("Pyro's own code")
+    assert "Pareto k 0.9 0.7, 1 warn a guide with correlations: AutoMultivariateNormal" in told
+    assert "no compiler" in told
+    assert all(own.words in text for own in meanings.MEANINGS.values())
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> {{ x }} </table> & `"
+
+
+def test_hostile_words_are_only_words(results, config):
+    fits = {"mine": config["fits"]["svi_new"] | {"title": HOSTILE, "note": "a note"}}
+    run = results(fits=fits)
+    rows = [("pareto_k", np.nan, 0.7, "fail", "", "", HOSTILE)]
+    run.fit("mine", rows)
+    page = run.page()
+    assert_sound(page)
+    assert page.names.count("img") == 2
+    assert page.text.count("<script>alert(1)</script>") >= 3
+
+
+def test_a_study_alone_is_told_by_its_spread(results, config):
+    fits = {"study": config["fits"]["svi_new"] | {"replicates": 3, "title": "A <study>"}}
+    run = results(fits=fits)
+    names = run.config["groups"]["study"]["cells"][""]
+    for name in names:
+        run.fit(name)
+    run.pictures.clear()
+    metrics = verdicts.stacked(names, [scores(run.regions)] * 3)
+    summary = pd.DataFrame({"fit": names, "verdict": ["pass", "fail", "fail"]})
+    table = studies.summary(metrics, summary, {"study": run.config["groups"]["study"]["cells"]})
+    (run.folder / "tables").mkdir()
+    safe.write_table(table, run.folder / "tables/groups.csv")
+    for name in ("study", "scores"):
+        run.picture(name)
+    page = run.page()
+    assert_sound(page)
+    assert "The 3 fits of the group study" in page.text
+    assert "replicates 3 33 % pass 67 % fail" in page.text
+    assert "−1.25 ± 0" in page.text
+    assert "#fits" not in page.links
+    assert "#group-study" in page.links
+
+
+def test_nothing_at_all_is_told_as_that(results):
+    page = results().page()
+    assert_sound(page)
+    assert "These fits of the config have no results here." in page.text
+
+
+def test_text_is_escaped_wherever_it_stands():
+    hostile = "<&\"'>"
+    assert markup.html(hostile) == "&lt;&amp;&quot;&#x27;&gt;"
+    assert markup.tag("p", hostile, class_=hostile, id=None) == (
+        '<p class="&lt;&amp;&quot;&#x27;&gt;">&lt;&amp;&quot;&#x27;&gt;</p>'
+    )
+    assert markup.spoken("more `draws <`") == "more <code>draws &lt;</code>"
+    assert markup.joined(["<", markup.BREAK], " & ") == "&lt; &amp; <br/>"
+    assert re.fullmatch(
+        r'<div class="scroll"><table><tbody><tr><td>&lt;</td><th>b</th></tr></tbody></table></div>',
+        markup.table([], [["<", markup.tag("th", "b")]]),
+    )

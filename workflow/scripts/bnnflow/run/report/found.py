@@ -1,0 +1,111 @@
+"""What there is of a run, for its report."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from ...judge import scores, verdicts
+
+# What the jobs are called that infer a part of a fit.
+PARTS = ("chain", "start")
+
+# Letters of a line of a log that the page has.
+LOG_LETTERS = 400
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report.
+
+    Attributes:
+        path: of the PNG.
+        caption: HTML that Snakemake has made of the figure's caption.
+    """
+
+    path: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's completed config, and what there is of its results.
+
+    Attributes:
+        config: as `config.checks.checked` returns it.
+        results: the folder.
+        pictures: the figures of the report by name.
+    """
+
+    config: dict
+    results: Path
+    pictures: Mapping[str, Picture]
+
+    @cached_property
+    def fits(self) -> list[str]:
+        """Fits that have a picture of their own, in the order of the config."""
+        return [name for name in self.config["fits"] if name in self.pictures]
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """Fits whose results are not there."""
+        return [
+            name
+            for name in self.config["fits"]
+            if name not in self.pictures and not self.of_fit(name, "diagnostics.csv").exists()
+        ]
+
+    @cached_property
+    def regions(self) -> list[str]:
+        """Names of the regions."""
+        return list(self.config["evaluation"]["regions"])
+
+    @cached_property
+    def diagnostics(self) -> dict[str, pd.DataFrame]:
+        """By fit what has been found."""
+        return {name: verdicts.read(self.of_fit(name, "diagnostics.csv")) for name in self.fits}
+
+    @cached_property
+    def scores(self) -> dict[str, pd.DataFrame]:
+        """By fit its scores; those of the generating process too, where all fits are compared."""
+        found = {name: scores.read(self.of_fit(name, "scores.csv")) for name in self.fits}
+        oracle = self.results / "evaluations/oracle.csv"
+        if "scores" in self.pictures and oracle.exists():
+            found["oracle"] = scores.read(oracle)
+        return found
+
+    def seconds(self, name: str) -> float:
+        """How long the jobs have taken that infer a fit, all together; 0 if nobody knows."""
+        folder = self.results / "benchmarks"
+        files = [path for part in PARTS for path in folder.glob(f"{name}_{part}/*.tsv")]
+        return sum(float(path.read_text().splitlines()[1].split()[0]) for path in files)
+
+    def of_fit(self, name: str, file: str) -> Path:
+        """A file of a fit."""
+        return self.results / "fits" / name / file
+
+
+def last_words(run: Run, entry: str, fit: str) -> tuple[str, Path] | None:
+    """What the logs of a fit say of a crash or of a stop, and which log says it.
+
+    Args:
+        run: what there is.
+        entry: of the config, whose name the rules bear.
+        fit: itself, which may be one of a group.
+    """
+    folder = run.results / "logs"
+    own = re.compile(rf"(diagnose_)?{re.escape(entry)}(_({'|'.join(PARTS)}|posterior))?")
+    for path in sorted(folder.rglob("*.log")):
+        rule, *within = path.relative_to(folder).with_suffix("").parts
+        if fit not in within and not (entry == fit and own.fullmatch(rule)):
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        said, crash, _ = text.partition("\nTraceback (most recent call last)")
+        stopped = re.search(r"^.*\bstopped by SIG.*$", text, re.M)
+        if crash or stopped:
+            line = stopped[0] if stopped else said.splitlines()[-1]
+            return line[:LOG_LETTERS], path
+    return None

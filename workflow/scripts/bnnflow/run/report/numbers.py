@@ -1,0 +1,111 @@
+"""The tables of the report: scores by region, diagnostics, and the spread within groups."""
+
+import pandas as pd
+
+from ...judge import limits, verdicts
+from ...judge.meanings import MEANINGS, shown
+from . import opinion
+from .found import Run
+from .markup import BREAK, Html, badge, html, joined, spoken, table, tag
+
+# Rows of the table of scores: words, factor, form of the value.
+SCORES = {
+    "lppd": ("LPPD", 1, ".3g"),
+    "rmse_function": ("RMSE from f", 1, ".2g"),
+    "coverage_95": ("in 95 %", 100, ".0f"),
+}
+
+
+def of_fit(run: Run, name: str) -> Html:
+    """Verdicts and scores by region, of every target."""
+    own = run.scores[name]
+    found = run.diagnostics.get(name)
+    targets = list(dict.fromkeys(own["target"])) if "target" in own else [None]
+    rows = []
+    if found is not None:
+        badges = [badge(opinion.verdict_in(found, region)) for region in run.regions]
+        rows.append([tag("th", "verdict", scope="row"), *badges])
+    for target in targets:
+        of_target = own if target is None else own[own["target"] == target]
+        values = of_target.set_index(["region", "metric"])
+        if len(targets) > 1:
+            rows.append([tag("th", target, colspan=len(run.regions) + 1, class_="target")])
+        for metric, (words, factor, form) in SCORES.items():
+            if metric not in set(of_target["metric"]):
+                continue
+            cells = [_score(values, (region, metric), factor, form) for region in run.regions]
+            rows.append([tag("th", words, scope="row"), *cells])
+    return table(["", *run.regions], rows, class_="scores")
+
+
+def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) -> str:
+    if at not in values.index:
+        return "–"
+    row = values.loc[at]
+    error = factor * float(row[["error_draws", "error_points"]].fillna(0).pow(2).sum()) ** 0.5
+    near = f"{error:.0f}" if error >= 1 else f"{error:.1g}" if error >= 1e-4 else f"{error:.5f}"
+    unit = " %" if factor == 100 else ""
+    told = f"{factor * row['value']:{form}}{unit}" if unit else f"{row['value']:{form}} ± {near}"
+    return told.replace("-", "−")
+
+
+def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[object]:
+    """The row of a diagnostic.
+
+    Args:
+        run: with the limits.
+        name: of the diagnostic.
+        rows: what has been found, by region.
+        inference: the fit's settings, to which the remedy fits.
+    """
+    meaning, verdict = MEANINGS[name], verdicts.worst(rows["verdict"])
+    values = []
+    for row, place in zip(rows.itertuples(), opinion.places(rows), strict=True):
+        value = tag("b", shown(name, row.value) or "–", class_=row.verdict.replace(" ", "-"))
+        values.append(tag("span", [place, " "] if place else "", value, class_="value"))
+    reasons = list(dict.fromkeys(filter(None, rows["reason"][rows["verdict"] == verdict])))
+    remedy = meaning.remedy(inference) if verdict in ("warn", "fail") else ""
+    what = [spoken(remedy), BREAK if remedy and reasons else "", _reasons(reasons)]
+    own = limits.of(name, run.config["diagnostics"])
+    both = ", ".join(shown(name, value) for value in own[1]) if own else "–"
+    return [meaning.words, html(values), both, badge(verdict), html(what)]
+
+
+def _reasons(reasons: list[str]) -> Html:
+    return tag("small", joined(reasons, "; "))
+
+
+def of_group(run: Run, group: dict, spread: pd.DataFrame) -> Html:
+    """A row for every combination of a group's settings."""
+    keys = ["settings", "region", "metric"]
+    targets = list(dict.fromkeys(filter(None, spread["target"]))) if "target" in spread else [None]
+    words = [*group["cells"], *(["all"] if len(group["cells"]) > 1 else [])]
+    rows = []
+    for settings in words:
+        shares = spread[(spread["settings"] == settings) & (spread["region"] == "")]
+        share = shares.drop_duplicates("metric").set_index("metric")
+        told = [
+            f"{100 * share.loc[verdict, 'mean']:.0f} % {verdict}" for verdict in ("pass", "fail")
+        ]
+        metrics = [metric for metric in SCORES if metric in set(spread["metric"])]
+        labels, columns = [], [[] for _ in run.regions]
+        for target in targets:
+            own = spread if target is None else spread[spread["target"] == target]
+            values = own.drop_duplicates(keys).set_index(keys)
+            for metric in metrics:
+                labels.append(f"{SCORES[metric][0]}{f' of {target}' if len(targets) > 1 else ''}")
+                for column, region in zip(columns, run.regions, strict=True):
+                    column.append(_ranged(values, (settings, region, metric), *SCORES[metric][1:]))
+        cells = [[tag("div", line) for line in cell] for cell in (told, labels, *columns)]
+        name, fits = settings or "replicates", f"{share['fits'].iloc[0]:.0f}"
+        rows.append([tag("b", name), fits, *cells])
+    return table(["settings", "fits", "verdict", "", *run.regions], rows, class_="spread")
+
+
+def _ranged(values: pd.DataFrame, at: tuple[str, str, str], factor: float, form: str) -> str:
+    if at not in values.index:
+        return "–"
+    row = values.loc[at]
+    spread = "" if pd.isna(row["stddev"]) else f" ± {factor * row['stddev']:{form}}"
+    unit = " %" if factor == 100 else ""
+    return f"{factor * row['mean']:{form}}{spread}{unit}".replace("-", "−")

@@ -1,0 +1,121 @@
+"""What to think of a fit, in sentences: causes before what follows from them, with values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from ...judge.limits import LOW
+from ...judge.meanings import CAUSE, MEANINGS, PREDICTION, SIGN, SPEED, UPDATE, in_order, shown
+from ...judge.verdicts import worst
+
+# What the verdict on a fit means for somebody who wants to use it.
+LEADS = {
+    "pass": "Nothing that was measured speaks against this fit.",
+    "not measurable": "What was measured keeps its limits. Not all that matters could be measured.",
+    "warn": "Use this fit with care.",
+    "fail": "Do not take this fit for the posterior.",
+}
+
+KINDS = {
+    CAUSE: "Likely cause",
+    SIGN: "Signs",
+    PREDICTION: "Predictions",
+    UPDATE: "Update",
+    SPEED: "Speed",
+}
+
+# Diagnostics of a kind that a sentence names.
+MOST = 2
+
+
+def verdict_in(diagnostics: pd.DataFrame, region: str) -> str:
+    """The worst verdict of what counts for a region; empty if nothing does."""
+    own = [region in counts.split() for counts in diagnostics["counts_for"]]
+    return worst(diagnostics["verdict"][own]) if any(own) else ""
+
+
+def sentences(diagnostics: pd.DataFrame, regions: Sequence[str]) -> Iterator[str]:
+    """What to think of a fit, and why.
+
+    Args:
+        diagnostics: of the fit.
+        regions: the config's, in its order.
+    """
+    verdict = worst(diagnostics["verdict"])
+    yield LEADS[verdict]
+    if verdict == "pass":
+        return
+    told = diagnostics["verdict"] == verdict
+    kinds = diagnostics["diagnostic"].map(lambda name: MEANINGS[name].kind)
+    if verdict == "fail":
+        # A cause that only warns may explain why something else fails.
+        told |= (kinds == CAUSE) & (diagnostics["verdict"] == "warn")
+    for kind, words in KINDS.items():
+        if found := _said(diagnostics[told & (kinds == kind)], diagnostics, regions):
+            more = len(found) - MOST
+            found[MOST:] = [f"{more} more"] if more > 1 else found[MOST:]
+            yield f"{words}: {'; '.join(found)}."
+    better = [region for region in regions if verdict_in(diagnostics, region) == "pass"]
+    if better:
+        yield f"What was measured in {_listed(better)} keeps its limits."
+
+
+def summary(verdicts: Mapping[str, str]) -> str:
+    """What to think of all fits together, by their verdicts."""
+    if not verdicts:
+        return ""
+    passing = [name for name, verdict in verdicts.items() if verdict == "pass"]
+    if len(verdicts) == 1:
+        (name,) = verdicts
+        return f"The fit {name} passes." if passing else f"The fit {name} does not pass."
+    if not passing:
+        return f"None of the {len(verdicts)} fits passes: take none of them for the posterior."
+    if len(passing) == len(verdicts):
+        return f"All {len(verdicts)} fits pass."
+    verb = "passes" if len(passing) == 1 else "pass"
+    return f"{len(passing)} of {len(verdicts)} fits {verb}: {_listed(passing)}."
+
+
+def ordered(diagnostics: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every diagnostic with its rows, causes first."""
+    parts = dict(list(diagnostics.groupby("diagnostic", sort=False)))
+    for name in sorted(parts, key=in_order):
+        yield name, parts[name]
+
+
+def places(rows: pd.DataFrame) -> list[str]:
+    """Where findings are: the region, with the target where there are several; empty if nowhere."""
+    targets = rows["target"] if "target" in rows else [""] * len(rows)
+    pairs = zip(rows["region"], targets, strict=True)
+    return [", ".join(filter(None, pair)) for pair in pairs]
+
+
+def _said(told: pd.DataFrame, every: pd.DataFrame, regions: Sequence[str]) -> list[str]:
+    """A clause for every diagnostic of those told, with its worst value and where it is so."""
+    clauses = []
+    for name, rows in ordered(told):
+        values = rows["value"].dropna()
+        meaning = MEANINGS[name]
+        if len(values) < len(rows) or not len(values):
+            reason = next(iter(rows["reason"][rows["value"].isna()]), "")
+            clause = f"{meaning.words}: {reason}" if reason else meaning.words
+        else:
+            key = "ess" if name.startswith("ess") else name
+            at = values.idxmin() if key in LOW else values.idxmax()
+            limit = rows.loc[at, "threshold"]
+            clause = meaning.says.format(value=shown(name, values[at]), limit=shown(name, limit))
+        where = [place for place in places(rows) if place]
+        possible = every[every["diagnostic"] == name]
+        by_region = set(possible["region"]) <= set(regions)
+        if where and len(where) == len(possible) > 1 and by_region:
+            clause += ", everywhere"
+        elif where:
+            clause += f", in {_listed(where)}"
+        clauses.append(clause)
+    return clauses
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a row, as a sentence takes them."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
