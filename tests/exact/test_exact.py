@@ -121,11 +121,13 @@ def test_nuts_without_hidden_layers_is_bayesian_regression(case, sampler):
 
 def test_full_covariance_svi_without_hidden_layers_is_bayesian_regression(case):
     stream = torch.Generator().manual_seed(2)
-    ((guide, losses),) = svi.fit(case.density, [stream], guide="AutoMultivariateNormal", **SVI)
+    ((guide, losses),) = svi.fit(
+        case.density, [stream], observations=30, guide="AutoMultivariateNormal", **SVI
+    )
     # The bound is the evidence less the divergence of guide from posterior, and the rate has
     # gone down to nothing.
     assert svi.final_elbo(guide, losses) == pytest.approx(case.evidence, abs=0.02)
-    draws, stats = svi.draws(guide, case.density, 20_000, stream)
+    draws, stats = svi.draws(guide, case.density, 20_000, stream, observations=30)
     # A guide that is not quite there counts as fewer draws.
     check(case, draws, independent=4000)
     weights = stats["lp"] - stats["log_q"]
@@ -143,7 +145,9 @@ def updated(batches, folder):
         data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
         density = LogDensity(model, *data, engine="compiled")
         stream = torch.Generator().manual_seed(number)
-        ((guide, _),) = svi.fit(density, [stream], guide="AutoDiagonalNormal", **SVI)
+        ((guide, _),) = svi.fit(
+            density, [stream], observations=len(x), guide="AutoDiagonalNormal", **SVI
+        )
         stored, source = folder / f"guide{number}", folder / f"parameters{number}"
         parameters.write_guide(svi.stored(guide), density.sites, stored)
         parameters.write(parameters.extracted(stored), source)

@@ -16,7 +16,7 @@ from bnnflow.density import gpu, native
 from bnnflow.density.gpu import NoGpuError
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.methods import checkpoints, nuts, svi
+from bnnflow.methods import checkpoints, loop, nuts, svi
 from bnnflow.model import build
 from bnnflow.model.network import ACTIVATIONS
 
@@ -115,7 +115,7 @@ def test_starts_together_are_those_of_the_processor(device, guide):
 
     def fitted(density):
         streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
-        fits = svi.fit(density, streams, **SVI | {"guide": guide})
+        fits = svi.fit(density, streams, observations=len(Y), **SVI | {"guide": guide})
         return fits, [torch.rand(1, generator=stream) for stream in streams]
 
     density = LogDensity(network(5), X, Y, device=device)
@@ -130,7 +130,7 @@ def test_starts_together_are_those_of_the_processor(device, guide):
         np.testing.assert_allclose(losses, expected_losses, rtol=1e-3)
         for name, value in svi.stored(reference).items():
             np.testing.assert_allclose(svi.stored(found)[name], value, rtol=1e-3, atol=1e-4)
-    draws, stats = svi.draws(found, density, 4, torch.Generator())
+    draws, stats = svi.draws(found, density, 4, torch.Generator(), observations=len(Y))
     assert draws["layer1.weight"].shape == (4, 5, 1)
     assert np.isfinite(stats["lp"]).all()
 
@@ -161,6 +161,8 @@ def test_a_killed_fit_goes_on(device, tmp_path, monkeypatch):
     class KilledError(Exception):
         pass
 
+    monkeypatch.setattr(loop, "PACE", 0)
+
     def losses(checkpoint, kill=None):
         steps = count(1)
 
@@ -169,10 +171,10 @@ def test_a_killed_fit_goes_on(device, tmp_path, monkeypatch):
                 raise KilledError
             return checkpoint is not None and step % 7 == 0
 
-        monkeypatch.setattr(checkpoints.Progress, "due", due)
+        monkeypatch.setattr(loop._Keeper, "due", due)
         density = LogDensity(network(5), X, Y, device=device)
         streams = [torch.Generator().manual_seed(seed) for seed in range(2)]
-        fits = svi.fit(density, streams, **SVI, checkpoint=checkpoint)
+        fits = svi.fit(density, streams, observations=len(Y), **SVI, checkpoint=checkpoint)
         return np.stack([losses for _, losses in fits]), next(steps) - 1
 
     expected, steps = losses(None)
@@ -205,7 +207,7 @@ def test_what_goes_to_a_gpu_stays_there(monkeypatch, hidden, activation):
     density.value_and_grad(torch.zeros(3, density.size))
     for guide in svi.GAUSSIAN:
         streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
-        svi.fit(density, streams, **SVI | {"guide": guide, "steps": 1})
+        svi.fit(density, streams, observations=len(Y), **SVI | {"guide": guide, "steps": 1})
     assert len(graphs) == 2 + len(svi.GAUSSIAN)
     for graph in graphs:
         _OnGpu(graph).run()

@@ -42,7 +42,9 @@ def sampled(model, engine="pyro", **settings):
 
 
 def fitted(model, engine="pyro", streams=(torch.default_generator,), **settings):
-    return svi.fit(LogDensity(model, Y, Y, engine=engine), streams, **SVI | settings)
+    return svi.fit(
+        LogDensity(model, Y, Y, engine=engine), streams, observations=len(Y), **SVI | settings
+    )
 
 
 Y = torch.tensor([0.3, 1.9, 0.8, 1.2])
@@ -187,7 +189,7 @@ def test_svi_recovers_a_conjugate_posterior(engine):
     assert set(svi.stored(guide)) == {"AutoDiagonalNormal.loc", "AutoDiagonalNormal.scale"}
 
     density = LogDensity(location_model, Y, Y)
-    draws, stats = svi.draws(guide, density, 10_000, torch.default_generator)
+    draws, stats = svi.draws(guide, density, 10_000, torch.default_generator, observations=len(Y))
     theta = draws["theta"]
     assert svi.final_elbo(guide, losses) == -losses[-40:].mean()
     log_q = posterior.log_prob(torch.tensor(theta)[:, None]).detach()
@@ -260,14 +262,19 @@ def test_another_guide_is_fitted_by_pyro(caplog):
     settings = {"guide": "AutoIAFNormal", "learning_rate": 0.01, "schedule": "constant", "steps": 5}
     density = LogDensity(pair_model, Y, Y)
     stream = torch.default_generator
-    ((guide, losses),) = svi.fit(density, [stream], **settings)
+    ((guide, losses),) = svi.fit(density, [stream], observations=len(Y), **settings)
     assert np.isfinite(losses).all()
-    assert svi.draws(guide, density, 3, stream)[0]["pair"].shape == (3, 2)
+    assert svi.draws(guide, density, 3, stream, observations=len(Y))[0]["pair"].shape == (3, 2)
     assert all(name.startswith("AutoIAFNormal.") for name in svi.stored(guide))
     assert density.facts["engine"] == "pyro"
     assert "AutoIAFNormal is fitted by Pyro's SVI" in caplog.text
     with pytest.raises(NotCompiledError, match="AutoIAFNormal is fitted by Pyro's SVI"):
-        svi.fit(LogDensity(pair_model, Y, Y, engine="compiled"), [stream], **settings)
+        svi.fit(
+            LogDensity(pair_model, Y, Y, engine="compiled"),
+            [stream],
+            observations=len(Y),
+            **settings,
+        )
 
 
 @pytest.mark.parametrize("guide", ["AutoNormal", "AutoDelta", "Auto", "optim"])
@@ -286,7 +293,7 @@ def test_what_a_model_itself_learns_is_learnt_by_pyro():
     settings = {**SVI, "learning_rate": 0.05, "steps": 300}
     density = LogDensity(learning, Y, Y)
     pyro.set_rng_seed(0)
-    ((guide, _),) = svi.fit(density, [torch.default_generator], **settings)
+    ((guide, _),) = svi.fit(density, [torch.default_generator], observations=len(Y), **settings)
     # With the level learnt nothing holds theta back from the mean of the data, 1.05; at the
     # level's beginning, 0, the posterior mean would be 0.04.
     assert guide.get_posterior().mean.item() > 0.5
@@ -298,7 +305,7 @@ def test_what_a_model_itself_learns_is_learnt_by_pyro():
     [("pyro", "AutoDiagonalNormal"), *(("compiled", guide) for guide in svi.GAUSSIAN)],
 )
 def test_one_start_that_diverges_leaves_the_others(engine, guide, monkeypatch, caplog):
-    begun, count = svi._begun, iter(range(3))
+    begun, count = svi.guide_at_start, iter(range(3))
 
     def poisoned(*arguments):
         guide = begun(*arguments)
@@ -306,7 +313,7 @@ def test_one_start_that_diverges_leaves_the_others(engine, guide, monkeypatch, c
             guide.loc.data[:] = torch.inf
         return guide
 
-    monkeypatch.setattr(svi, "_begun", poisoned)
+    monkeypatch.setattr(svi, "guide_at_start", poisoned)
     streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
     settings = {"guide": guide, "learning_rate": 0.01, "steps": 20}
     fits = fitted(location_model, engine, streams=streams, **settings)
@@ -337,7 +344,9 @@ def test_data_in_double_precision(engine):
         density = LogDensity(location_model, y, y, engine=engine)
         settings = {"learning_rate": 0.02, "schedule": "constant", "steps": 1000}
         pyro.set_rng_seed(1)
-        ((fit, _),) = svi.fit(density, [torch.default_generator], guide=guide, **settings)
+        ((fit, _),) = svi.fit(
+            density, [torch.default_generator], observations=len(Y), guide=guide, **settings
+        )
         assert fit.get_posterior().mean.item() == pytest.approx(MEAN, abs=0.1)
 
 
@@ -386,7 +395,7 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     density = LogDensity(model, *data, engine=engine)
     names = ("guide", "learning_rate", "schedule", "steps")
     optimization = {name: settings[name] for name in names}
-    ((guide, _),) = svi.fit(density, [torch.default_generator], **optimization)
+    ((guide, _),) = svi.fit(density, [torch.default_generator], observations=len(Y), **optimization)
 
     published = json.loads((HERE / "published_parameters.json").read_text())
     mean, stddev = (np.array(published[name]) for name in ("loc", "scale"))

@@ -189,7 +189,7 @@ def test_a_covariance_is_the_guides_own(guide, tmp_path):
 
     density = LogDensity(model, y, y, engine="pyro")
     settings = {"guide": guide, "learning_rate": 0.1, "schedule": "constant", "steps": 30}
-    ((fit, _),) = svi.fit(density, [torch.default_generator], **settings)
+    ((fit, _),) = svi.fit(density, [torch.default_generator], observations=2, **settings)
     parameters.write_guide(svi.stored(fit), density.sites, tmp_path / "guide.safetensors")
     extracted = parameters.extracted(tmp_path / "guide.safetensors")
     expected = fit.get_posterior()

@@ -355,7 +355,9 @@ def test_a_bound_that_was_stopped_early_rises():
     for steps in (200, 5000):
         streams = [torch.Generator().manual_seed(0)]
         settings = {"learning_rate": 0.01, "schedule": "constant", "steps": steps}
-        ((_, values),) = svi.fit(density, streams, guide="AutoDiagonalNormal", **settings)
+        ((_, values),) = svi.fit(
+            density, streams, observations=50, guide="AutoDiagonalNormal", **settings
+        )
         verdict[steps] = diagnostics.of_loss(values, 50, LIMITS).verdict
     assert verdict == {200: "fail", 5000: "pass"}
 
@@ -403,8 +405,8 @@ def test_a_guide_that_collapses_has_weights_that_fail(guide, verdict):
 
     density, stream = LogDensity(pairs, engine="compiled"), torch.Generator().manual_seed(0)
     settings = {"learning_rate": 0.03, "schedule": "cosine", "steps": 4000}
-    ((fitted, _),) = svi.fit(density, [stream], guide=guide, **settings)
-    draws, stats_ = svi.draws(fitted, density, 5000, stream)
+    ((fitted, _),) = svi.fit(density, [stream], observations=10, guide=guide, **settings)
+    draws, stats_ = svi.draws(fitted, density, 5000, stream, observations=10)
     # The best of such guides has the conditional variance of each.
     if guide == "AutoDiagonalNormal":
         assert draws["pair"].std(0) == pytest.approx(np.sqrt(1 - 0.99**2), rel=0.1)

@@ -170,6 +170,24 @@ def test_nothing_is_ever_unpickled():
         )
 
 
+def test_what_is_private_to_pyro_is_touched_in_one_file():
+    """Its underscores, those of torch's distributions, and patches of what is not ours."""
+    package = ROOT / "workflow/scripts/bnnflow"
+    for path in {*package.rglob("*.py")} - {package / "density/pyro_private.py"}:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or "", *(alias.name for alias in node.names)]
+                assert "mock" not in ".".join(names), path
+                foreign = "pyro" in names[0] or "torch.distributions" in names[0]
+                assert not (foreign and "._" in f".{'.'.join(names)}"), path
+            if isinstance(node, ast.Attribute) and re.match("_(?!_)", node.attr):
+                owner = ast.unparse(node.value)
+                own = owner.startswith(("self", "cls", "os"))
+                torchs = owner.startswith("torch") and "distributions" not in owner
+                assert own or torchs, (path, ast.unparse(node))
+
+
 # By a list of words, the one calls Snakemake in a new folder, which no job does; the other asks the
 # compiler, which the environment names, what it is.
 VERIFICATION = ROOT / "workflow/scripts/bnnflow/run/verification.py"

@@ -26,10 +26,17 @@ for seed in snakemake.params.seeds:
     # Its layers use the stream too.
     model = build.network(**snakemake.params.network, inputs=1, targets=1, source=source)
     streams.append(torch.Generator().set_state(torch.get_rng_state()))
+observations = len(data[0])
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 try:
-    fitted = svi.fit(density, streams, **snakemake.params.optimization, checkpoint=checkpoint)
+    fitted = svi.fit(
+        density,
+        streams,
+        observations=observations,
+        **snakemake.params.optimization,
+        checkpoint=checkpoint,
+    )
 except FloatingPointError as error:
     # Other starts may do better.
     jobs.log.error("%s", error)
@@ -38,7 +45,9 @@ else:
     elbos = [svi.final_elbo(*each) for each in fitted]
     best = int(np.nanargmax(elbos))
     guide, losses = fitted[best]
-    draws, stats = svi.draws(guide, density, snakemake.params.draws, streams[best])
+    draws, stats = svi.draws(
+        guide, density, snakemake.params.draws, streams[best], observations=observations
+    )
     tree = posterior.of_chain(draws, stats, density.facts, encoding)
     packed = starts.packed(elbos, tree, svi.stored(guide), density.sites, losses)
 posterior.write(packed, snakemake.output[0])

@@ -80,20 +80,27 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
+def tenth(steps: int) -> int:
+    """How many steps lie between two lines in the log."""
+    return max(1, steps // 10)
+
+
 @contextmanager
 def timed(what: str, steps: int, done: int = 0) -> Iterator[Callable[..., None]]:
     """Log how far a loop of `steps` is, about ten times, and its speed at the end.
 
     Of the steps so many may be `done` before, which then are not timed.
 
-    Yields a function to call after every step with the step's number, from 1, and numbers that
-    are worth a look: `report(step, loss=0.5)`.
+    Yields a function to call after steps with the number of those done and numbers that are worth
+    a look: `report(step, loss=0.5)`.
     """
     begin = time.monotonic()
-    every = max(1, steps // 10)
+    last = done // tenth(steps)
 
     def report(step: int, **facts: float) -> None:
-        if step % every == 0 or step == steps:
+        nonlocal last
+        if step // tenth(steps) > last or step == steps:
+            last = step // tenth(steps)
             text = ", ".join(f"{name} {value:.4g}" for name, value in facts.items())
             log.info("%s %d/%d, %s", what, step, steps, text)
 

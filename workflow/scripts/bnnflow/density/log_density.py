@@ -1,21 +1,20 @@
 """The one seam: a Pyro model as a log density of one flat vector in unconstrained space."""
 
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
-from unittest.mock import patch
+from contextlib import suppress
 
 import pyro
 import torch
 from pyro import poutine
-from pyro.poutine.util import prune_subsample_sites, site_is_subsample
 from torch import Tensor
-from torch.distributions import Distribution, biject_to, constraints
+from torch.distributions import biject_to, constraints
 from torch.distributions.constraints import Constraint
 
 from ..files.parameters import Site
 from ..jobs import log
 from . import gpu
 from .native import Function, NotCompiledError, compiled
+from .pyro_private import stochastic_nodes, without_validation
 
 Values = dict[str, Tensor]
 
@@ -217,7 +216,7 @@ class LogDensity:
             return None
 
     def _made(self, function: Function, *examples: Tensor) -> Function:
-        with _no_validation():
+        with without_validation():
             make = gpu.recorded if self._gpu else compiled
             return make(function, *examples, held=self.data)
 
@@ -228,7 +227,7 @@ class LogDensity:
     def _by_pyro(self, vector: Tensor) -> tuple[Tensor, Tensor]:
         vector = vector.detach().requires_grad_()
         try:
-            with _no_validation(), torch.enable_grad():
+            with without_validation(), torch.enable_grad():
                 value = self.log_prob(vector).to(self.dtype)
                 if not value.requires_grad:
                     return value, torch.zeros_like(vector)
@@ -239,13 +238,6 @@ class LogDensity:
     def _one_by_one(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         values, grads = zip(*map(self.value_and_grad, vectors), strict=True)
         return torch.stack(values), torch.stack(grads)
-
-
-@contextmanager
-def _no_validation():
-    """Pyro and torch without the checks of values, which a trace cannot follow."""
-    with pyro.validation_enabled(False), patch.object(Distribution, "_validate_sample"):
-        yield
 
 
 def _run(model: Callable, data: tuple[Tensor, ...]) -> poutine.Trace:
@@ -260,12 +252,7 @@ def _run(model: Callable, data: tuple[Tensor, ...]) -> poutine.Trace:
 
 def _latent(trace: poutine.Trace) -> dict[str, dict]:
     """The latent sites of a run of a model."""
-    for name, node in trace.nodes.items():
-        if site_is_subsample(node) and node["fn"].subsample_size not in (None, node["fn"].size):
-            raise ValueError(
-                f"the plate {name} takes random subsamples, of which there is no one density"
-            )
-    nodes = dict(prune_subsample_sites(trace).iter_stochastic_nodes())
+    nodes = stochastic_nodes(trace)
     if not nodes:
         raise ValueError("the model has no latent sites")
     for name, node in nodes.items():

@@ -1,28 +1,22 @@
 """The No-U-Turn sampler (Hoffman and Gelman, 2014, arXiv:1111.4246): Pyro's own, and nutpie."""
 
 import ctypes
-import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import partial
-from unittest.mock import patch
 
 import numpy as np
-import pyro
 import torch
-from pyro.infer import NUTS
 from pyro.infer.autoguide import initialization
-from pyro.infer.mcmc import hmc as pyro_hmc
-from pyro.infer.mcmc import nuts as pyro_nuts
 from pyro.infer.mcmc.util import initialize_model
-from torch import Tensor
+from torch import Generator, Tensor
 
 from ..density.log_density import LogDensity
+from ..density.pyro_private import Nuts, NutsState, drawing_from
 from ..jobs import log, timed
-from .checkpoints import Checkpoint, Progress, followed
+from . import loop
+from .checkpoints import Checkpoint
 
 Arrays = dict[str, np.ndarray]
-Position = dict[str, Tensor]
 
 # Of a draw of Pyro's sampler, as ArviZ names them.
 STATISTICS = {
@@ -76,16 +70,8 @@ def sample_chain(
         KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
         SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
     """
-    pyro.set_rng_seed(seed)
-    try:
-        found, _, _, _ = initialize_model(density.model, density.data, init_strategy=INITS[init])
-    except ValueError as error:
-        others = " or ".join(name for name in INITS if name != init)
-        raise ValueError(
-            f"the chain finds no point of finite log density to start from (init: {init}); try"
-            f" init: {others}, and look for data or a prior that the model cannot take. {error}"
-        ) from error
-    start = density.flattened(found).to(density.dtype)
+    stream = Generator().manual_seed(seed)
+    start = _start(density, init, stream)
     density.value_and_grad(start)  # compiles, so that the sampler's time is its own
     if sampler == "nutpie":
         if settings["warmup"] < 1:
@@ -94,128 +80,82 @@ def sample_chain(
             log.info("nutpie keeps no state on the way: stopped, this chain begins anew")
         vectors, stats = _nutpie(density, start, seed=seed, **settings)
     else:
-        facts = settings | {"init": init, "seed": seed}
-        with followed(checkpoint, density, facts) as progress:
-            vectors, stats = _pyro(density, start, progress, **settings)
+        method = ByPyro(density, start, stream, [settings, init, seed], **settings)
+        _, rows = loop.run(method, checkpoint)
+        vectors = rows["vector"]
+        stats = {name: rows[name].numpy() for name in STATISTICS}
     # The last doubling, which a turn or a divergence may have cut short, counts as one.
     stats["tree_depth"] = np.ceil(np.log2(stats["n_steps"] + 1)).astype(int)
     values = density.constrained(density.unflattened(vectors))
     return {name: value.numpy() for name, value in values.items()}, stats
 
 
-def _pyro(
-    density: LogDensity,
-    start: Tensor,
-    progress: Progress,
-    *,
-    warmup: int,
-    draws: int,
-    target_accept: float,
-    max_tree_depth: int,
-    mass_matrix: str,
-) -> tuple[Tensor, Arrays]:
-    potential = _Potential(density)
-    kernel = _Kernel(
-        potential_fn=potential,
-        target_accept_prob=target_accept,
-        max_tree_depth=max_tree_depth,
-        full_mass=mass_matrix == "dense",
-    )
-    # What Pyro's sampler would validate is its own coin.
-    with pyro.validation_enabled(False), potential.in_place_of_autograd():
-        return _chain(kernel, potential, progress, {"z": start}, warmup, draws)
+def _start(density: LogDensity, init: str, stream: Generator) -> Tensor:
+    with drawing_from(stream):
+        try:
+            found, *_ = initialize_model(density.model, density.data, init_strategy=INITS[init])
+        except ValueError as error:
+            others = " or ".join(name for name in INITS if name != init)
+            raise ValueError(
+                "the chain finds no point of finite log density to start from"
+                f" (init: {init}); try init: {others}, and look for data or a prior that the"
+                f" model cannot take. {error}"
+            ) from error
+    return density.flattened(found).to(density.dtype)
 
 
-def _chain(
-    kernel: "_Kernel",
-    potential: "_Potential",
-    progress: Progress,
-    position: Position,
-    warmup: int,
-    draws: int,
-) -> tuple[Tensor, Arrays]:
-    kernel.initial_params = position
-    kernel.setup(warmup)
-    vectors = position["z"].new_empty(draws, len(position["z"]))
-    stats = {name: torch.empty(draws, dtype=kind) for name, kind in STATISTICS.items()}
-    kept = {"vectors": vectors} | stats
-    if saved := progress.saved():
-        _restore(kernel, saved)
-        for name, values in kept.items():
-            values[: len(saved[name])] = saved[name]
+class ByPyro:
+    """A chain of Pyro's sampler, as the loop runs it.
 
-    def keep(iteration: int) -> None:
-        if progress.due():
-            sofar = {name: values[: max(0, iteration - warmup)] for name, values in kept.items()}
-            progress.save(iteration, _state(kernel) | sofar)
+    Args:
+        density: of the posterior.
+        start: where the chain starts, (n,).
+        stream: of random numbers.
+        facts: what determines the chain besides the density.
+        warmup, draws, target_accept, max_tree_depth, mass_matrix: as for `sample_chain`.
+    """
 
-    done = progress.done()
-    with timed("warm-up", warmup, min(done, warmup)) as report:
-        for step in range(done + 1, warmup + 1):
-            position = kernel.sample(position)
-            report(step, **_shown(kernel))
-            keep(step)
+    stride = 1
 
-    done = max(0, done - warmup)
-    with timed("draws", draws, done) as report:
-        for step in range(done + 1, draws + 1):
-            calls, accepted = potential.calls, (step - 1) * kernel._mean_accept_prob
-            position = kernel.sample(position)
-            vectors[step - 1] = position["z"]
-            row = {
-                "lp": -float(kernel._potential_energy_last),
-                # Pyro keeps only the mean over the draws so far.
-                "acceptance_rate": step * kernel._mean_accept_prob - accepted,
-                "step_size": float(kernel.step_size),
-                "n_steps": potential.calls - calls,
-                "energy": kernel.energy,
-                "diverging": step - 1 in kernel.diagnostics()["divergences"],
-            }
-            for name, value in row.items():
-                stats[name][step - 1] = value
-            report(step, **_shown(kernel))
-            keep(warmup + step)
-    return vectors, {name: values.numpy() for name, values in stats.items()}
+    def __init__(
+        self,
+        density: LogDensity,
+        start: Tensor,
+        stream: Generator,
+        facts: list,
+        *,
+        warmup: int,
+        draws: int,
+        target_accept: float,
+        max_tree_depth: int,
+        mass_matrix: str,
+    ):
+        self.density, self.facts = density, facts
+        self.phases = {"warm-up": warmup, "draws": draws}
+        self._start, self._stream = start, stream
+        self._sampler = Nuts(
+            density.value_and_grad,
+            warmup=warmup,
+            target_accept=target_accept,
+            max_tree_depth=max_tree_depth,
+            dense=mass_matrix == "dense",
+        )
 
+    def init(self) -> NutsState:
+        """As for any method."""
+        return self._sampler.begun(self._start, self._stream)
 
-def _changing(kernel: "_Kernel") -> dict[str, tuple[object, tuple[str, ...]]]:
-    """Numbers and tensors by which one iteration of Pyro's sampler depends on those before."""
-    adapter = kernel._adapter
-    (covariance,) = adapter.mass_matrix_adapter._adapt_scheme.values()
-    averages = ("prox_center", "_t", "_x_avg", "_g_avg")
-    return {
-        "kernel": (kernel, ("_t", "_accept_cnt", "_mean_accept_prob")),
-        "adapter": (adapter, ("step_size", "_current_window")),
-        "averages": (adapter._step_size_adapt_scheme, averages),
-        "covariance": (covariance, ("n_samples", "_mean", "_m2")),
-    }
+    def step(self, state: NutsState, numbers: range) -> tuple[NutsState, loop.Rows]:
+        """As for any method; leaves vectors (draws, n) and STATISTICS (draws,)."""
+        state, found = self._sampler.iterated(state, len(numbers))
+        if numbers.start < self.phases["warm-up"]:
+            return state, {}
+        rows = {name: torch.tensor(found[name], dtype=kind) for name, kind in STATISTICS.items()}
+        return state, rows | {"vector": torch.stack(found["vector"])}
 
-
-def _state(kernel: "_Kernel") -> Position:
-    """The state of Pyro's sampler between two iterations, torch's random stream included."""
-    position, potential, grads = kernel._fetch_from_cache()
-    (inverse_mass,) = kernel.inverse_mass_matrix.values()
-    state = {"z": position["z"], "potential": potential, "grad": grads["z"]}
-    state["inverse_mass"] = inverse_mass
-    for part, (owner, names) in _changing(kernel).items():
-        for name in names:
-            value = getattr(owner, name)
-            # A number keeps its double precision.
-            state[f"{part}.{name}"] = value if isinstance(value, Tensor) else np.array(value)
-    state = {name: torch.as_tensor(value).clone() for name, value in state.items()}
-    return state | {"stream": torch.get_rng_state()}
-
-
-def _restore(kernel: "_Kernel", state: Position) -> None:
-    """Set the state of Pyro's sampler, which has been set up with the same settings."""
-    kernel._cache({"z": state["z"]}, state["potential"], {"z": state["grad"]})
-    (names,) = kernel.inverse_mass_matrix
-    kernel.mass_matrix_adapter.inverse_mass_matrix = {names: state["inverse_mass"]}
-    for part, (owner, names) in _changing(kernel).items():
-        for name in names:
-            value = state[f"{part}.{name}"]
-            setattr(owner, name, value if value.dim() else value.item())
-    torch.set_rng_state(state["stream"])
+    def shown(self, state: NutsState, rows: loop.Rows) -> dict[str, float]:
+        """As for any method."""
+        return {"step size": float(state.step_size), "acceptance": float(state.acceptance)}
 
 
 def _nutpie(
@@ -298,68 +238,3 @@ def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float,
         return value.item(), grad.numpy().astype(np.float64)
 
     return value_and_grad
-
-
-class _Potential:
-    """Minus the log density, which has its own gradient; counts its evaluations.
-
-    Pyro's sampler differentiates a potential in two functions, for which this has others.
-    """
-
-    def __init__(self, density: LogDensity):
-        self.density, self.calls = density, 0
-
-    def __call__(self, position: Position) -> Tensor:
-        return self.gradient(self, position)[1]
-
-    @contextmanager
-    def in_place_of_autograd(self) -> Iterator[None]:
-        """Pyro's sampler with the functions below."""
-        with ExitStack() as stack:
-            for module in (pyro_hmc, pyro_nuts):
-                stack.enter_context(patch.object(module, "potential_grad", self.gradient))
-                stack.enter_context(patch.object(module, "velocity_verlet", self.leapfrog))
-            yield
-
-    def gradient(self, _, position: Position) -> tuple[Position, Tensor]:
-        """`pyro.ops.integrator.potential_grad` of it."""
-        self.calls += 1
-        value, grad = self.density.value_and_grad(position["z"])
-        return {"z": -grad}, -value
-
-    def leapfrog(
-        self,
-        position: Position,
-        momentum: Position,
-        _,
-        kinetic_grad: Callable[[Position], Position],
-        step_size: float,
-        num_steps: int = 1,
-        z_grads: Position | None = None,
-    ) -> tuple[Position, Position, Position, Tensor]:
-        """`pyro.ops.integrator.velocity_verlet` of it."""
-        z, r, step = position["z"], momentum["z"], float(step_size)
-        grads = z_grads or self.gradient(self, position)[0]
-        for _ in range(num_steps):
-            r = torch.sub(r, grads["z"], alpha=step / 2)
-            z = torch.add(z, kinetic_grad({"z": r})["z"], alpha=step)
-            grads, energy = self.gradient(self, {"z": z})
-            r = torch.sub(r, grads["z"], alpha=step / 2)
-        return {"z": z}, {"z": r}, grads, energy
-
-
-class _Kernel(NUTS):
-    """Keeps the energy of a trajectory, potential and kinetic, in nats."""
-
-    energy = math.nan
-
-    def _sample_r(self, name: str):
-        scaled, unscaled = super()._sample_r(name)
-        _, potential, _ = self._fetch_from_cache()
-        if potential is not None:
-            self.energy = float(potential + self._kinetic_energy(unscaled))
-        return scaled, unscaled
-
-
-def _shown(kernel: NUTS) -> dict[str, float]:
-    return {"step size": float(kernel.step_size), "acceptance": kernel._mean_accept_prob}

@@ -1,0 +1,304 @@
+"""Steps of variational inference: one compiled call for all starts, or Pyro's own."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyro
+import torch
+from pyro import poutine
+from pyro.infer import Trace_ELBO
+from pyro.infer.autoguide import AutoContinuous
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from ..density.log_density import LogDensity
+from ..density.native import Function
+from ..density.pyro_private import drawing_from, standard_normal
+from .loop import Rows
+
+# Adam's, by default in PyTorch as in its paper (Kingma and Ba, 2015, arXiv:1412.6980).
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class _Starts:
+    """Starts of one guide, fitted side by side, as the loop runs them.
+
+    Args:
+        density: of the posterior.
+        guides: one for every start, at its start.
+        streams: of random numbers, one for every start.
+        rates: of learning, for every step.
+        observations: how many the data are, for the log.
+        facts: what determines the fit besides the density.
+    """
+
+    stride = 1
+
+    def __init__(
+        self,
+        density: LogDensity,
+        guides: list[AutoContinuous],
+        streams: Sequence[Generator],
+        rates: list[float],
+        observations: int,
+        facts: list,
+    ):
+        self.density, self.facts = density, facts
+        self.phases = {"svi": len(rates)}
+        self._guides, self._streams, self._rates = guides, streams, rates
+        self._observations = observations
+
+    def shown(self, _, rows: Rows) -> dict[str, float]:
+        """The bound of the best start; rows are the losses (steps, starts)."""
+        last = rows["loss"][-1]
+        best = last[last.isfinite()].min().item() if last.isfinite().any() else math.nan
+        return {"ELBO per point": -best / self._observations}
+
+    def _random(self) -> Tensor:
+        return torch.stack([stream.get_state() for stream in self._streams])
+
+    def _move(self, streams: Tensor) -> None:
+        for stream, state in zip(self._streams, streams, strict=True):
+            stream.set_state(state.clone())  # torch takes a row of a tensor for its first
+
+
+@dataclass(frozen=True)
+class CompiledState:
+    """Of several starts with p parameters each.
+
+    Attributes:
+        adam: (starts, 3, p), the guides' parameters without constraints, then Adam's first and
+            second moments.
+        streams: (starts, bytes), of random numbers.
+    """
+
+    adam: Tensor
+    streams: Tensor
+
+
+class Compiled(_Starts):
+    """All starts in one compiled call a step.
+
+    Args:
+        step: of `compiled_step`.
+        starts: as for any.
+    """
+
+    def __init__(self, step: Function, *starts):
+        super().__init__(*starts)
+        self._step = step
+
+    def init(self) -> CompiledState:
+        """As for any method."""
+        adam = _at_rest(self._guides)
+        shapes = _noise_shapes(self._guides[0])
+        ends = np.cumsum([0, *map(math.prod, shapes)])
+        self._noise = adam.new_empty(len(adam), ends[-1])
+        self._normal = [
+            (row[begin:end], adam.new_zeros(end - begin), adam.new_ones(end - begin), stream)
+            for row, stream in zip(self._noise, self._streams, strict=True)
+            for begin, end in pairwise(ends)
+        ]
+        # The learning rate over the first moment's bias, and the root of the second's.
+        self._factors = adam.new_tensor(
+            [
+                (rate / (1 - BETA1**number), math.sqrt(1 - BETA2**number))
+                for number, rate in enumerate(self._rates, start=1)
+            ]
+        )
+        return CompiledState(adam, self._random())
+
+    def step(self, state: CompiledState, numbers: range) -> tuple[CompiledState, Rows]:
+        """As for any method; leaves losses (steps, starts)."""
+        # What has once not been finite stays so, in Adam's moments too.
+        if not state.adam.isfinite().flatten(1).all(1).any():
+            return state, {
+                "loss": self._noise.new_full((len(numbers), len(self._guides)), math.nan)
+            }
+        adam, losses = state.adam, []
+        self._move(state.streams)
+        for factor in self._factors[numbers.start : numbers.stop]:
+            for out, zeros, ones, stream in self._normal:
+                torch.normal(zeros, ones, generator=stream, out=out)
+            adam, loss = self._step(adam, self._noise, factor)
+            losses.append(loss)
+        return CompiledState(adam, self._random()), {"loss": torch.stack(losses).cpu()}
+
+    def finish(self, state: CompiledState) -> None:
+        """Give guides and streams what the last state has."""
+        self._move(state.streams)
+        for guide, (parameters, _, _) in zip(self._guides, state.adam.cpu(), strict=True):
+            nn.utils.vector_to_parameters(parameters, guide.parameters())
+
+
+@dataclass(frozen=True)
+class PyroState:
+    """Of several starts with p parameters each, their next step prepared.
+
+    The first evaluation also makes parameters, and at random, so that a state has its results.
+
+    Attributes:
+        adam: (starts, 4, p), the parameters without constraints, Adam's moments, and the gradient
+            of the loss that the next step takes.
+        loss: (starts,), that loss in nats, in double precision; not finite from where a start has
+            diverged.
+        streams: (starts, bytes), of random numbers.
+    """
+
+    adam: Tensor
+    loss: Tensor
+    streams: Tensor
+
+
+class ByPyro(_Starts):
+    """One start after another, by Pyro's own estimate of the bound and torch's Adam."""
+
+    def init(self) -> PyroState:
+        """As for any method."""
+        self._scopes, self._adams, self._elbo = [], [], Trace_ELBO()
+        losses = []
+        for guide, stream in zip(self._guides, self._streams, strict=True):
+            with pyro.get_param_store().scope() as scope, drawing_from(stream):
+                with poutine.trace(param_only=True) as used:
+                    losses.append(self._evaluated(guide))
+                values = (site["value"].unconstrained() for site in used.trace.nodes.values())
+                # Each once: some have two names.
+                learnt = [value for value in dict.fromkeys(values) if value.grad is not None]
+            self._scopes.append(scope)
+            self._adams.append(torch.optim.Adam(learnt))
+        return self._state(losses)
+
+    def step(self, state: PyroState, numbers: range) -> tuple[PyroState, Rows]:
+        """As for any method; leaves losses (steps, starts), in double precision."""
+        losses = np.full((len(self._guides), len(numbers)), np.nan)
+        self._restore(state, numbers.start)
+        ahead = []
+        for start, loss in enumerate(state.loss.tolist()):
+            scope = self._scopes[start]
+            with pyro.get_param_store().scope(scope), drawing_from(self._streams[start]):
+                ahead.append(self._steps(start, loss, numbers, losses[start]))
+        return self._state(ahead), {"loss": torch.from_numpy(losses.T)}
+
+    def finish(self, state: PyroState) -> None:
+        """Give guides and streams what the last state has."""
+        self._restore(state, 0)
+
+    def _steps(self, start: int, loss: float, numbers: range, losses: np.ndarray) -> float:
+        """Steps of one start, whose losses are noted; returns the loss of the step after them."""
+        adam = self._adams[start]
+        for row, number in enumerate(numbers):
+            losses[row] = loss
+            if not math.isfinite(loss):
+                return math.nan
+            adam.param_groups[0]["lr"] = self._rates[number]
+            adam.step()
+            adam.zero_grad(set_to_none=False)
+            loss = math.nan
+            if number + 1 < len(self._rates):
+                try:
+                    loss = self._evaluated(self._guides[start])
+                # After steps, a draw that is not finite, or a matrix without factors.
+                except (ValueError, torch.linalg.LinAlgError):
+                    return math.nan
+        return loss
+
+    def _evaluated(self, guide: AutoContinuous) -> float:
+        return self._elbo.loss_and_grads(self.density.model, guide, *self.density.data)
+
+    def _state(self, losses: list[float]) -> PyroState:
+        adams = torch.stack([_as_rows(adam) for adam in self._adams])
+        return PyroState(adams, torch.tensor(losses, dtype=torch.float64), self._random())
+
+    def _restore(self, state: PyroState, steps: int) -> None:
+        """Let Adam, guides and streams be as in a state after so many steps."""
+        self._move(state.streams)
+        for adam, rows in zip(self._adams, state.adam, strict=True):
+            values = adam.param_groups[0]["params"]
+            parts = rows.split([value.numel() for value in values], dim=1)
+            for value, part in zip(values, parts, strict=True):
+                new, first, second, grad = (row.reshape(value.shape).clone() for row in part)
+                value.data.copy_(new)
+                value.grad = grad
+                moments = {"exp_avg": first, "exp_avg_sq": second}
+                adam.state[value] = {"step": torch.tensor(float(steps))} | moments
+
+
+def _as_rows(adam: torch.optim.Adam) -> Tensor:
+    """Values, both moments and gradients of all that Adam learns, (4, values)."""
+    values = adam.param_groups[0]["params"]
+    zeros = [torch.zeros_like(value) for value in values]
+    moments = (
+        [adam.state[value].get(name, zero) for value, zero in zip(values, zeros, strict=True)]
+        for name in ("exp_avg", "exp_avg_sq")
+    )
+    rows = values, *moments, [value.grad for value in values]
+    return torch.stack([nn.utils.parameters_to_vector(row) for row in rows]).detach()
+
+
+def compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Function | None:
+    """One step of all starts: states, standard normal noise and factors to states and losses.
+
+    A state (3, parameters) has the guide's parameters without constraints, then Adam's first and
+    second moments. The factors are the learning rate over the first moment's bias, and the root
+    of the second's.
+    """
+    if density.engine == "pyro":
+        return None
+    guide, shapes = guides[0], _noise_shapes(guides[0])
+    names, values = zip(*guide.named_parameters(), strict=True)
+    sizes, forms = [v.numel() for v in values], [v.shape for v in values]
+    posterior = _Posterior(guide)
+
+    def loss(parameters: Tensor, noise: Tensor, *data: Tensor) -> Tensor:
+        parts = zip(names, parameters.split(sizes), forms, strict=True)
+        given = {f"guide.{name}": part.reshape(form) for name, part, form in parts}
+        q = functional_call(posterior, given, ())
+        parts = noise.split([math.prod(shape) for shape in shapes])
+        eps = iter([part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
+        with standard_normal(lambda *_, **__: next(eps)):
+            vector = q.rsample()
+        return q.log_prob(vector) - density.log_prob(vector, *data)
+
+    def step(state: Tensor, noise: Tensor, factor: Tensor, *data: Tensor) -> tuple[Tensor, Tensor]:
+        parameters, first, second = state.unbind()
+        grad, value = grad_and_value(loss)(parameters, noise, *data)
+        first = BETA1 * first + (1 - BETA1) * grad
+        second = BETA2 * second + (1 - BETA2) * grad**2
+        rate, root = factor.unbind()
+        parameters = parameters - rate * first / (second.sqrt() / root + EPSILON)
+        return torch.stack([parameters, first, second]), value
+
+    state = _at_rest(guides)
+    noise = state.new_zeros(len(guides), sum(map(math.prod, shapes)))
+    every = vmap(step, in_dims=(0, 0, None, *[None] * len(density.data)))
+    return density.compiled(every, state, noise, state.new_ones(2))
+
+
+def _at_rest(guides: list[AutoContinuous]) -> Tensor:
+    parameters = [nn.utils.parameters_to_vector(guide.parameters()) for guide in guides]
+    return torch.stack([torch.stack([p, p * 0, p * 0]) for p in parameters]).detach()
+
+
+class _Posterior(nn.Module):
+    def __init__(self, guide: AutoContinuous):
+        super().__init__()
+        self.guide = guide
+
+    def forward(self) -> torch.distributions.Distribution:
+        return self.guide.get_posterior()
+
+
+def _noise_shapes(guide: AutoContinuous) -> list[torch.Size]:
+    """Shapes of the standard normal draws that a draw from the guide is made of, in order."""
+    shapes = []
+
+    def recorded(shape, dtype, device):
+        shapes.append(torch.Size(shape))
+        return torch.zeros(shape, dtype=dtype, device=device)
+
+    with standard_normal(recorded):
+        guide.get_posterior().rsample()
+    return shapes
