@@ -1,8 +1,9 @@
 """Write the parts of the documentation that follow from the code; `make docs` runs it.
 
 The schema of the config, by which editors complete its keys, and the table of all keys in
-config/README.md come from the classes of the settings; the graph of rules in README.md comes from
-Snakemake. With --check nothing is written, and what is stale makes it fail.
+config/README.md come from the classes of the settings. The table of diagnostics there comes from
+their meanings, as the report's does. The graph of rules in README.md comes from Snakemake. With
+--check nothing is written, and what is stale makes it fail.
 """
 
 import re
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from bnnflow.config.settings import Config  # noqa: E402
+from bnnflow.judge.meanings import MEANINGS  # noqa: E402
 
 SCHEMA = "workflow/schemas/config.schema.yaml"
 MADE = "# Made from the classes of the settings by `make docs`.\n"
@@ -29,10 +31,14 @@ def main() -> int:
     texts = {
         SCHEMA: MADE + yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100)
     }
-    for name, text in (("config/README.md", keys(described)), ("README.md", graph())):
-        old = (ROOT / name).read_text(encoding="utf-8")
+    for name, block, text in (
+        ("config/README.md", "generated", keys(described)),
+        ("config/README.md", "generated: diagnostics", diagnostics()),
+        ("README.md", "generated", graph()),
+    ):
+        old = texts.get(name) or (ROOT / name).read_text(encoding="utf-8")
         made = rf"\g<1>{text}\g<2>"
-        texts[name] = re.sub(r"(?s)(<!-- generated -->\n).*?(<!-- end -->)", made, old)
+        texts[name] = re.sub(rf"(?s)(<!-- {block} -->\n).*?(<!-- end -->)", made, old)
     stale = [name for name, text in texts.items() if not _is(ROOT / name, text)]
     if stale and "--check" in sys.argv:
         print(f"{' and '.join(stale)}: stale, run `make docs`")
@@ -53,6 +59,16 @@ def keys(schema: dict) -> str:
     """A Markdown table with a row for every key of a JSON schema."""
     rows = [f"| `{key}` | {' | '.join(cells)} |\n" for key, *cells in _rows(schema, schema)]
     head = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
+    return "".join([head, *rows])
+
+
+def diagnostics() -> str:
+    """A Markdown table with a row for every diagnostic: the question that it asks, and remedies."""
+    rows = [
+        f"| `{name}` | {own.asks} | {'; '.join(remedy.text for remedy in own.remedies)} |\n"
+        for name, own in MEANINGS.items()
+    ]
+    head = "| diagnostic | asks | if it fails |\n| --- | --- | --- |\n"
     return "".join([head, *rows])
 
 

@@ -69,14 +69,14 @@ def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
         f"rhat_chain_{quantity}": Meaning(
             f"R-hat of {what} within a chain",
             f"R-hat of {what} within a chain is {{value}} (limit {{limit}})",
-            f"does each chain agree with itself about {what}?",
+            f"Does each chain agree with itself about {what}?",
             (LONGER, MORE_DRAWS, NUTPIE),
             SIGN,
         ),
         f"rhat_{quantity}": Meaning(
             f"R-hat of {what}",
             f"R-hat of {what} is {{value}} (limit {{limit}})",
-            f"do the chains agree with each other about {what}?",
+            f"Do the chains agree with each other about {what}?",
             (
                 LONGER,
                 NUTPIE,
@@ -90,14 +90,14 @@ def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
         f"ess_bulk_{quantity}": Meaning(
             f"bulk ESS of {what}",
             f"the bulk ESS of {what} is {{value}} (limit {{limit}})",
-            f"how many independent draws are the chains worth for the mean of {what}?",
+            f"How many independent draws are the chains worth for the mean of {what}?",
             (MORE_DRAWS, LONGER, NUTPIE),
             SIGN,
         ),
         f"ess_tail_{quantity}": Meaning(
             f"tail ESS of {what}",
             f"the tail ESS of {what} is {{value}} (limit {{limit}})",
-            f"how many independent draws are the chains worth for the 5 % and 95 % quantiles"
+            f"How many independent draws are the chains worth for the 5 % and 95 % quantiles"
             f" of {what}?",
             (MORE_DRAWS, LONGER, NUTPIE),
             SIGN,
@@ -110,7 +110,7 @@ MEANINGS: dict[str, Meaning] = {
     "divergences": Meaning(
         "divergences",
         "{value} of the draws end a divergent trajectory (limit {limit})",
-        "has the sampler met places that it cannot enter? The share of draws that end a divergent"
+        "Has the sampler met places that it cannot enter? The share of draws that end a divergent"
         " trajectory.",
         (Remedy("a higher `target_accept`"), NUTPIE, Remedy("a narrower prior")),
         CAUSE,
@@ -118,28 +118,28 @@ MEANINGS: dict[str, Meaning] = {
     "saturated_depth": Meaning(
         "saturated tree depth",
         "{value} of the trajectories end at the greatest depth of the tree (limit {limit})",
-        "do trajectories end before they turn? The share of those that reach `max_tree_depth`.",
+        "Do trajectories end before they turn? The share of those that reach `max_tree_depth`.",
         (LONGER, NUTPIE, Remedy("a higher `max_tree_depth`")),
         CAUSE,
     ),
     "acceptance_off_target": Meaning(
         "acceptance off its target",
         "the acceptance of a chain is {value} off its target (limit {limit})",
-        "has the step size adapted?",
+        "Has the step size adapted?",
         (LONGER,),
         CAUSE,
     ),
     "ebfmi": Meaning(
         "E-BFMI",
         "the E-BFMI is {value} (limit {limit})",
-        "does the energy move freely from draw to draw?",
+        "Does the energy move freely from draw to draw?",
         (LONGER, Remedy("a prior with lighter tails")),
         CAUSE,
     ),
     "elbo_drift": Meaning(
         "the ELBO still moves",
         "the ELBO still moves by {value} nats per observation (limit {limit})",
-        "has the bound come to rest? The last tenth of the steps is compared with the one before;"
+        "Has the bound come to rest? The last tenth of the steps is compared with the one before;"
         " fifths, where noise hides too much in tenths. It is not measurable where noise still"
         " hides a failure.",
         (Remedy("more `steps`"), Remedy("`schedule: cosine`", CONSTANT)),
@@ -148,7 +148,7 @@ MEANINGS: dict[str, Meaning] = {
     "restart_spread": Meaning(
         "spread over restarts",
         "the median start ends {value} nats per observation below the best (limit {limit})",
-        "do several `starts` end at the same bound?",
+        "Do several `starts` end at the same bound?",
         (Remedy("more `starts`"),),
         CAUSE,
     ),
@@ -157,7 +157,7 @@ MEANINGS: dict[str, Meaning] = {
     "pareto_k": Meaning(
         "Pareto k",
         "Pareto k is {value} (limit {limit})",
-        "can importance weights repair the guide? Above 0.7 they cannot. It fails without a value"
+        "Can importance weights repair the guide? Above 0.7 they cannot. It fails without a value"
         " where the weights span more than floating-point numbers hold.",
         (CORRELATED, SAMPLE),
         SIGN,
@@ -166,7 +166,7 @@ MEANINGS: dict[str, Meaning] = {
         "disagreement with the sampled fit",
         "the predictions are {value} standard deviations off those of the sampled fit"
         " (limit {limit})",
-        "how far is the predictive distribution from the sampled one of the same model, prior and"
+        "How far is the predictive distribution from the sampled one of the same model, prior and"
         " data, in its standard deviations? It is not measurable where the sampled fit itself"
         " fails.",
         (Remedy("trust the sampled fit, if it passes"), CORRELATED),
@@ -175,7 +175,7 @@ MEANINGS: dict[str, Meaning] = {
     "calibration_error": Meaning(
         "calibration",
         "the calibration is off by {value} beyond chance (limit {limit})",
-        "how far are the shares of held-out observations below predictive quantiles, or in central"
+        "How far are the shares of held-out observations below predictive quantiles, or in central"
         " intervals, from their probabilities, on average and beyond what is chance?",
         (Remedy("look at the picture: a wrong mode, or a wrong model"),),
         PREDICTION,
@@ -183,21 +183,21 @@ MEANINGS: dict[str, Meaning] = {
     "forgetting": Meaning(
         "forgetting",
         "the update has lost {value} nats per observation (limit {limit})",
-        "what has an update lost on the old data?",
+        "What has an update lost on the old data?",
         (TOGETHER,),
         UPDATE,
     ),
     "transfer": Meaning(
         "transfer",
         "the update has won {value} nats per observation (limit {limit})",
-        "what has an update won on the new data?",
+        "What has an update won on the new data?",
         (TOGETHER,),
         UPDATE,
     ),
     "behind_joint": Meaning(
         "behind the joint fit",
         "the update is {value} nats per observation behind the joint fit (limit {limit})",
-        "how far is an update behind a fit to all data together?",
+        "How far is an update behind a fit to all data together?",
         (TOGETHER,),
         UPDATE,
     ),
@@ -205,14 +205,14 @@ MEANINGS: dict[str, Meaning] = {
         "behind the fit to the new data alone",
         "the update is {value} nats per observation behind the fit to the new data alone"
         " (limit {limit})",
-        "how far is an update behind a fit to the new data alone?",
+        "How far is an update behind a fit to the new data alone?",
         (TOGETHER,),
         UPDATE,
     ),
     "engine": Meaning(
         "Pyro's own code",
         "the fit ran on Pyro's own code",
-        "was the fit compiled?",
+        "Was the fit compiled?",
         (Remedy("the reason says what to install"),),
         SPEED,
     ),
