@@ -136,7 +136,8 @@ def test_an_update_goes_on_in_the_scales_of_the_fit_before(file):
     source = Parameters(density.sites, mean, stddev, encoding=encoding)
 
     rows = table.read([file], INPUTS, TARGETS)
-    moved = table.Table(rows.columns[:20] + 5.0, rows.inputs, rows.targets)
+    scales = rows.columns.std()
+    moved = table.Table(rows.columns[:20] + scales / 2, rows.inputs, rows.targets)
     table.write(moved, file.with_name("new.csv"))
     new = [file.with_name("new.csv")]
     inherited, x, y = build.observations(new, INPUTS, TARGETS, "standard", source)

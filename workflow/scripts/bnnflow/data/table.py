@@ -122,8 +122,9 @@ def _standard(name: str, values: np.ndarray) -> Scaled:
     # As parts of the largest, so that no sum or square leaves the range of numbers.
     unit = max(abs(low), abs(high))
     centre = (values / unit).mean() * unit
-    spread = np.abs(values - centre).max()
-    scale = ((values - centre) / spread).std() * spread
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.abs(values - centre).max()
+        scale = ((values - centre) / spread).std() * spread
     if not (np.isfinite(scale) and scale > 0):
         raise PrecisionError(
             f"the column {name} has values from {low:g} to {high:g}, which have no finite standard"
