@@ -15,7 +15,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from bnnflow.config import seeds  # noqa: E402
-from bnnflow.data import datasets  # noqa: E402
+from bnnflow.data import tutorial  # noqa: E402
 from bnnflow.density.log_density import LogDensity  # noqa: E402
 from bnnflow.model import build  # noqa: E402
 
@@ -70,7 +70,7 @@ def published(name: str) -> Problem:
     data, fit = config["data"], config["fits"][f"mcmc_{name}"]
     observations = next(o for o in data["observations"] if o["name"] == fit["data"])
     random = np.random.RandomState(data["seed"])
-    table = datasets.simulated(observations["intervals"], data["noise"], random)
+    table = tutorial.simulated(observations["intervals"], data["noise"], random)
     model = config["models"][fit["model"]]
     seed = fit["inference"]["seed"]
     return Problem(
@@ -88,6 +88,6 @@ def enlarged(hidden: tuple[int, ...], points: int) -> Problem:
     """A posterior of another size, its data like the tutorial's."""
     like = published("shallow")
     intervals = [(-0.2, 0.2, points // 2), (0.6, 1.0, points - points // 2)]
-    table = datasets.simulated(intervals, 0.02, np.random.RandomState(0))
+    table = tutorial.simulated(intervals, 0.02, np.random.RandomState(0))
     x, y = (torch.tensor(table[name].to_numpy(), dtype=torch.float32) for name in ("x", "y"))
     return Problem("enlarged", hidden, like.prior, like.noise, x[:, None], y)

@@ -11,7 +11,7 @@ import torch
 from pyro.infer import NUTS
 from pyro.infer.mcmc.util import initialize_model
 
-from bnnflow.data import datasets
+from bnnflow.data import datasets, tutorial
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
 from bnnflow.methods import nuts, svi
@@ -386,7 +386,7 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     random = np.random.RandomState(config["data"]["seed"])
     old = config["data"]["observations"][0]
     datasets.write(
-        datasets.simulated(old["intervals"], config["data"]["noise"], random), tmp_path / "old.csv"
+        tutorial.simulated(old["intervals"], config["data"]["noise"], random), tmp_path / "old.csv"
     )
     settings = dict(fit["inference"])
     pyro.set_rng_seed(settings["seed"])

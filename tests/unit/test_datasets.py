@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bnnflow.data import datasets
+from bnnflow.data import datasets, tutorial
 from bnnflow.files.errors import FileError
 
 
@@ -19,7 +19,7 @@ def test_the_stream_gives_the_tutorials_observations(config):
     settings = config["data"]
     random = np.random.RandomState(settings["seed"])
     for one in settings["observations"]:
-        table = datasets.simulated(one["intervals"], settings["noise"], random)
+        table = tutorial.simulated(one["intervals"], settings["noise"], random)
         x, y = expected[one["name"]]
         # Sums of four terms below 2 in another order differ by a few units in the last place.
         np.testing.assert_array_equal(table["x"], x)
@@ -28,14 +28,14 @@ def test_the_stream_gives_the_tutorials_observations(config):
 
 def test_truth_is_the_noise_free_limit():
     random = np.random.RandomState(0)
-    noiseless = datasets.simulated([[-1, 1, 5]], 0.0, random)
-    pd.testing.assert_frame_equal(noiseless, datasets.truth([-1, 1, 5]))
+    noiseless = tutorial.simulated([[-1, 1, 5]], 0.0, random)
+    pd.testing.assert_frame_equal(noiseless, tutorial.truth([-1, 1, 5]))
     # f(k / 2) = k / 2, where both sines vanish.
     np.testing.assert_allclose(noiseless["y"], noiseless["x"], atol=1e-15)
 
 
 def test_reading_gives_back_every_bit(tmp_path):
-    table = datasets.simulated([[0, 1, 1000]], 0.1, np.random.RandomState(1))
+    table = tutorial.simulated([[0, 1, 1000]], 0.1, np.random.RandomState(1))
     datasets.write(table, tmp_path / "set.csv")
     pd.testing.assert_frame_equal(datasets.read(tmp_path / "set.csv"), table, check_exact=True)
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from matplotlib.colors import to_hex
 
-from bnnflow.data import datasets
+from bnnflow.data import tutorial
 from bnnflow.figures import canvas, frame
 from bnnflow.figures.calibration import draw_calibration, envelope
 from bnnflow.figures.chains import draw_chains, point_name, shown_probes
@@ -18,7 +18,7 @@ from bnnflow.figures.scores import draw_scores
 
 STYLE = ROOT / "config" / "bnnflow.mplstyle"
 SETS = ["old", "new", *"abcdef"]
-FRAME = frame.Frame(SETS, (-1, 1), (-2, 2), datasets.truth([-1, 1, 50]))
+FRAME = frame.Frame(SETS, (-1, 1), (-2, 2), tutorial.truth([-1, 1, 50]))
 X = np.linspace(-1, 1, 21)
 # Two targets, of which no truth is known, over an input of another name.
 SEVERAL = frame.Frame(SETS, (-1, 1), (-2, 2), None, "age", ("height", "weight"))

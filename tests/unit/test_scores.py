@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from bnnflow.data import datasets, oracle
+from bnnflow.data import oracle, tutorial
 from bnnflow.judge import scores
 from bnnflow.predict import evaluation, levels
 from bnnflow.predict.evaluation import evaluated
@@ -274,12 +274,12 @@ def test_regions_hold_the_points_within_their_intervals(mixture):
 
 def test_the_oracle_is_the_generating_process():
     x = np.linspace(-0.5, 1.5, 2000)
-    y = datasets.simulated([(-0.5, 1.5, 2000)], 0.02, np.random.RandomState(5))["y"].to_numpy()
+    y = tutorial.simulated([(-0.5, 1.5, 2000)], 0.02, np.random.RandomState(5))["y"].to_numpy()
     found = oracle.evaluated(x, y, 0.02, LEVELS).isel(replicate=0)
     assert stats.kstest(found["pit"], "uniform").pvalue > 0.001
     random = np.random.default_rng(6)
     for i in (0, 400, 1003, 1700):
-        sample = np.sort(datasets.sinusoid(x[i] + 0.02 * random.normal(size=200_000)))
+        sample = np.sort(tutorial.sinusoid(x[i] + 0.02 * random.normal(size=200_000)))
         spread = sample.std()
         assert abs(found["mean"][i] - sample.mean()) < 5 * spread / np.sqrt(200_000)
         assert found["stddev"][i] == pytest.approx(spread, rel=0.02)
@@ -294,7 +294,7 @@ def test_the_oracle_is_the_generating_process():
 def test_the_oracle_has_the_density_of_a_function_of_a_normal_variable():
     """Exactly where f is monotone: x ± 0.1 around 0."""
     e = np.linspace(-0.1, 0.1, 401)
-    t = datasets.sinusoid(e)
+    t = tutorial.sinusoid(e)
     found = oracle.evaluated(np.zeros(401), t, 0.02, LEVELS).isel(replicate=0)
     slope = 1 + 0.6 * np.pi * np.cos(2 * np.pi * e) + 1.2 * np.pi * np.cos(4 * np.pi * e)
     exact = stats.norm(0, 0.02).logpdf(e) - np.log(slope)

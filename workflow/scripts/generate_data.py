@@ -6,10 +6,10 @@ jobs.start(snakemake)
 
 import numpy as np
 
-from bnnflow.data import datasets
+from bnnflow.data import datasets, tutorial
 
 random = np.random.RandomState(snakemake.params.stream)
 for intervals in snakemake.params.sets:
-    table = datasets.simulated(intervals, snakemake.params.noise, random)
+    table = tutorial.simulated(intervals, snakemake.params.noise, random)
 datasets.write(table, snakemake.output[0])
 jobs.log.info("%d observations", len(table))

@@ -6,9 +6,9 @@ jobs.start(snakemake)
 
 import numpy as np
 
-from bnnflow.data import datasets
+from bnnflow.data import datasets, tutorial
 
 random = np.random.RandomState(snakemake.params.seed)
-table = datasets.simulated([snakemake.params.interval], snakemake.params.noise, random)
-datasets.write(table.assign(f=datasets.sinusoid(table["x"])), snakemake.output[0])
+table = tutorial.simulated([snakemake.params.interval], snakemake.params.noise, random)
+datasets.write(table.assign(f=tutorial.sinusoid(table["x"])), snakemake.output[0])
 jobs.log.info("%d observations", len(table))

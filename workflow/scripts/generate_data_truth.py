@@ -4,6 +4,6 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import datasets
+from bnnflow.data import datasets, tutorial
 
-datasets.write(datasets.truth(snakemake.params.interval), snakemake.output[0])
+datasets.write(tutorial.truth(snakemake.params.interval), snakemake.output[0])

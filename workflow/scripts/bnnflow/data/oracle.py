@@ -5,7 +5,7 @@ from math import erf
 import numpy as np
 import xarray as xr
 
-from .datasets import sinusoid
+from .tutorial import sinusoid
 
 # Standard normal noise is cut off here, and divided into so many equal steps.
 REACH, STEPS = 8.0, 1600
