@@ -215,7 +215,8 @@ def test_one_fit_alone_is_told_and_the_others_are_named(results, config):
     page = run.page()
     assert_sound(page)
     assert "The fit svi_new passes." in page.text
-    assert "mcmc_deep : it was not asked for" in page.text
+    assert "mcmc_shallow , mcmc_deep , svi_deep" in page.text
+    assert ": not asked for, or something before failed" in page.text
     assert "oracle" not in page.text.split('"seed"')[0]
 
 

@@ -45,8 +45,9 @@ def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) 
     error = factor * float(row[["error_draws", "error_points"]].fillna(0).pow(2).sum()) ** 0.5
     near = f"{error:.0f}" if error >= 1 else f"{error:.1g}" if error >= 1e-4 else f"{error:.5f}"
     unit = " %" if factor == 100 else ""
-    told = f"{factor * row['value']:{form}}{unit}" if unit else f"{row['value']:{form}} ± {near}"
-    return told.replace("-", "−")
+    value = factor * row["value"]
+    told = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:{form}}"
+    return (told + (unit or f" ± {near}")).replace("-", "−")
 
 
 def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[object]:
@@ -60,7 +61,8 @@ def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[ob
     """
     meaning, verdict = MEANINGS[name], verdicts.worst(rows["verdict"])
     values = []
-    for row, place in zip(rows.itertuples(), opinion.places(rows), strict=True):
+    known = rows if rows["value"].notna().any() else rows.head(1).assign(region="", target="")
+    for row, place in zip(known.itertuples(), opinion.places(known), strict=True):
         value = tag("b", shown(name, row.value) or "–", class_=row.verdict.replace(" ", "-"))
         values.append(tag("span", [place, " "] if place else "", value, class_="value"))
     reasons = list(dict.fromkeys(filter(None, rows["reason"][rows["verdict"] == verdict])))

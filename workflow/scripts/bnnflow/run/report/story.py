@@ -58,8 +58,8 @@ LEGEND = {
 # Rows of a fit's parameters that the page has.
 MOST_PARAMETERS = 200
 
-# Members of a group that the page names.
-MOST_NAMES = 5
+# Fits that failed, and fits without results, that the page names.
+MOST_FAILED, MOST_NAMES = 20, 10
 
 
 class Story(NamedTuple):
@@ -218,20 +218,23 @@ def _in_words(run: Run, name: str) -> str:
 
 
 def _missing(run: Run) -> Iterator[Section]:
-    """Fits of the config of which there are no results."""
-    by_entry = {entry: [] for entry in entries(run.config)}
+    """Fits of the config of which there are no results, those that failed with their last words."""
+    absent, failed, others = set(run.missing), [], []
     for entry, fits in entries(run.config).items():
-        by_entry[entry] = [fit for fit in fits if fit in set(run.missing)]
-    told = []
-    for entry, fits in by_entry.items():
-        for fit in fits[:MOST_NAMES]:
+        for fit in (name for name in fits if name in absent):
             if found := last_words(run, entry, fit):
                 words, path = found
-                told.append([code(fit), " failed: ", words, " (", code(path), ")"])
+                failed.append([code(fit), " failed: ", words, " (", code(path), ")"])
             else:
-                told.append([code(fit), ": it was not asked for, or something before it failed"])
-        if len(fits) > MOST_NAMES:
-            told.append([code(entry), f": {len(fits) - MOST_NAMES} more"])
+                others.append(code(fit))
+    told = [*failed[:MOST_FAILED]]
+    if more := len(failed) - MOST_FAILED if len(failed) > MOST_FAILED else 0:
+        told.append(f"{more} more failed")
+    if others:
+        shown = joined(others[:MOST_NAMES])
+        rest = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
+        why = "not asked for, or something before failed"
+        told.append([shown, rest, f": {why}"])
     if told:
         lead = tag("p", "These fits of the config have no results here.")
         yield Section("missing", "What is missing", html([lead, items(told)]))
