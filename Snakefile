@@ -27,7 +27,7 @@ include: "workflow/rules/manifest.smk"
 rule all:
     default_target: True
     input:
-        results(),
+        plan.results(),
         "results/manifest.json",
         ["results/tables/verdicts.checked"] if config["strict"] else [],
 
@@ -35,16 +35,16 @@ rule all:
 # Regenerates every picture from stored results: `snakemake figures`.
 rule figures:
     input:
-        figures(),
+        plan.figures(),
 
 
 # All data sets: `snakemake generate_data`.
 rule generate_data:
     input:
-        data(),
+        plan.datasets(),
 
 
 # The parameters of every variational fit: `snakemake extract_parameters`.
 rule extract_parameters:
     input:
-        parameters(FITS),
+        plan.parameters(),

@@ -20,7 +20,7 @@ SVI = {
 
 @pytest.mark.parametrize(("hidden", "count"), [([], 3), (SHALLOW, 17), (DEEP, 472)])
 def test_parameters_are_counted(hidden, count):
-    assert resources.parameters(hidden) == count
+    assert resources.count_parameters(hidden) == count
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_parameters_are_counted(hidden, count):
     ],
 )
 def test_a_fit_is_given_time_enough_and_not_absurdly_more(hidden, inference, engine, seconds):
-    minutes = resources.of_fit(hidden, 1000, inference, engine)["runtime"] - resources.START
+    minutes = resources.fit_needs(hidden, 1000, inference, engine)["runtime"] - resources.START
     assert 1.5 * seconds < 60 * minutes < 20 * seconds
 
 
 def test_the_default_fits_and_predictions_have_the_memory_that_they_had_at_most():
     """As the benchmarks of a run recorded it, and two processes of Snakemake, 340 MB."""
-    assert resources.of_fit(DEEP, 1000, SVI, "auto")["mem_mb"] > 983 + 340
-    assert resources.of_prediction(SHALLOW, 50, 4000)["mem_mb"] > 350 + 340
-    assert resources.of_prediction(SHALLOW, 5000, 4000)["mem_mb"] > 753 + 340
+    assert resources.fit_needs(DEEP, 1000, SVI, "auto")["mem_mb"] > 983 + 340
+    assert resources.prediction_needs(SHALLOW, 50, 4000)["mem_mb"] > 350 + 340
+    assert resources.prediction_needs(SHALLOW, 5000, 4000)["mem_mb"] > 753 + 340
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,15 @@ def test_the_default_fits_and_predictions_have_the_memory_that_they_had_at_most(
 )
 def test_needs_follow_from_the_fit(base, more, grows):
     wide = [100, 100]
-    before, after = (resources.of_fit(wide, 10_000, s, "auto") for s in (base, base | more))
+    before, after = (resources.fit_needs(wide, 10_000, s, "auto") for s in (base, base | more))
     assert after[grows] > before[grows]
 
 
 def test_starts_count_as_often_as_they_are_in_a_job():
     alone, many, both, all_of_two = (
-        resources.of_fit(DEEP, 1000, SVI | {"starts": starts, "starts_per_job": together}, "pyro")
+        resources.fit_needs(
+            DEEP, 1000, SVI | {"starts": starts, "starts_per_job": together}, "pyro"
+        )
         for starts, together in ((1, 1), (2, 1), (2, 2), (2, 9))
     )
     assert many == alone
@@ -85,18 +87,18 @@ def test_starts_count_as_often_as_they_are_in_a_job():
 
 def test_starts_on_a_gpu_share_its_launches():
     alone, many = (
-        resources.of_fit(DEEP, 1000, SVI | starts | {"device": "cuda"}, "auto")["runtime"]
+        resources.fit_needs(DEEP, 1000, SVI | starts | {"device": "cuda"}, "auto")["runtime"]
         for starts in ({"starts": 1}, {"starts": 100, "starts_per_job": 100})
     )
     assert alone < many < resources.START + 50 * (alone - resources.START)
 
 
 def test_needs_follow_from_network_points_and_engine():
-    base = resources.of_fit(DEEP, 1000, NUTS, "compiled")
-    assert resources.of_fit(DEEP, 1000, NUTS, "auto") == base
-    assert resources.of_fit(DEEP, 1000, NUTS, "pyro")["runtime"] > base["runtime"]
+    base = resources.fit_needs(DEEP, 1000, NUTS, "compiled")
+    assert resources.fit_needs(DEEP, 1000, NUTS, "auto") == base
+    assert resources.fit_needs(DEEP, 1000, NUTS, "pyro")["runtime"] > base["runtime"]
     for larger in (([1000] * 5, 1000), (DEEP, 100_000)):
-        needs = resources.of_fit(*larger, NUTS, "compiled")
+        needs = resources.fit_needs(*larger, NUTS, "compiled")
         assert needs["runtime"] > base["runtime"]
         assert needs["mem_mb"] > base["mem_mb"]
 

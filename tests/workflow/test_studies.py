@@ -71,7 +71,7 @@ def test_keys_that_end_alike_are_told_apart():
 
 def test_rules_and_figures_of_a_group_are_the_entrys():
     config = checked(with_entry(grid=GRID, replicates=2))
-    names = {"study", "study_start", "study_posterior", "extract_parameters_study"}
+    names = {"study", "study_start", "study_posterior"}
     assert {name for name in rule_names(config) if "study" in name} == {*names, "diagnose_study"}
     assert [name for name in figure_names(config) if "study" in name] == ["study"]
 

@@ -48,11 +48,6 @@ def posteriors(*fits):
     return jobs
 
 
-def extracted(*fits):
-    """And those that make the parameters of these variational fits."""
-    return posteriors(*fits) + Counter(f"extract_parameters_{fit}" for fit in fits)
-
-
 def judged(*fits):
     """The jobs that look at these fits, from their diagnostics to figures and tables."""
     jobs = Counter(tables=1, plot_scores=1, plot_all_fits=1, plot_update=bool(UPDATE & {*fits}))
@@ -116,8 +111,8 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    # Fits, extraction, data, prediction, diagnosis, oracle, tables, manifest.
-    expected = sum(posteriors(*FITS).values()) + 5 + 4 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
+    # Fits, data, prediction, diagnosis, oracle, tables, manifest.
+    expected = sum(posteriors(*FITS).values()) + 4 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
 
@@ -159,8 +154,8 @@ def test_a_finished_run_has_nothing_to_do(finished):
         ("generate_data", DATA + Counter(generate_data_truth=1, generate_data_held_out=1)),
         ("mcmc_shallow", OLD + posteriors("mcmc_shallow")),
         ("svi_deep", OLD + posteriors("svi_deep")),
-        ("svi_updated", DATA + extracted("svi_shallow") + posteriors("svi_updated")),
-        ("extract_parameters", DATA + extracted(*SVI)),
+        ("svi_updated", DATA + posteriors("svi_shallow") + posteriors("svi_updated")),
+        ("extract_parameters", DATA + posteriors(*SVI)),
     ],
 )
 def test_rules_are_targets_under_the_names_of_the_fits(empty, target, jobs):
@@ -215,9 +210,9 @@ SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("methods/svi", extracted(*SVI) + fitted(*SVI)),
+        ("methods/svi", posteriors(*SVI) + fitted(*SVI)),
         ("methods/nuts", posteriors(*NUTS) + fitted(*NUTS)),
-        ("model/network", posteriors(*NUTS) + extracted(*SVI) + fitted(*FITS)),
+        ("model/network", posteriors(*NUTS) + posteriors(*SVI) + fitted(*FITS)),
         ("predict/predictive", fitted(*FITS)),
         ("judge/diagnostics", judged(*FITS)),
         ("data/oracle", Counter(evaluate_oracle=1, tables=1, plot_scores=1)),
@@ -233,7 +228,7 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
     [
         (
             "fits: {svi_updated: {inference: {learning_rate: 0.02}}}",
-            extracted("svi_updated") + fitted("svi_updated"),
+            posteriors("svi_updated") + fitted("svi_updated"),
         ),
         (
             "fits: {mcmc_shallow: {inference: {draws: 6}}}",
@@ -241,14 +236,11 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ),
         (
             "fits: {svi_deep: {inference: {starts: 3}}}",
-            posteriors("svi_deep")
-            - Counter(svi_deep_start=1)
-            + Counter(extract_parameters_svi_deep=1)
-            + fitted("svi_deep"),
+            posteriors("svi_deep") - Counter(svi_deep_start=1) + fitted("svi_deep"),
         ),
         (
             "fits: {svi_shallow: {prior: {stddev: 9}}}",
-            extracted("svi_shallow", "svi_updated") + fitted("svi_shallow", "svi_updated"),
+            posteriors("svi_shallow", "svi_updated") + fitted("svi_shallow", "svi_updated"),
         ),
         ("fits: {svi_deep: {note: Look twice.}}", Counter()),
         (
@@ -272,7 +264,7 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ),
         (
             f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
-            NEW + extracted(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]),
+            NEW + posteriors(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]),
         ),
         ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
         ("predictions: {function_draws: 3}", fitted(*FITS)),
@@ -311,7 +303,7 @@ fits:
 def test_fits_run_compiled(empty):
     """A sampler and an optimizer in real jobs; a second run takes their code from the cache."""
     empty.append("config/compiled.yaml", COMPILED)
-    fits = ("mcmc_shallow", "svi_shallow", "extract_parameters_svi_updated")
+    fits = ("mcmc_shallow", "svi_shallow", "svi_updated")
     run = ("--cores", "2", *SMOKE, "config/compiled.yaml")
     empty.snakemake(*fits, *run)
     for fit in ("mcmc_shallow", "svi_shallow", "svi_updated"):

@@ -1,4 +1,4 @@
-for data_set in observation_names(config):
+for data_set in plan.observations:
 
     rule:
         name:
@@ -15,7 +15,7 @@ for data_set in observation_names(config):
         params:
             stream=config["data"]["seed"],
             noise=config["data"]["noise"],
-            sets=stream_until(data_set),
+            sets=plan.stream_until(data_set),
             code=code("generate_data"),
         script:
             "../scripts/generate_data.py"
@@ -34,7 +34,7 @@ rule generate_data_held_out:
     params:
         interval=config["data"]["held_out"],
         noise=config["data"]["noise"],
-        seed=held_out_seed(),
+        seed=plan.held_out_seed(),
         code=code("generate_data_held_out"),
     script:
         "../scripts/generate_data_held_out.py"

@@ -1,30 +1,30 @@
-for entry, fits in ENTRIES.items():
+for entry, fits in plan.entries.items():
 
     # What it reads besides depends on the fit's method and relatives.
     rule:
         name:
             f"diagnose_{entry}"
         input:
-            unpack(of_fit(read_beside, entry)),
-            posterior=f"results/fits/{place_of(entry)}/posterior.nc",
-            evaluation=f"results/evaluations/{place_of(entry)}.nc",
-            data=of_fit(datasets_of, entry),
+            unpack(of(plan.beside, entry)),
+            posterior=f"results/fits/{plan.place(entry)}/posterior.nc",
+            evaluation=f"results/evaluations/{plan.place(entry)}.nc",
+            data=of(plan.observed, entry),
         output:
-            scores=f"results/fits/{place_of(entry)}/scores.csv",
-            diagnostics=f"results/fits/{place_of(entry)}/diagnostics.csv",
+            scores=f"results/fits/{plan.place(entry)}/scores.csv",
+            diagnostics=f"results/fits/{plan.place(entry)}/diagnostics.csv",
         log:
-            record("logs", f"diagnose_{entry}", entry),
+            plan.record("logs", f"diagnose_{entry}", entry),
         benchmark:
-            record("benchmarks", f"diagnose_{entry}", entry)
+            plan.record("benchmarks", f"diagnose_{entry}", entry)
         wildcard_constraints:
-            fit=fit_of([entry]),
+            fit=plan.fits_of([entry]),
         localrule: True
         conda:
             "../../envs/base.yaml"
         params:
-            inference=of_fit(judged_by, entry),
-            beside=of_fit(RELATIVES.get, entry),
-            learning=of_fit(updating, entry),
+            inference=of(plan.judged_by, entry),
+            beside=of(plan.relatives.get, entry),
+            learning=of(plan.updating, entry),
             regions=config["evaluation"]["regions"],
             limits=config["diagnostics"],
             code=code("diagnose"),
@@ -54,9 +54,9 @@ rule evaluate_oracle:
 
 rule tables:
     input:
-        scores=expand("results/fits/{fit}/scores.csv", fit=FITS),
+        scores=expand("results/fits/{fit}/scores.csv", fit=plan.fits),
         oracle="results/evaluations/oracle.csv",
-        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=FITS),
+        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.fits),
     output:
         **groups_table(),
         metrics=report(
@@ -80,8 +80,8 @@ rule tables:
     conda:
         "../../envs/base.yaml"
     params:
-        fits=list(FITS),
-        groups={name: group["cells"] for name, group in GROUPS.items()},
+        fits=list(plan.fits),
+        groups={name: group["cells"] for name, group in plan.groups.items()},
         code=code("tables"),
     script:
         "../scripts/tables.py"
@@ -91,7 +91,7 @@ rule tables:
 rule check_verdicts:
     input:
         verdicts="results/tables/verdicts.csv",
-        others=results(),
+        others=plan.results(),
         manifest="results/manifest.json",
     output:
         touch("results/tables/verdicts.checked"),

@@ -1,7 +1,7 @@
 rule plot_data:
     input:
         truth=dataset("truth"),
-        shown=lambda wildcards: map(dataset, config["figures"]["data"][wildcards.name]),
+        shown=of(plan.shown, wildcard="name"),
         style=style(),
     output:
         **drawn("{name}", "data", "1. Data", figure="{name}"),
@@ -15,8 +15,8 @@ rule plot_data:
     conda:
         "../../envs/base.yaml"
     params:
-        shown=lambda wildcards: config["figures"]["data"][wildcards.name],
-        frame=frame(),
+        shown=of(config["figures"]["data"].get, wildcard="name"),
+        frame=plan.frame(),
         code=code("plot_data"),
     script:
         "../scripts/plot_data.py"
@@ -27,7 +27,7 @@ rule plot_fit:
         predictions=["results/predictions/{fit}.nc"],
         diagnostics=["results/fits/{fit}/diagnostics.csv"],
         held_out=dataset("held_out"),
-        observations=lambda wildcards: map(dataset, data_of([wildcards.fit])),
+        observations=of(lambda fit: plan.learnt([fit])),
         truth=dataset("truth"),
         style=style(),
     output:
@@ -37,14 +37,14 @@ rule plot_fit:
     benchmark:
         "results/benchmarks/plot_fit/{fit}.tsv"
     wildcard_constraints:
-        fit=fit_of(ENTRIES),
+        fit=plan.fits_of(plan.entries),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        panels=lambda wildcards: panels([wildcards.fit]),
-        observations=lambda wildcards: data_of([wildcards.fit]),
-        frame=frame(),
+        panels=of(lambda fit: plan.panels([fit])),
+        observations=of(lambda fit: plan.data_of([fit])),
+        frame=plan.frame(),
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"
@@ -54,7 +54,7 @@ rule plot_loss:
     input:
         loss="results/fits/{fit}/loss.csv",
         diagnostics="results/fits/{fit}/diagnostics.csv",
-        data=lambda wildcards: datasets_of(wildcards.fit),
+        data=of(plan.observed),
         style=style(),
     output:
         **drawn("{fit}_loss", "loss", "2. Fits", fit="{fit}", shows="loss"),
@@ -63,34 +63,31 @@ rule plot_loss:
     benchmark:
         "results/benchmarks/plot_loss/{fit}.tsv"
     wildcard_constraints:
-        fit=fit_of(entry for entry in ENTRIES if is_svi(ENTRIES[entry][0])),
+        fit=plan.fits_with("loss"),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        title=lambda wildcards: FITS[wildcards.fit]["title"],
-        steps=lambda wildcards: FITS[wildcards.fit]["inference"]["steps"],
+        title=of(plan.title),
+        steps=of(lambda fit: plan.fit(fit)["inference"]["steps"]),
         limits=config["diagnostics"]["elbo_drift"],
         code=code("plot_loss"),
     script:
         "../scripts/plot_loss.py"
 
 
-def update_roles(fit):
-    """What the fits of an update's picture are to each other, in its order."""
-    return ["source", "updated", *(role for role in ("joint", "alone") if role in RELATIVES[fit])]
-
-
 # An updated fit beside the one whose posterior is its prior, and beside those without an update.
 rule plot_update:
     input:
-        predictions=lambda wildcards: expand(
-            "results/predictions/{fit}.nc", fit=update_and_relatives(wildcards.fit)
+        predictions=of(
+            lambda fit: expand("results/predictions/{fit}.nc", fit=plan.update_roles(fit).values())
         ),
-        diagnostics=lambda wildcards: expand(
-            "results/fits/{fit}/diagnostics.csv", fit=update_and_relatives(wildcards.fit)
+        diagnostics=of(
+            lambda fit: expand(
+                "results/fits/{fit}/diagnostics.csv", fit=plan.update_roles(fit).values()
+            )
         ),
-        observations=lambda wildcards: map(dataset, data_of([wildcards.fit])),
+        observations=of(lambda fit: plan.learnt([fit])),
         truth=dataset("truth"),
         style=style(),
     output:
@@ -100,16 +97,16 @@ rule plot_update:
     benchmark:
         "results/benchmarks/plot_update/{fit}.tsv"
     wildcard_constraints:
-        fit=fit_of(entry for entry in ENTRIES if ENTRIES[entry][0] in UPDATED_FITS),
+        fit=plan.fits_of(plan.updates()),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        panels=lambda wildcards: panels(update_and_relatives(wildcards.fit)),
-        roles=lambda wildcards: update_roles(wildcards.fit),
-        new=lambda wildcards: FITS[wildcards.fit]["data"],
-        observations=lambda wildcards: data_of([wildcards.fit]),
-        frame=frame(),
+        panels=of(lambda fit: plan.panels(plan.update_roles(fit).values())),
+        roles=of(lambda fit: list(plan.update_roles(fit))),
+        new=of(lambda fit: plan.fit(fit)["data"]),
+        observations=of(lambda fit: plan.data_of([fit])),
+        frame=plan.frame(),
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"
@@ -117,9 +114,9 @@ rule plot_update:
 
 rule plot_all_fits:
     input:
-        predictions=expand("results/predictions/{fit}.nc", fit=SINGLE_FITS),
-        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=SINGLE_FITS),
-        observations=list(map(dataset, data_of(SINGLE_FITS))),
+        predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
+        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),
+        observations=plan.learnt(plan.single),
         truth=dataset("truth"),
         style=style(),
     output:
@@ -132,10 +129,10 @@ rule plot_all_fits:
     conda:
         "../../envs/base.yaml"
     params:
-        fits=SINGLE_FITS,
-        panels=panels(SINGLE_FITS),
-        observations=data_of(SINGLE_FITS),
-        frame=frame(),
+        fits=plan.single,
+        panels=plan.panels(plan.single),
+        observations=plan.data_of(plan.single),
+        frame=plan.frame(),
         code=code("plot_fits"),
     script:
         "../scripts/plot_fits.py"
@@ -144,12 +141,13 @@ rule plot_all_fits:
 # All fits of a group, and the spread of their scores.
 rule plot_group:
     input:
-        predictions=lambda wildcards: expand(
-            "results/predictions/{fit}.nc", fit=ENTRIES[wildcards.group]
+        predictions=of(
+            lambda group: expand("results/predictions/{fit}.nc", fit=plan.entries[group]),
+            wildcard="group",
         ),
         metrics="results/tables/metrics.csv",
         verdicts="results/tables/verdicts.csv",
-        observations=lambda wildcards: map(dataset, data_of(ENTRIES[wildcards.group])),
+        observations=of(lambda group: plan.learnt(plan.entries[group]), wildcard="group"),
         truth=dataset("truth"),
         style=style(),
     output:
@@ -159,15 +157,15 @@ rule plot_group:
     benchmark:
         "results/benchmarks/plot_group/{group}.tsv"
     wildcard_constraints:
-        group=one_of(GROUPS),
+        group=one_of(plan.groups),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        title=lambda wildcards: GROUPS[wildcards.group]["title"],
-        cells=lambda wildcards: GROUPS[wildcards.group]["cells"],
-        observations=lambda wildcards: data_of(ENTRIES[wildcards.group]),
-        frame=frame(),
+        title=of(lambda group: plan.groups[group]["title"], wildcard="group"),
+        cells=of(lambda group: plan.groups[group]["cells"], wildcard="group"),
+        observations=of(lambda group: plan.data_of(plan.entries[group]), wildcard="group"),
+        frame=plan.frame(),
         code=code("plot_group"),
     script:
         "../scripts/plot_group.py"
@@ -186,12 +184,12 @@ rule plot_chains:
     benchmark:
         "results/benchmarks/plot_chains/{fit}.tsv"
     wildcard_constraints:
-        fit=fit_of(entry for entry in ENTRIES if not is_svi(ENTRIES[entry][0])),
+        fit=plan.fits_with("chains"),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        title=lambda wildcards: FITS[wildcards.fit]["title"],
+        title=of(plan.title),
         regions=config["evaluation"]["regions"],
         shown=["rhat_function", "rhat_chain_function", "ess_bulk_function", "ess_tail_function"],
         code=code("plot_chains"),
@@ -211,12 +209,12 @@ rule plot_calibration:
     benchmark:
         "results/benchmarks/plot_calibration/{fit}.tsv"
     wildcard_constraints:
-        fit=fit_of(ENTRIES),
+        fit=plan.fits_of(plan.entries),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        title=lambda wildcards: FITS[wildcards.fit]["title"],
+        title=of(plan.title),
         regions=config["evaluation"]["regions"],
         code=code("plot_calibration"),
     script:
@@ -239,7 +237,7 @@ rule plot_scores:
     conda:
         "../../envs/base.yaml"
     params:
-        fits=[*SINGLE_FITS, "oracle"],
+        fits=[*plan.single, "oracle"],
         code=code("plot_scores"),
     script:
         "../scripts/plot_scores.py"

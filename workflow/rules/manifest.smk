@@ -1,6 +1,6 @@
 rule manifest:
     input:
-        results(),
+        plan.results(),
     output:
         "results/manifest.json",
     log:
@@ -12,8 +12,8 @@ rule manifest:
         "../../envs/base.yaml"
     params:
         given=GIVEN,
-        seeds=seeds(),
-        devices=devices(),
+        seeds=plan.seeds(),
+        devices=plan.devices(),
         code=code("manifest"),
     script:
         "../scripts/manifest.py"
@@ -26,4 +26,4 @@ rule verify:
         "results/logs/verify.log",
     localrule: True
     run:
-        print(verified(Path(log[0])))
+        print(told_of_verification(Path(log[0])))

@@ -10,17 +10,17 @@ rule predict:
     benchmark:
         "results/benchmarks/predict/{fit}.tsv"
     wildcard_constraints:
-        fit=fit_of(ENTRIES),
+        fit=plan.fits_of(plan.entries),
     conda:
         "../../envs/torch.yaml"
     resources:
-        **prediction_resources(),
+        **by_attempt(plan.prediction_needs),
     params:
-        model=lambda wildcards: network(wildcards.fit)["model"],
+        model=of(lambda fit: plan.network(fit)["model"]),
         grid=config["predictions"]["grid"],
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
         regions=config["evaluation"]["regions"],
-        seed=lambda wildcards: derived(config["seed"], wildcards.fit, "simulated"),
+        seed=of(plan.simulation_seed),
         torch_threads=1,
         code=code("predict"),
     script:

@@ -20,6 +20,8 @@ torch.set_num_threads(snakemake.params.torch_threads)
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
 columns = {"inputs": ["x"], "targets": ["y"], "scaling": "none"}
 encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
+settings = dict(snakemake.params.settings)
+count = settings.pop("draws")
 streams = []
 for seed in snakemake.params.seeds:
     pyro.set_rng_seed(seed)
@@ -31,11 +33,7 @@ density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakem
 checkpoint = checkpoints.of_job(snakemake)
 try:
     fitted = svi.fit(
-        density,
-        streams,
-        observations=observations,
-        **snakemake.params.optimization,
-        checkpoint=checkpoint,
+        density, streams, observations=observations, **settings, checkpoint=checkpoint
     )
 except FloatingPointError as error:
     # Other starts may do better.
@@ -45,9 +43,7 @@ else:
     elbos = [svi.final_elbo(*each) for each in fitted]
     best = int(np.nanargmax(elbos))
     guide, losses = fitted[best]
-    draws, stats = svi.draws(
-        guide, density, snakemake.params.draws, streams[best], observations=observations
-    )
+    draws, stats = svi.draws(guide, density, count, streams[best], observations=observations)
     tree = posterior.of_chain(draws, stats, density.facts, encoding)
     packed = starts.packed(elbos, tree, svi.stored(guide), density.sites, losses)
 posterior.write(packed, snakemake.output[0])

@@ -19,8 +19,9 @@ encoding, *data = build.observations(snakemake.input.data, **columns, source=sou
 model = build.network(**snakemake.params.network, inputs=1, targets=1, source=source)
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
+(seed,) = snakemake.params.seeds
 draws, stats = nuts.sample_chain(
-    density, seed=snakemake.params.seed, **snakemake.params.sampler, checkpoint=checkpoint
+    density, seed=seed, **snakemake.params.settings, checkpoint=checkpoint
 )
 tree = posterior.of_chain(draws, stats, density.facts, encoding)
 posterior.write(tree, snakemake.output[0])

@@ -2,6 +2,7 @@
 
 import json
 
+from ..methods.registry import METHODS
 from . import studies
 
 
@@ -66,10 +67,9 @@ def rule_names(config: dict) -> list[str]:
     """Names of the rules that the config makes."""
     names = [f"generate_data_{name}" for name in observation_names(config)]
     for name, members in entries(config).items():
-        sampled = config["fits"][members[0]]["inference"]["method"] == "nuts"
-        own = [f"{name}_chain"] if sampled else [f"{name}_start", f"extract_parameters_{name}"]
+        part = METHODS[config["fits"][members[0]]["inference"]["method"]].part
         several = [f"{name}_posterior"] if name in config["groups"] else []
-        names += [name, *own, *several, f"diagnose_{name}"]
+        names += [name, f"{name}_{part}", *several, f"diagnose_{name}"]
     return names
 
 
@@ -81,6 +81,12 @@ def entries(config: dict) -> dict[str, list[str]]:
     return {name: [name] for name in config["fits"] if name not in grouped} | members
 
 
+def own_figure(fit: dict) -> str:
+    """The end of the name of the figure that a fit has by its method."""
+    leaves = METHODS[fit["inference"]["method"]].leaves
+    return "chains" if "trajectories" in leaves else "loss"
+
+
 def figure_names(config: dict) -> list[str]:
     """Names of all figures, in the order of the story: data, fits, groups, comparisons.
 
@@ -89,7 +95,7 @@ def figure_names(config: dict) -> list[str]:
     names = list(config["figures"]["data"])
     single = [name for name in entries(config) if name in config["fits"]]
     for name in single:
-        own = "loss" if config["fits"][name]["inference"]["method"] == "svi" else "chains"
+        own = own_figure(config["fits"][name])
         names += [name, f"{name}_{own}", f"{name}_calibration"]
     names += config["groups"]
     names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]

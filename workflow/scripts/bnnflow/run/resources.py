@@ -40,7 +40,7 @@ MIXTURE_SIZE, MIXTURE_TIME, FORWARD = 40, 0.2e-6, 1e-9
 DEPTH = 12
 
 
-def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict[str, int]:
+def fit_needs(hidden: list[int], points: int, inference: dict, engine: str) -> dict[str, int]:
     """Memory and time of a job that infers: a chain, or starts that are fitted together.
 
     Args:
@@ -51,7 +51,7 @@ def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict
     Returns:
         `mem_mb` in MB, `runtime` in minutes: the resources of Snakemake.
     """
-    size = parameters(hidden)
+    size = count_parameters(hidden)
     compiled = engine != "pyro"
     on_gpu = inference["device"] == "cuda"
     call = CALL if compiled else LAYER * (len(hidden) + 1)
@@ -76,7 +76,7 @@ def of_fit(hidden: list[int], points: int, inference: dict, engine: str) -> dict
     return _asked(FIT + CUDA * on_gpu, memory, steps * (together * step + launches))
 
 
-def of_prediction(hidden: list[int], draws: int, points: int) -> dict[str, int]:
+def prediction_needs(hidden: list[int], draws: int, points: int) -> dict[str, int]:
     """Memory and time of a fit's predictions.
 
     Args:
@@ -87,12 +87,12 @@ def of_prediction(hidden: list[int], draws: int, points: int) -> dict[str, int]:
     Returns:
         As of a fit.
     """
-    size = parameters(hidden)
+    size = count_parameters(hidden)
     memory = MIXTURE_SIZE * draws * points + 16 * draws * size
     return _asked(PREDICTION, memory, draws * points * (MIXTURE_TIME + FORWARD * size))
 
 
-def parameters(hidden: list[int]) -> int:
+def count_parameters(hidden: list[int]) -> int:
     """Number of a network's random variables: weights, biases and sigma; one input, one output."""
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise([1, *hidden, 1])) + 1
 

@@ -1,14 +1,23 @@
 """Results recomputed from their manifest in another folder, and compared."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterable
+from copy import deepcopy
 from pathlib import Path
 
+from ..config.checks import ConfigError, checked
+from ..files.errors import FileError
 from . import manifests
+from .plan import PlanError, style_file
+from .provenance import rules_in
+
+# The environment's name of what hands the command line to the process that runs the rule.
+COMMAND_LINE = "BNNFLOW_COMMAND_LINE"
 
 # A file by which a folder that was made here is known.
 MARKER = ".verification"
@@ -31,6 +40,54 @@ PLUGINS = ("--slurm-", "--cluster-generic-")
 
 class VerificationError(RuntimeError):
     """Results are not those of their manifest, or cannot be made again."""
+
+
+def verified(log: Path, root: Path) -> str:
+    """Make results again from their manifest, where and with what this run was told, and compare.
+
+    Args:
+        log: of the rule, in whose path is the prefix of a module, and to which is written what
+            has been found.
+        root: the folder of the Snakefile.
+
+    Returns:
+        What has been found, in a sentence.
+
+    Raises:
+        VerificationError: if the results have been changed, cannot be made again, or differ.
+    """
+    path = log.parents[1] / "manifest.json"
+    try:
+        found = _verified(path, root)
+    except (ConfigError, PlanError) as error:
+        fault = f"of {path}, {error}"
+    except (FileError, VerificationError) as error:
+        fault = str(error)
+    else:
+        fault = None
+    log.write_text(f"{fault or found}\n", encoding="utf-8")
+    if fault:
+        raise VerificationError(fault)
+    return found
+
+
+def _verified(path: Path, root: Path) -> str:
+    if COMMAND_LINE not in os.environ:
+        raise VerificationError("ask for it by its name: `snakemake verify`")
+    place, options = json.loads(os.environ[COMMAND_LINE])
+    if not path.exists():
+        raise VerificationError(f"there is no {path}; `snakemake` makes the results and it")
+    manifest = manifests.read(path)
+    config = checked(deepcopy(manifest["config"]), rules_in(root))
+    return verify(
+        path,
+        manifest,
+        style_file(config["figures"]["style"], Path.cwd(), root),
+        again=Path("verification"),
+        snakefile=root / "Snakefile",
+        options=options,
+        place=Path(place),
+    )
 
 
 def verify(

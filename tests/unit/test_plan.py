@@ -1,0 +1,187 @@
+"""What a config makes the workflow do, without Snakemake."""
+
+import copy
+import re
+from itertools import chain
+
+import pytest
+
+from bnnflow.config.checks import checked
+from bnnflow.config.seeds import derived
+from bnnflow.methods.registry import METHODS
+from bnnflow.run.names import dataset, in_order, one_of, shortened
+from bnnflow.run.plan import FILES, PARTS, Plan, PlanError, style_file
+
+
+@pytest.fixture
+def study(config):
+    """The tutorial's config with a group of six fits."""
+    config["fits"]["study"] = copy.deepcopy(config["fits"]["svi_shallow"])
+    config["fits"]["study"] |= {"grid": {"prior.stddev": [1.0, 2.5, 4.0]}, "replicates": 2}
+    return Plan(checked(config))
+
+
+def test_entries_are_fits_or_groups_of_fits(study):
+    assert study.entries["mcmc_deep"] == ["mcmc_deep"]
+    assert len(study.entries["study"]) == 6
+    assert study.single == [name for name in study.entries if name != "study"]
+    assert list(chain(*study.entries.values())) == list(study.fits)
+
+
+def test_a_fit_that_is_not_there_is_told_with_those_that_are(study):
+    with pytest.raises(PlanError, match=r"no fit 'my_fit'; this config has mcmc_shallow, .*study"):
+        study.fit("my_fit")
+    with pytest.raises(PlanError, match=r"its group has study-stddev_1-0, study-stddev_1-1"):
+        study.network("study-stddev_3-0")
+
+
+def test_every_path_of_a_fit_matches_its_own_entry_and_no_other(study):
+    for entry, fits in study.entries.items():
+        for fit in fits:
+            found = [e for e in study.entries if re.fullmatch(study.fits_of([e]), fit)]
+            assert found == [entry]
+    assert not re.fullmatch(study.fits_of(study.entries), "study-stddev_1-0_loss")
+    assert not re.fullmatch(study.fits_of([]), "")
+    assert re.fullmatch(study.fits_with("loss"), "svi_deep")
+    assert not re.fullmatch(study.fits_with("loss"), "mcmc_deep")
+    assert re.fullmatch(one_of(["a.b", "c"]), "a.b")
+    assert not re.fullmatch(one_of(["a.b"]), "axb")
+
+
+def test_paths_of_a_group_have_its_fit_as_a_wildcard(study):
+    assert study.left("study")["guide"] == "results/fits/{fit}/guide.safetensors"
+    assert study.left("mcmc_deep") == {"posterior": "results/fits/mcmc_deep/posterior.nc"}
+    assert study.record("logs", "svi_deep_start", "svi_deep", "{start}") == (
+        "results/logs/svi_deep_start/{start}.log"
+    )
+    assert study.record("benchmarks", "study_start", "study", "{start}") == (
+        "results/benchmarks/study_start/{fit}/{start}.tsv"
+    )
+    assert study.posterior_rule("study") == "study_posterior"
+    assert study.posterior_rule("svi_deep") == "svi_deep"
+
+
+def test_jobs_of_parts_have_their_files_and_seeds(config):
+    del config["fits"]["svi_deep"]["inference"]["seed"]
+    config["fits"]["svi_deep"]["inference"] |= {"starts": 3, "starts_per_job": 2}
+    config["fits"]["mcmc_shallow"]["inference"] |= {"chains": 2, "seed": 42}
+    plan = Plan(checked(config))
+    folder = "results/fits/svi_deep/starts"
+    assert plan.parts("svi_deep") == [f"{folder}/0.nc", f"{folder}/2.nc"]
+    seeds = [derived(0, "svi_deep"), derived(0, "svi_deep", 1), derived(0, "svi_deep", 2)]
+    assert plan.seeds_of("svi_deep", 0) == seeds[:2]
+    assert plan.seeds_of("svi_deep", 2) == seeds[2:]
+    with pytest.raises(PlanError, match="no job of svi_deep begins with start 1"):
+        plan.seeds_of("svi_deep", 1)
+    assert plan.seeds_of("mcmc_shallow", 0) == [42]
+    assert plan.seeds_of("mcmc_shallow", 1) == [derived(42, "mcmc_shallow", 1)]
+    assert plan.seeds_of("mcmc_deep", 0) == [derived(0, "mcmc_deep", 0)]
+
+
+def test_the_seeds_of_a_run_are_those_of_its_jobs(study):
+    seeds = study.seeds()
+    assert seeds["data old"] == seeds["data new"] == 42
+    assert seeds["data held_out"] == derived(42, "held_out")
+    for fit in study.fits:
+        part = "chain" if fit.startswith("mcmc") else "start"
+        assert seeds[f"{fit} {part} 0"] == study.seeds_of(fit, 0)[0]
+
+
+def test_a_prior_that_is_a_posterior_is_a_file(study):
+    assert study.prior("svi_updated") == {
+        "prior": "results/fits/svi_shallow/parameters.safetensors"
+    }
+    assert study.prior("svi_shallow") == {}
+    assert study.data_of(["svi_updated"]) == ["old", "new"]
+    assert study.observed("svi_updated") == [dataset("new")]
+    assert study.updates() == ["svi_updated"]
+    assert study.update_roles("svi_updated") == {
+        "source": "svi_shallow", "updated": "svi_updated", "joint": "svi_joint", "alone": "svi_new",
+    }  # fmt: skip
+
+
+def test_an_update_is_judged_by_old_and_new_data_and_another_fit_is_not(study):
+    assert study.updating("svi_shallow") is None
+    places = study.updating("svi_updated")
+    assert places == {"old": [[-0.2, 0.2], [0.6, 1.0]], "new": [[0.2, 0.6]]}
+    beside = study.beside("svi_updated")
+    assert beside["loss"] == "results/fits/svi_updated/loss.csv"
+    assert beside["joint_diagnostics"] == "results/fits/svi_joint/diagnostics.csv"
+    assert "source_diagnostics" not in beside
+    assert study.beside("mcmc_deep") == {}
+
+
+def test_later_data_change_no_earlier_ones(study):
+    assert study.stream_until("new")[:1] == study.stream_until("old")
+
+
+def test_settings_of_a_part_are_those_that_decide_what_it_computes(study):
+    settings = study.settings("svi_deep")
+    assert not {"method", "seed", "device", "starts", "starts_per_job"} & set(settings)
+    assert {"steps", "draws", "guide"} <= set(settings)
+    assert list(settings) == sorted(settings)
+    assert "chains" not in study.settings("mcmc_deep")
+    assert study.judged_by("mcmc_deep") == {
+        "max_tree_depth": 10, "method": "nuts", "target_accept": 0.8,
+    }  # fmt: skip
+
+
+def test_the_order_of_settings_is_not_told():
+    assert in_order({"b": {"d": 1, "c": 2}, "a": [3]}) == {"a": [3], "b": {"c": 2, "d": 1}}
+    assert list(in_order({"b": {"d": 1, "c": 2}, "a": 0})["b"]) == ["c", "d"]
+
+
+def test_results_are_all_files_once(study):
+    results = study.results()
+    assert len(results) == len(set(results))
+    everything = (study.datasets(), study.parameters(), study.figures(), study.tables())
+    assert set(chain(*everything)) <= set(results)
+    assert "results/tables/groups.csv" in results
+    for fit in study.fits:
+        assert f"results/predictions/{fit}.nc" in results
+
+
+def test_only_methods_that_extract_leave_parameters(study):
+    folders = {path.split("/")[2] for path in study.parameters()}
+    assert folders == {fit for fit in study.fits if not fit.startswith("mcmc")}
+
+
+def test_every_method_that_is_registered_can_be_planned():
+    for method in METHODS.values():
+        assert method.part in PARTS
+        assert method.leaves <= {*FILES, "trajectories"}
+
+
+def test_resources_are_a_fits_own(config):
+    config["engine"] = "auto"
+    config["fits"]["svi_new"]["inference"]["device"] = "cuda"
+    plan = Plan(checked(config))
+    assert plan.fits_on_gpu("svi_new")
+    assert not plan.fits_on_gpu("svi_deep")
+    assert plan.fit_needs("svi_new")["gpu"] == 1
+    assert plan.fit_needs("svi_deep")["gpu"] == 0
+    assert plan.devices() == ["cpu", "cuda"]
+    assert set(plan.prediction_needs("svi_deep")) == {"mem_mb", "runtime"}
+
+
+def test_panels_show_what_each_fit_has_learnt(study):
+    first, second = study.panels(["svi_shallow", "svi_updated"])
+    assert (first["observations"], second["observations"]) == (["old"], ["old", "new"])
+    assert first["title"] == study.fits["svi_shallow"]["title"]
+
+
+def test_many_names_are_told_in_part():
+    assert shortened(["a", "b"]) == "a, b"
+    told = shortened([f"fit_{i}" for i in range(1000)])
+    assert len(told) <= 503
+    assert re.fullmatch(r"fit_0, .*fit_\d+, …", told)
+
+
+def test_a_style_is_the_first_that_there_is(tmp_path):
+    with pytest.raises(PlanError, match=r"figures\.style: is 'a.mplstyle'; there is no such file"):
+        style_file("a.mplstyle", tmp_path)
+    (tmp_path / "a.mplstyle").write_text("lines.linewidth: 2\n")
+    assert style_file("a.mplstyle", tmp_path / "not", tmp_path) == tmp_path / "a.mplstyle"
+    (tmp_path / "a.mplstyle").write_text("text.usetex: True\n")
+    with pytest.raises(PlanError, match=r"text\.usetex is not a setting of how figures look"):
+        style_file("a.mplstyle", tmp_path)

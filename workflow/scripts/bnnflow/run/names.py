@@ -1,0 +1,33 @@
+"""Names of files, and of many things at once: in wildcards and in sentences."""
+
+import re
+from collections.abc import Iterable
+
+# A wildcard of parts: the number of a chain, or of the first of the starts of a job.
+NUMBER = r"0|[1-9]\d*"
+
+# Letters of a list of names in a sentence.
+MOST_LETTERS = 500
+
+
+def dataset(name: str) -> str:
+    """File of a data set."""
+    return f"results/data/{name}.csv"
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def in_order(value):
+    """The same mapping with its keys sorted: whose order changes nothing reruns nothing."""
+    if not isinstance(value, dict):
+        return value
+    return {key: in_order(value[key]) for key in sorted(value)}
+
+
+def shortened(names: Iterable[str]) -> str:
+    """Names in a row, as many as a sentence takes."""
+    row = ", ".join(names)
+    return row if len(row) <= MOST_LETTERS else f"{row[:MOST_LETTERS].rpartition(',')[0]}, …"

@@ -1,0 +1,398 @@
+"""What a completed config makes the workflow do: which jobs, of which files, with which seeds."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from ..config.agreement import FIGURES_OF_FIT
+from ..config.relations import (
+    entries,
+    figure_names,
+    learnt_data,
+    observation_names,
+    own_figure,
+    prior_source,
+    relatives,
+)
+from ..config.seeds import derived
+from ..figures import style
+from ..methods.registry import METHODS, Declared
+from . import resources
+from .names import dataset, in_order, shortened
+
+# The data sets that the workflow makes besides the observations.
+OWN_SETS = ("truth", "held_out")
+
+# What lies beside a posterior, by what its method leaves: roles and names of files.
+FILES = {
+    "guide": {
+        "guide": "guide.safetensors",
+        "tensors": "parameters.safetensors",
+        "table": "parameters.csv",
+    },
+    "loss": {"loss": "loss.csv"},
+}
+
+# Settings of inference, where a fit has them, that combining parts and diagnosing need.
+COMBINING = ("learning_rate",)
+JUDGING = ("max_tree_depth", "method", "steps", "target_accept")
+
+
+@dataclass(frozen=True)
+class Part:
+    """How the parts of fits are made, which may be jobs of their own.
+
+    Attributes:
+        makes: the script of a job that makes parts.
+        combines: the script of the job that puts them into one posterior.
+        priority: of making them among all jobs: the longest first, because others wait for them.
+    """
+
+    makes: str
+    combines: str
+    priority: int
+
+
+PARTS = {
+    "chain": Part("sample_chain", "merge_chains", priority=2),
+    "start": Part("fit_start", "choose_start", priority=1),
+}
+
+
+class PlanError(LookupError):
+    """Something that is not in the plan was asked for."""
+
+
+class Plan:
+    """Jobs, files, seeds and settings of every fit of a completed config.
+
+    An entry of the config is a fit or a group of fits; the rules of a group serve all its fits,
+    which are a wildcard there.
+    """
+
+    def __init__(self, config: dict):
+        """Of a config as `config.checks.checked` returns it."""
+        self.config = config
+        self.fits: dict[str, dict] = config["fits"]
+        self.groups: dict[str, dict] = config["groups"]
+        self.entries: dict[str, list[str]] = entries(config)
+        self.relatives: dict[str, dict[str, str]] = relatives(config)
+        self.observations: list[str] = observation_names(config)
+        self.single = [name for name in self.fits if name in self.entries]
+
+    # Fits and entries.
+
+    def fit(self, name: str) -> dict:
+        """A fit's settings.
+
+        Raises:
+            PlanError: if there is none; a name may only look like one of a group's.
+        """
+        if name in self.fits:
+            return self.fits[name]
+        group = name.partition("-")[0]
+        if group not in self.groups:
+            raise PlanError(f"there is no fit {name!r}; {self.known()}")
+        members = shortened(self.entries[group])
+        raise PlanError(f"there is no fit {name!r}; its group has {members}")
+
+    def known(self) -> str:
+        """The entries of the config, in words."""
+        return f"this config has {shortened(self.entries)}"
+
+    def method(self, entry: str) -> Declared:
+        """The method of an entry, which is that of all its fits."""
+        return self._method(self.entries[entry][0])
+
+    def part(self, entry: str) -> Part:
+        """How the parts of an entry's fits are made."""
+        return PARTS[self.method(entry).part]
+
+    def updates(self) -> list[str]:
+        """Entries whose fits' priors are the posteriors of other fits."""
+        return [entry for entry, fits in self.entries.items() if prior_source(self.fits[fits[0]])]
+
+    # Paths and wildcards.
+
+    def place(self, entry: str) -> str:
+        """The fit of an entry in paths: a wildcard, where it is one of many."""
+        return "{fit}" if entry in self.groups else entry
+
+    def record(self, kind: str, rule: str, entry: str, *within: str) -> str:
+        """Path of a log or a benchmark: one for each fit of a group, and each of its parts."""
+        member = ["{fit}"] if entry in self.groups else []
+        end = {"logs": "log", "benchmarks": "tsv"}[kind]
+        return f"{Path('results', kind, rule, *member, *within)}.{end}"
+
+    def posterior_rule(self, entry: str) -> str:
+        """The rule that makes the posterior; of a group the entry's name asks for all of them."""
+        return f"{entry}_posterior" if entry in self.groups else entry
+
+    def fits_of(self, entries: Iterable[str]) -> str:
+        """A wildcard constraint for the fits of entries, of a group by the form of their names."""
+        others = "".join(f"(?<!_{figure})" for figure in FIGURES_OF_FIT)
+        names = (re.escape(name) + rf"-[\w.-]+{others}" * (name in self.groups) for name in entries)
+        return "|".join(names) or "(?!)"
+
+    def fits_with(self, figure: str) -> str:
+        """A wildcard constraint for the fits whose method has this figure of its own."""
+        firsts = ((entry, self.fits[fits[0]]) for entry, fits in self.entries.items())
+        return self.fits_of(entry for entry, fit in firsts if own_figure(fit) == figure)
+
+    # Data.
+
+    def stream_until(self, name: str) -> list:
+        """Intervals of a data set and of those drawn before it, so that later ones change none."""
+        sets = self.config["data"]["observations"]
+        return [own["intervals"] for own in sets[: self.observations.index(name) + 1]]
+
+    def data_of(self, fits: Iterable[str]) -> list[str]:
+        """Names of the sets from which fits and their priors have learnt, the oldest first."""
+        names = chain.from_iterable(learnt_data(self.fits, name) for name in fits)
+        return list(dict.fromkeys(names))
+
+    def observed(self, fit: str) -> list[str]:
+        """Files of the data that a fit learns from."""
+        return [dataset(name) for name in self.fit(fit)["data"]]
+
+    def learnt(self, fits: Iterable[str]) -> list[str]:
+        """Files of the data that fits and their priors have learnt from."""
+        return [dataset(name) for name in self.data_of(fits)]
+
+    def shown(self, figure: str) -> list[str]:
+        """Files of the data in a figure of data."""
+        return [dataset(name) for name in self.config["figures"]["data"][figure]]
+
+    # Fits.
+
+    def prior(self, fit: str) -> dict[str, str]:
+        """The file that a fit's prior is read from, if it is another fit's posterior."""
+        source = prior_source(self.fit(fit))
+        return {"prior": f"results/fits/{source}/parameters.safetensors"} if source else {}
+
+    def parts(self, fit: str) -> list[str]:
+        """Files of the parts that make a fit's posterior."""
+        folder = f"results/fits/{fit}/{self._method(fit).part}s"
+        return [f"{folder}/{together[0]}.nc" for together in self._jobs(fit)]
+
+    def left(self, entry: str) -> dict[str, str]:
+        """Files that the fits of an entry leave, by role: the posterior, and its method's own."""
+        files = {"posterior": "posterior.nc", **self._own_files(self.entries[entry][0])}
+        return {role: f"results/fits/{self.place(entry)}/{name}" for role, name in files.items()}
+
+    def network(self, fit: str) -> dict:
+        """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
+        own = self.fit(fit)
+        model = self.config["models"][own["model"]]
+        return {"model": in_order(model), "prior": in_order(own["prior"])}
+
+    def settings(self, fit: str) -> dict:
+        """The settings of inference that decide what a part computes, but the seed."""
+        inference, part = self.fit(fit)["inference"], self._method(fit).part
+        left_out = {"method", "seed", "device", f"{part}s", f"{part}s_per_job"}
+        return in_order({key: value for key, value in inference.items() if key not in left_out})
+
+    def combined_by(self, fit: str) -> dict:
+        """The settings of inference that combining the parts needs."""
+        return self._chosen(fit, COMBINING)
+
+    def judged_by(self, fit: str) -> dict:
+        """The settings of inference that diagnostics need."""
+        return self._chosen(fit, JUDGING)
+
+    def device(self, fit: str) -> str:
+        """On which a fit is evaluated."""
+        return self.fit(fit)["inference"]["device"]
+
+    # Seeds.
+
+    def seeds_of(self, fit: str, first: int) -> list[int]:
+        """Seeds of the parts that are made together with this one."""
+        together = next((group for group in self._jobs(fit) if group[0] == first), None)
+        if together is None:
+            raise PlanError(f"no job of {fit} begins with {self._method(fit).part} {first}")
+        return [self._seed(fit, part) for part in together]
+
+    def held_out_seed(self) -> int:
+        """Of the stream that held-out observations come from."""
+        return derived(self.config["data"]["seed"], "held_out")
+
+    def simulation_seed(self, fit: str) -> int:
+        """Of the data that are simulated from a fit, to see what chance does to its scores."""
+        self.fit(fit)
+        return derived(self.config["seed"], fit, "simulated")
+
+    def seeds(self) -> dict[str, int]:
+        """Of all jobs that draw random numbers, by their names."""
+        found = {f"data {name}": self.config["data"]["seed"] for name in self.observations}
+        found["data held_out"] = self.held_out_seed()
+        for fit in self.fits:
+            for part in chain(*self._jobs(fit)):
+                found[f"{fit} {self._method(fit).part} {part}"] = self._seed(fit, part)
+        return found
+
+    # Prediction and judgement.
+
+    def beside(self, fit: str) -> dict[str, str]:
+        """What a fit is judged by besides its own evaluation: those of others by role, what has
+        been found of those that serve as a yardstick, and its loss."""
+        others = self._relatives(fit)
+        files = {role: f"results/evaluations/{other}.nc" for role, other in others.items()}
+        files |= {
+            f"{role}_diagnostics": f"results/fits/{other}/diagnostics.csv"
+            for role, other in others.items()
+            if role != "source"
+        }
+        loss = self._own_files(fit).get("loss")
+        return files | ({"loss": f"results/fits/{fit}/{loss}"} if loss else {})
+
+    def updating(self, fit: str) -> dict[str, list] | None:
+        """Where the old and the new data of an update are; nothing for another fit."""
+        if not prior_source(self.fit(fit)):
+            return None
+        sets = {own["name"]: own["intervals"] for own in self.config["data"]["observations"]}
+        new = self.fits[fit]["data"]
+        old = [name for name in learnt_data(self.fits, fit) if name not in new]
+        return {
+            place: [interval[:2] for name in names for interval in sets[name]]
+            for place, names in (("old", old), ("new", new))
+        }
+
+    def update_roles(self, fit: str) -> dict[str, str]:
+        """By role the fit whose posterior is an update's prior, the update, and those beside it."""
+        others = self._relatives(fit)
+        beside = {role: others[role] for role in ("joint", "alone") if role in others}
+        return {"source": others["source"], "updated": fit, **beside}
+
+    # Figures.
+
+    def title(self, fit: str) -> str:
+        """What a fit is called where there is room."""
+        return self.fit(fit)["title"]
+
+    def frame(self) -> dict:
+        """What all figures over x share."""
+        limits = {key: self.config["figures"][key] for key in ("xlim", "ylim")}
+        return limits | {"sets": self.observations}
+
+    def panels(self, fits: Iterable[str]) -> list[dict]:
+        """Names, titles and data of the pictures of fits: the data that each has learnt from."""
+        return [
+            {"fit": fit, "title": self.title(fit), "observations": self.data_of([fit])}
+            for fit in fits
+        ]
+
+    # What there is in the end.
+
+    def datasets(self) -> list[str]:
+        """Files of all data."""
+        return [dataset(name) for name in (*self.observations, *OWN_SETS)]
+
+    def parameters(self) -> list[str]:
+        """Files of the parameters of all fits that have some."""
+        return [
+            f"results/fits/{fit}/{own[role]}"
+            for fit in self.fits
+            for role in ("tensors", "table")
+            if role in (own := self._own_files(fit))
+        ]
+
+    def figures(self) -> list[str]:
+        """Files of all figures."""
+        names = figure_names(self.config)
+        return [f"results/figures/{name}.{end}" for name in names for end in ("png", "svg")]
+
+    def tables(self) -> list[str]:
+        """Files of the tables over all fits."""
+        names = ["metrics", "diagnostics", "verdicts", *(["groups"] if self.groups else [])]
+        return [f"results/tables/{name}.csv" for name in names]
+
+    def results(self) -> list[str]:
+        """All that a run makes, but logs, benchmarks, the manifest and the report."""
+        files = self.datasets()
+        for fit in self.fits:
+            own = self._own_files(fit).values()
+            names = ("posterior.nc", *own, "scores.csv", "diagnostics.csv")
+            files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
+            files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
+        return [*files, "results/evaluations/oracle.csv", *self.tables(), *self.figures()]
+
+    def devices(self) -> list[str]:
+        """On which fits are evaluated."""
+        return sorted({fit["inference"]["device"] for fit in self.fits.values()})
+
+    # Resources.
+
+    def fit_needs(self, fit: str) -> dict[str, int]:
+        """Memory, time and, where an entry has fits on one, GPUs of a job that makes a part."""
+        own = self.fit(fit)
+        sets = {each["name"]: each["intervals"] for each in self.config["data"]["observations"]}
+        points = sum(count for name in own["data"] for *_, count in sets[name])
+        inference = own["inference"]
+        needs = resources.fit_needs(self._hidden(own), points, inference, self.config["engine"])
+        return needs | {"gpu": int(inference["device"] == "cuda")}
+
+    def fits_on_gpu(self, entry: str) -> bool:
+        """Whether a fit of the entry runs on a GPU."""
+        return any(self.device(fit) == "cuda" for fit in self.entries[entry])
+
+    def prediction_needs(self, fit: str) -> dict[str, int]:
+        """Memory and time of a fit's predictions."""
+        own = self.fit(fit)
+        points = self.config["predictions"]["grid"][2] + self.config["data"]["held_out"][2]
+        draws = own["inference"]["draws"] * own["inference"].get("chains", 1)
+        return resources.prediction_needs(self._hidden(own), draws, points)
+
+    # What the rest is made of.
+
+    def _relatives(self, fit: str) -> dict[str, str]:
+        self.fit(fit)
+        return self.relatives[fit]
+
+    def _method(self, fit: str) -> Declared:
+        return METHODS[self.fit(fit)["inference"]["method"]]
+
+    def _jobs(self, fit: str) -> list[range]:
+        return self._method(fit).jobs(self.fits[fit]["inference"])
+
+    def _own_files(self, fit: str) -> dict[str, str]:
+        """Names of the files beside the posterior, by role."""
+        leaves = self._method(fit).leaves
+        return {
+            role: name for left in FILES if left in leaves for role, name in FILES[left].items()
+        }
+
+    def _chosen(self, fit: str, keys: Iterable[str]) -> dict:
+        inference = self.fit(fit)["inference"]
+        return {key: inference[key] for key in keys if key in inference}
+
+    def _hidden(self, fit: dict) -> list[int]:
+        return self.config["models"][fit["model"]]["hidden"]
+
+    def _seed(self, fit: str, part: int) -> int:
+        """Seed of a part; one that the config gives holds for the first."""
+        own = self.fit(fit)
+        given = own["inference"].get("seed")
+        # The first start has the seed of its fit.
+        name = () if self._method(fit).part == "start" and not part else (part,)
+        if given is None:
+            return derived(self.config["seed"], fit, *name)
+        return derived(given, fit, part) if part else given
+
+
+def style_file(path: str, *folders: Path) -> Path:
+    """A style file, from the first of these folders that has it.
+
+    Raises:
+        PlanError: if none has, or it is no style.
+    """
+    found = [place for folder in folders if (place := (folder / path).resolve()).is_file()]
+    if not found:
+        raise PlanError(f"figures.style: is {path!r}; there is no such file")
+    try:
+        style.check(found[0])
+    except ValueError as error:
+        raise PlanError(str(error)) from None
+    return found[0]
