@@ -38,10 +38,10 @@ import xarray as xr
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from bnnflow.data import datasets
-from bnnflow.files import netcdf, parameters, posterior, predictions, starts
+from bnnflow.files import arrays, netcdf, parameters, posterior, predictions, starts
 from bnnflow.files.encodings import Encoding, Scaled
 from bnnflow.files.errors import FileError
-from bnnflow.judge import diagnostics, scores, verdicts
+from bnnflow.judge import chains, findings, meanings, scores, verdicts
 
 SECONDS, MEMORY = netcdf.SECONDS, netcdf.MEMORY
 # By the clock, where not even the processor is used.
@@ -82,7 +82,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
     def over(variables: dict) -> xr.Dataset:
         sizes = {"point": 5, "quantile": 2, "sample": 2, "replicate": 2, "level": 2, "probe": 3}
         sizes |= {"chain": 1, "draw": 4, "probability": 3}
-        sizes |= {"region": 2, "simulation": 3, "below": 2}
+        sizes |= {"region": 2, "target": 2, "input": 1, "set": 2, "simulation": 3, "below": 2}
         return xr.Dataset(
             {
                 name: (dims, normal(*(sizes[dim] for dim in dims)))
@@ -91,7 +91,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         )
 
     draws = {"layer1.weight": normal(4, 2, 1), "sigma": abs(normal(4))}
-    nuts = {name: normal(4) for name in diagnostics.TRAJECTORY} | {"diverging": normal(4) > 0}
+    nuts = {name: normal(4) for name in chains.TRAJECTORY} | {"diverging": normal(4) > 0}
     chain = posterior.of_chain(draws, nuts, {"engine": "compiled"})
     stats = {"lp": normal(4), "log_q": normal(4)}
     encoding = Encoding((Scaled("x", 0.0, 1.0),), (Scaled("y", 0.5, 2.0),))
@@ -107,20 +107,23 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         kind: {f"{kind}.{name}": tensor for name, tensor in own.items()}
         for kind, own in guides.items()
     }
-    evaluation = scores.VARIABLES | scores.PROBES | scores.SIMULATED
-    grid = over({"x": ("point",), **predictions.VARIABLES})
-    held_out = over({"x": ("point",), **evaluation})
+    parts = predictions.POINTS, predictions.TRUTH, predictions.SCORED, predictions.PROBED
+    names = {
+        dim: [f"{dim} {number}" for number in range(2)] for dim in ("region", "target", "set")
+    } | {"input": ["x"]}
+    grid = over(predictions.GRID).assign_coords(target=names["target"])
+    held_out = over({k: dims for part in parts for k, dims in part.items()})
+    held_out = held_out.assign({name: held_out[name] > 0 for name in predictions.MASKS})
+    held_out = held_out.assign_coords(names)
     table = pd.DataFrame({"x": normal(9), "y": normal(9)})
     loss = pd.DataFrame({"step": range(1, 9), "loss": normal(8)})
-    found = diagnostics.table(
-        diagnostics.Finding(name, "data", 1.5, 1.0, "warn", "a reason") for name in verdicts.WORDS
-    )
+    told = (findings.Finding(name, "data", 1.5, 1.0, "warn") for name in meanings.MEANINGS)
+    found = findings.table(told, {})
     metrics = pd.DataFrame(
         [("data", name, 1.0, 0.5, np.nan) for name in ("points", "lppd", "crps")],
         columns=scores.COLUMNS,
     )
     summary = pd.DataFrame({"fit": ["a", "b"], "verdict": ["fail", ""], "lppd_data": [1.0, 2.0]})
-    of_evaluation = ("an evaluation", evaluation)
     made = {
         "chain.nc": (lambda p: posterior.write(chain, p), posterior.read),
         "posterior.nc": (lambda p: posterior.write(whole, p), posterior.read),
@@ -131,10 +134,10 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
             ),
             starts.read,
         ),
-        "predictions.nc": (lambda p: predictions.write(grid, p), predictions.read),
+        "predictions.nc": (lambda p: arrays.write(grid, p), predictions.read),
         "evaluation.nc": (
-            lambda p: predictions.write(held_out, p),
-            lambda p: predictions.read(p, *of_evaluation),
+            lambda p: arrays.write(held_out, p),
+            predictions.read_evaluation,
         ),
         **{
             f"{kind}.safetensors": (

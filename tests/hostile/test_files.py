@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.files import parameters, posterior, predictions, safe
+from bnnflow.files import arrays, parameters, posterior, predictions, safe
 from bnnflow.files.errors import FileError
 from bnnflow.files.parameters import Parameters, Site
 from bnnflow.methods import svi
@@ -47,13 +47,12 @@ def chain(seed):
 
 @pytest.fixture
 def prediction():
-    values = {name: ("point", np.zeros(3, np.float32)) for name in ("mean", "stddev", "x")}
-    values["function_stddev"] = ("point", np.zeros(3, np.float32))
-    values |= {
-        name: (("quantile", "point"), np.zeros((1, 3)))
-        for name in ("quantiles", "function_quantiles")
+    sizes = {"point": 3, "input": 2, "target": 2, "quantile": 1, "sample": 2}
+    values = {
+        name: (dims, np.zeros([sizes[dim] for dim in dims], np.float32))
+        for name, dims in predictions.GRID.items()
     }
-    return xr.Dataset(values | {"function": (("sample", "point"), np.zeros((2, 3)))})
+    return xr.Dataset(values, coords={"input": ["dose", "age"], "target": ["a", "b c"]})
 
 
 def python(code, *arguments):
@@ -110,7 +109,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         import numpy as np, pandas as pd, xarray as xr
         from bnnflow.data import datasets
         from bnnflow.figures import canvas
-        from bnnflow.files import parameters, posterior, predictions, safe
+        from bnnflow.files import arrays, parameters, posterior, predictions, safe
         from bnnflow.judge import scores
 
         numbers = np.zeros(1000, np.float32)
@@ -118,7 +117,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         sites = (parameters.Site("sigma", (1000,), "log"),)
         writers = {
             "posterior.nc": lambda p: posterior.write(posterior.of_chain({"sigma": numbers}), p),
-            "predictions.nc": lambda p: predictions.write(xr.Dataset({"x": ("i", numbers)}), p),
+            "predictions.nc": lambda p: arrays.write(xr.Dataset({"x": ("i", numbers)}), p),
             "guide.safetensors": lambda p: parameters.write_guide({"loc": numbers}, sites, p),
             "parameters.safetensors": lambda p: parameters.write(
                 parameters.Parameters(sites, numbers, numbers), p
@@ -286,7 +285,7 @@ def test_the_same_content_is_the_same_bytes(stored, prediction, tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         posterior.write(posterior.of_chain(*chain(0)), folder / "posterior.nc")
-        predictions.write(prediction, folder / "predictions.nc")
+        arrays.write(prediction, folder / "predictions.nc")
         parameters.write(stored, folder / "parameters.safetensors")
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
@@ -333,7 +332,7 @@ def test_foreign_netcdf_is_refused(tmp_path, prediction):
     xr.Dataset({"temperature": ("time", [1.0])}).to_netcdf(path, engine="h5netcdf")
     with pytest.raises(FileError, match="posterior"):
         posterior.read(path)
-    with pytest.raises(FileError, match="it has no x"):
+    with pytest.raises(FileError, match="it has no inputs"):
         predictions.read(path)
 
     groups = {"posterior": xr.Dataset({"sigma": (("draw", "chain"), [[1.0]])})}
@@ -347,7 +346,7 @@ def test_foreign_netcdf_is_refused(tmp_path, prediction):
     with pytest.raises(FileError, match="sigma is not finite"):
         posterior.read(path)
 
-    prediction["mean"][1] = np.inf
-    predictions.write(prediction, path)
+    prediction["mean"][0, 1] = np.inf
+    arrays.write(prediction, path)
     with pytest.raises(FileError, match="mean is not finite"):
         predictions.read(path)

@@ -225,7 +225,7 @@ def test_what_the_workflows_netcdf_never_has_is_refused(tmp_path, small_memory, 
         file["y"].make_scale()
         made(file)
     if reason is None:
-        with pytest.raises(FileError, match=r"it has no x|x has the dimensions"):
+        with pytest.raises(FileError, match="it has no inputs"):
             predictions.read(path)
     else:
         with pytest.raises(FileError, match=f"hostile.nc cannot be read as .*(?:{reason})"):

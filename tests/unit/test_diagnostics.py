@@ -12,9 +12,24 @@ from scipy import signal, stats
 
 from bnnflow.data import regions
 from bnnflow.density.log_density import LogDensity
-from bnnflow.judge import diagnostics, limits, meanings, plateau, scores, verdicts
+from bnnflow.files.encodings import Scaled
+from bnnflow.judge import (
+    calibration,
+    chains,
+    findings,
+    fit,
+    guides,
+    limits,
+    meanings,
+    plateau,
+    scores,
+    update,
+    verdicts,
+)
 from bnnflow.methods import nuts, svi
 from bnnflow.predict import evaluation, levels
+from bnnflow.predict.components import Normal
+from bnnflow.predict.mixture import Mixture
 
 LIMITS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))[
     "diagnostics"
@@ -23,17 +38,22 @@ REGIONS = {"left": [(-1, 0)], "right": [(0.1, 1)]}
 X = np.array([-0.5, 0.5])
 
 
+def mask(x, intervals):
+    """Which points lie in the intervals."""
+    return regions.masks(x, {"": intervals})[0]
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
 
 
-def found(findings):
+def found(told):
     """Verdict of every diagnostic, with its region where it has one."""
-    return {f"{f.diagnostic} {f.region}".strip(): f.verdict for f in findings}
+    return {f"{f.diagnostic} {f.region}".strip(): f.verdict for f in told}
 
 
-def chains(*means, draws=1000, rho=0.0, seed=0):
+def drawn_chains(*means, draws=1000, rho=0.0, seed=0):
     """Stationary autoregressive chains about means, (chain, draw, probe), and sigma."""
     random = np.random.default_rng(seed)
     noise = random.normal(size=(len(means), draws, 3))
@@ -44,15 +64,16 @@ def chains(*means, draws=1000, rho=0.0, seed=0):
 
 
 def of_chains(function, sigma):
-    return list(diagnostics.of_chains(function, X, sigma, REGIONS, LIMITS))
+    inside = {name: mask(X, REGIONS[name]) for name in REGIONS}
+    return [*chains.of_chains(function, inside, LIMITS), *chains.of_noise(sigma, LIMITS)]
 
 
 def test_chains_that_agree_pass():
-    assert set(found(of_chains(*chains(0, 0, 0, 0))).values()) == {"pass"}
+    assert set(found(of_chains(*drawn_chains(0, 0, 0, 0))).values()) == {"pass"}
 
 
 def test_stuck_chains_disagree_though_each_is_well():
-    verdict = found(of_chains(*chains(0, 5)))
+    verdict = found(of_chains(*drawn_chains(0, 5)))
     for region in REGIONS:
         assert verdict[f"rhat_function {region}"] == "fail"
         assert verdict[f"rhat_chain_function {region}"] == "pass"
@@ -61,7 +82,7 @@ def test_stuck_chains_disagree_though_each_is_well():
 
 
 def test_a_region_where_chains_disagree_is_named():
-    function, sigma = chains(0, 0, 0, 0)
+    function, sigma = drawn_chains(0, 0, 0, 0)
     function[0, :, 1] += 3
     verdict = found(of_chains(function, sigma))
     assert verdict["rhat_function left"] == "pass"
@@ -69,13 +90,13 @@ def test_a_region_where_chains_disagree_is_named():
 
 
 def test_a_slow_chain_has_few_effective_draws():
-    function, sigma = chains(0, 0, rho=0.99)
+    function, sigma = drawn_chains(0, 0, rho=0.99)
     verdict = found(of_chains(function, sigma))
     assert verdict["ess_bulk_function left"] == verdict["ess_tail_function right"] == "fail"
 
 
 def test_a_chain_that_does_not_move_fails_and_is_named():
-    function, sigma = chains(0, 0)
+    function, sigma = drawn_chains(0, 0)
     function[1] = 2.0
     finding = next(f for f in of_chains(function, sigma) if f.diagnostic == "rhat_function")
     assert finding.verdict == "fail"
@@ -87,23 +108,23 @@ def test_a_chain_that_does_not_move_fails_and_is_named():
 
 
 def test_one_chain_has_no_rhat_across_chains_and_few_draws_none_at_all():
-    verdict = {f.diagnostic: f for f in of_chains(*chains(0)) if f.region == "left"}
+    verdict = {f.diagnostic: f for f in of_chains(*drawn_chains(0)) if f.region == "left"}
     assert verdict["rhat_function"].verdict == "not measurable"
     assert verdict["rhat_function"].reason == "one chain; set chains: 2 or more"
     assert verdict["rhat_chain_function"].verdict == "pass"
-    function, sigma = chains(0, 0)
+    function, sigma = drawn_chains(0, 0)
     for count, said in ((1, "1 draw"), (39, "39 draws")):
         few = of_chains(function[:, :count], sigma[:, :count])
         assert {f.verdict for f in few} == {"not measurable"}
         assert {f.reason for f in few} == {f"{said}; set draws: 40 or more"}
 
 
-def test_a_region_without_a_point_of_the_grid_is_not_measurable():
-    function, sigma = chains(0, 0)
-    findings = list(diagnostics.of_chains(function, X, sigma, {"far": [(5, 6)]}, LIMITS))
-    assert [f.verdict for f in findings if f.region == "far"] == ["not measurable"] * 4
-    assert {f.reason for f in findings if f.region == "far"} == {
-        "no point of predictions.grid is there; make the grid finer"
+def test_a_region_without_a_probe_is_not_measurable():
+    function, _ = drawn_chains(0, 0)
+    told = list(chains.of_chains(function, {"far": mask(X, [(5, 6)])}, LIMITS))
+    assert [f.verdict for f in told if f.region == "far"] == ["not measurable"] * 4
+    assert {f.reason for f in told if f.region == "far"} == {
+        "no held-out point is there; widen data.held_out"
     }
 
 
@@ -117,7 +138,7 @@ def split_rhat(values):
 
 def test_rhat_is_the_published_formulas():
     """The larger of that of the ranks' normal scores, and of their distances from the median."""
-    values = chains(0, 0.3, 0.1, rho=0.5, seed=3)[0][:, :, 0]
+    values = drawn_chains(0, 0.3, 0.1, rho=0.5, seed=3)[0][:, :, 0]
 
     def scored(z):
         ranks = stats.rankdata(z).reshape(z.shape)
@@ -132,7 +153,7 @@ def test_rhat_is_the_published_formulas():
 
 def test_rhat_of_a_chain_is_that_of_its_quarters():
     """Its halves may agree where its quarters do not; and one chain of many is enough."""
-    function, sigma = chains(0, 0)
+    function, sigma = drawn_chains(0, 0)
     moved = function.copy()
     moved[0] += np.repeat([0, 3, 0, 3], 250)[:, None]
     verdict = found(of_chains(moved, sigma))
@@ -165,7 +186,7 @@ def ess(values):
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 def test_ess_is_the_published_formulas(rho):
     """Of ranks' normal scores, and of what is below either quantile; the worst of the points."""
-    function, sigma = chains(0, 0.2, rho=rho, seed=16)
+    function, sigma = drawn_chains(0, 0.2, rho=rho, seed=16)
     bulk, tail = (f.value for f in of_chains(function, sigma)[2:4])
     values = function[:, :, 0]
     ranks = stats.rankdata(values).reshape(values.shape)
@@ -180,7 +201,7 @@ def test_ess_is_the_published_formulas(rho):
 def test_tails_may_be_slow_where_the_bulk_is_not():
     """Of a random sign and a slow scale: ranks forget at once, extremes come in bursts."""
     random = np.random.default_rng(17)
-    slow, sigma = chains(0, 0, 0, 0, rho=0.99, seed=17)
+    slow, sigma = drawn_chains(0, 0, 0, 0, rho=0.99, seed=17)
     function = random.choice([-1.0, 1.0], size=slow.shape) * np.exp(slow)
     verdict = found(of_chains(function, np.exp(random.normal(size=sigma.shape))))
     assert verdict["ess_bulk_function left"] == "pass"
@@ -189,7 +210,7 @@ def test_tails_may_be_slow_where_the_bulk_is_not():
 
 def test_ess_is_that_of_an_autoregressive_chain():
     rho, draws = 0.6, 20_000
-    function, sigma = chains(0, 0, 0, 0, draws=draws, rho=rho, seed=4)
+    function, sigma = drawn_chains(0, 0, 0, 0, draws=draws, rho=rho, seed=4)
     bulk = [f.value for f in of_chains(function, sigma) if f.diagnostic.startswith("ess_bulk")]
     exact = 4 * draws * (1 - rho) / (1 + rho)
     # The sum of the autocorrelations is known to a few percent from so many draws.
@@ -205,7 +226,7 @@ def trajectories(**changed):
         "energy": random.normal(size=draws),
         "acceptance_rate": random.beta(8, 2, size=draws),
     }
-    return list(diagnostics.of_trajectories(good | changed, 0.8, 10, LIMITS))
+    return list(chains.of_trajectories(good | changed, 0.8, 10, LIMITS))
 
 
 def test_good_trajectories_pass():
@@ -239,9 +260,7 @@ def test_ebfmi_is_the_published_formula():
     stats_ = {name: np.zeros((1, 40)) for name in ("diverging", "tree_depth")}
     stats_ |= {"energy": energy, "acceptance_rate": np.full((1, 40), 0.8)}
     value = next(
-        f.value
-        for f in diagnostics.of_trajectories(stats_, 0.8, 10, LIMITS)
-        if f.diagnostic == "ebfmi"
+        f.value for f in chains.of_trajectories(stats_, 0.8, 10, LIMITS) if f.diagnostic == "ebfmi"
     )
     steps, off = np.diff(energy[0]), energy[0] - energy.mean()
     assert value == pytest.approx((steps**2).mean() / (off**2).mean())
@@ -282,8 +301,8 @@ def sampled(model, sampler, **settings):
     v = np.stack([draws["v"] for draws, _ in runs])
     stats_ = {name: np.stack([stats[name] for _, stats in runs]) for name in runs[0][1]}
     depth = settings["max_tree_depth"]
-    findings = list(diagnostics.of_trajectories(stats_, 0.8, depth, LIMITS))
-    return found(findings + of_chains(np.stack([v, v], axis=2), np.exp(v)))
+    told = list(chains.of_trajectories(stats_, 0.8, depth, LIMITS))
+    return found(told + of_chains(np.stack([v, v], axis=2), np.exp(v)))
 
 
 def losses(end, steps=10_000, seed=7):
@@ -295,7 +314,7 @@ def losses(end, steps=10_000, seed=7):
 
 
 def of_loss(values):
-    return diagnostics.of_loss(values, 100, LIMITS)
+    return guides.of_loss(values, 100, LIMITS)
 
 
 def test_a_bound_that_has_stopped_passes_and_one_that_rises_does_not():
@@ -358,7 +377,7 @@ def test_a_bound_that_was_stopped_early_rises():
         ((_, values),) = svi.fit(
             density, streams, observations=50, guide="AutoDiagonalNormal", **settings
         )
-        verdict[steps] = diagnostics.of_loss(values, 50, LIMITS).verdict
+        verdict[steps] = guides.of_loss(values, 50, LIMITS).verdict
     assert verdict == {200: "fail", 5000: "pass"}
 
 
@@ -371,10 +390,10 @@ def test_starts_that_end_apart_are_told():
         ([-100, np.nan, np.nan], "fail"),
         ([-100, -100, np.nan], "pass"),
     ):
-        finding = diagnostics.of_starts(np.array(elbos), 100, LIMITS)
+        finding = guides.of_starts(np.array(elbos), 100, LIMITS)
         assert finding.verdict == verdict, elbos
     assert finding.reason == "3 starts, of which 1 diverged"
-    (one,) = [diagnostics.of_starts(np.array([-100.0]), 100, LIMITS)]
+    (one,) = [guides.of_starts(np.array([-100.0]), 100, LIMITS)]
     assert one.reason == "one start; set starts: 2 or more"
 
 
@@ -387,7 +406,7 @@ def test_pareto_k_is_that_of_a_normal_guide(scale):
     """
     z = np.random.default_rng(8).normal(size=20_000) * scale
     weights = stats.norm.logpdf(z) - stats.norm.logpdf(z, scale=scale)
-    finding = diagnostics.of_weights(weights, LIMITS)
+    finding = guides.of_weights(weights, LIMITS)
     assert finding.value == pytest.approx(1 - scale**2, abs=0.15) or scale == 1
     assert finding.verdict == {0.3: "warn", 0.7: "pass", 1.0: "pass"}[scale]
 
@@ -410,19 +429,19 @@ def test_a_guide_that_collapses_has_weights_that_fail(guide, verdict):
     # The best of such guides has the conditional variance of each.
     if guide == "AutoDiagonalNormal":
         assert draws["pair"].std(0) == pytest.approx(np.sqrt(1 - 0.99**2), rel=0.1)
-    finding = diagnostics.of_weights(stats_["lp"] - stats_["log_q"], LIMITS)
+    finding = guides.of_weights(stats_["lp"] - stats_["log_q"], LIMITS)
     assert finding.verdict == verdict
 
 
 def test_pareto_k_of_pareto_weights():
     for k in (0.3, 0.6, 1.2):
         weights = np.random.default_rng(9).exponential(k, size=20_000)
-        finding = diagnostics.of_weights(weights, LIMITS)
+        finding = guides.of_weights(weights, LIMITS)
         # The tail has 3 √n draws, of which the error of k is (1 + k) / √(3 √n).
         error = (1 + k) / np.sqrt(3 * np.sqrt(20_000))
         assert finding.value == pytest.approx(k, abs=4 * error)
     assert finding.verdict == "fail"
-    few = diagnostics.of_weights(weights[:10], LIMITS)
+    few = guides.of_weights(weights[:10], LIMITS)
     assert (few.verdict, few.reason) == ("not measurable", "10 draws; set draws: 100 or more")
 
 
@@ -436,14 +455,14 @@ def test_weights_that_span_more_than_doubles_hold_fail_without_a_value():
         (1e3, "fail"),
         (1e4, "fail"),
     ):
-        finding = diagnostics.of_weights(spread * weights, LIMITS)
+        finding = guides.of_weights(spread * weights, LIMITS)
         assert finding.verdict == verdict
         assert np.isnan(finding.value) == (spread >= 1e3)
     assert finding.reason.startswith("the 212 largest span 1.")
     assert finding.reason.endswith("nats: the weights are worth 1 of 5000 draws")
     clipped = np.minimum(weights, 1.0)
-    assert diagnostics.of_weights(clipped, LIMITS).value == 0
-    assert diagnostics.of_weights(np.zeros(5000), LIMITS).verdict == "pass"
+    assert guides.of_weights(clipped, LIMITS).value == 0
+    assert guides.of_weights(np.zeros(5000), LIMITS).verdict == "pass"
 
 
 @pytest.mark.parametrize("spread", [0.5, 2.0, 5.0])
@@ -454,7 +473,7 @@ def test_pareto_k_is_that_of_another_fit(spread):
     tail = ordered[-212:] - ordered[-213]
     shape, _, _ = stats.genpareto.fit(tail, floc=0)
     expected = (212 * shape + 10 * 0.5) / 222
-    finding = diagnostics.of_weights(weights, LIMITS)
+    finding = guides.of_weights(weights, LIMITS)
     # The two estimators differ by a fraction of the standard error that both have.
     assert finding.value == pytest.approx(expected, abs=0.5 * (1 + shape) / np.sqrt(212))
 
@@ -462,7 +481,7 @@ def test_pareto_k_is_that_of_another_fit(spread):
 def test_weights_that_are_not_finite_fail():
     weights = np.zeros(1000)
     weights[3] = np.nan
-    finding = diagnostics.of_weights(weights, LIMITS)
+    finding = guides.of_weights(weights, LIMITS)
     assert finding.verdict == "fail"
     assert finding.reason == "1 of 1000 log weights is not finite"
 
@@ -474,19 +493,20 @@ def test_agreement_is_the_distance_of_distributions():
 
     def agreement(ours, unsound=()):
         unsound = dict(unsound)
-        return list(diagnostics.of_agreement(ours, normal, X, "mcmc", REGIONS, LIMITS, unsound))
+        inside = {name: mask(X, REGIONS[name]) for name in REGIONS}
+        return list(guides.of_agreement(ours, normal, inside, "mcmc", LIMITS, unsound))
 
-    findings = agreement(near)
-    assert found(findings) == {"disagreement left": "pass", "disagreement right": "fail"}
+    told = agreement(near)
+    assert found(told) == {"disagreement left": "pass", "disagreement right": "fail"}
     # A shift moves every quantile by itself, a scale by its mean absolute value.
-    assert findings[1].value == pytest.approx(2, rel=0.01)
+    assert told[1].value == pytest.approx(2, rel=0.01)
     assert agreement(1.5 * normal)[0].value == pytest.approx(0.5 * np.sqrt(2 / np.pi), rel=0.01)
-    assert findings[0].reason == "from mcmc"
+    assert told[0].reason == "from mcmc"
     # A fit that fails itself is no yardstick, for better or worse.
     left, right = agreement(near, {"left": "R-hat of sigma", "right": ""})
-    assert (left.verdict, left.value) == ("not measurable", findings[0].value)
+    assert (left.verdict, left.value) == ("not measurable", told[0].value)
     assert left.reason == "from mcmc, which itself fails: R-hat of sigma; sample that longer"
-    assert right == findings[1]
+    assert right == told[1]
 
 
 def test_a_sampled_fit_is_unsound_where_its_sampling_fails():
@@ -516,9 +536,10 @@ BESIDE = {"joint": "svi_joint, verdict fail", "alone": "svi_new, verdict pass"}
 
 def of_update(densities=DENSITIES, old=((0, 1),), new=((2, 3),)):
     x = np.array([0.2, 0.8, 2.2, 2.8])
-    regions = {"first": [(0, 1)], "second": [(1, 3)], "all": [(-1, 9)]}
-    found = diagnostics.of_update(densities, x, old, new, BESIDE, regions, LIMITS)
-    return {f"{f.diagnostic} {f.region}": f for f in found}
+    inside = {"first": x < 1, "second": x > 1, "all": x < 9, "none": x > 9}
+    places = {"old data": mask(x, old) if old else None, "new data": mask(x, new)}
+    told = update.of_update(densities, places, BESIDE, inside, LIMITS)
+    return {f"{f.diagnostic} {f.region}": f for f in told}
 
 
 def test_an_update_is_judged_by_what_it_forgets_and_learns():
@@ -547,7 +568,6 @@ def test_an_update_without_other_fits_beside_it_is_measured_in_part():
 
 
 def test_what_is_found_of_an_update_counts_where_its_data_are():
-    """Not where regions only touch."""
     for name, finding in of_update().items():
         own = "first" if name.endswith("old data") else "second"
         assert finding.counts_for == (own, "all")
@@ -562,30 +582,31 @@ def test_an_update_whose_data_no_held_out_point_shows_is_not_measurable():
     assert same["transfer new data"].verdict == "pass"
     hidden = of_update(old=((0.3, 0.4),))["forgetting old data"]
     assert hidden.reason == "no held-out point where the old data are; widen data.held_out"
-    assert hidden.counts_for == ("first", "all")
-    table = diagnostics.table(
-        [hidden, *same.values(), diagnostics.unmeasured("ebfmi", "", "all")], {}
-    )
-    assert table["counts_for"].tolist()[:2] == ["first all", ""]
+    assert hidden.counts_for == ()
+    table = findings.table([hidden, *same.values(), findings.unmeasured("ebfmi", "", "all")], {})
+    assert table["counts_for"].tolist()[:2] == ["", ""]
     assert table["counts_for"].tolist()[-1] == "all"
 
 
 def of_calibration(mean, data):
     """Findings on data sets (set, point) of a response with means (draw, point) and unit noise."""
-    count = data.shape[1]
+    count, sets = data.shape[1], len(data)
     parts = torch.tensor(mean, dtype=torch.float32), torch.ones(mean.shape)
     stream = torch.Generator().manual_seed(0)
-    together = evaluation.simulated(*parts, np.zeros(count), {"all": [(0, 0)]}, stream)
-    by_chance = scores.by_chance(together, ["all"])
+    together = evaluation.simulated([Mixture(Normal(*parts))], np.ones((1, count), bool), stream)
+    by_chance = scores.by_chance(together.isel(target=0).assign_coords(region=["all"]))
     # All sets at once, each in a region of its own.
-    many = [part.repeat(1, len(data)) for part in parts]
-    y, x = data.ravel(), np.repeat(np.arange(len(data)), count)
-    found = evaluation.evaluated(*many, torch.tensor(y, dtype=torch.float32), levels.LEVELS)
-    regions = {str(i): [(i, i)] for i in range(len(data))}
-    held_out = pd.DataFrame({"x": x, "y": y, "f": y})
-    table = scores.table(scores.of_points(found, held_out), regions)
-    chance = dict.fromkeys(regions, by_chance["all"])
-    return list(diagnostics.of_calibration(scores.errors(table), chance, LIMITS))
+    mixture = Mixture(Normal(*(part.repeat(1, sets) for part in parts)))
+    y = torch.tensor(data.ravel(), dtype=torch.float32)[None]
+    inside = np.repeat(np.eye(sets, dtype=bool), count, axis=1)
+    of_points = {"targets": (("target", "point"), y), "inside": (("region", "point"), inside)}
+    coordinates = {"target": ["y"], "region": list(map(str, range(sets)))}
+    found = evaluation.scored([mixture], [Scaled("y", 0.0, 1.0)], y.numpy(), levels.LEVELS).assign(
+        of_points
+    )
+    table = scores.table(found.assign_coords(coordinates))
+    chance = dict.fromkeys(coordinates["region"], by_chance["all"])
+    return list(calibration.of_calibration(scores.errors(table), chance, LIMITS))
 
 
 @pytest.mark.parametrize("count", [1, 5, 20, 200])
@@ -604,23 +625,23 @@ def test_a_fit_that_is_right_is_told_to_be_so(count, shared):
 def test_bias_and_false_certainty_and_doubt_are_found(bias, spread):
     random = np.random.default_rng(15)
     mean = 0.1 * random.normal(size=(100, 100))
-    findings = of_calibration(mean, bias + spread * random.normal(size=(20, 100)))
-    verdict = [f.verdict for f in findings]
+    told = of_calibration(mean, bias + spread * random.normal(size=(20, 100)))
+    verdict = [f.verdict for f in told]
     assert "pass" not in verdict
     assert "fail" in verdict
-    assert findings[0].reason.endswith("may be chance")
+    assert told[0].reason.endswith("may be chance")
 
 
 def test_calibration_is_judged_by_region():
     errors = {"left": np.array([0.06, 0.01]), "right": np.array([0.2, 0.3])}
     by_chance = {"left": np.array([0.05, 0.02]), "right": np.array([0.15, 0.1])}
-    left, right = diagnostics.of_calibration(errors, by_chance, LIMITS)
+    left, right = calibration.of_calibration(errors, by_chance, LIMITS)
     assert (left.verdict, left.region, left.value) == ("pass", "left", pytest.approx(0.01))
     assert (right.verdict, right.value) == ("fail", pytest.approx(0.2))
     part = "shares in central intervals are off by 0.3, of which 0.1 may be chance"
     assert right.reason == part
     by_chance["left"] += 0.1
-    assert next(diagnostics.of_calibration(errors, by_chance, LIMITS)).value == 0
+    assert next(calibration.of_calibration(errors, by_chance, LIMITS)).value == 0
 
 
 def test_limits_lie_above_or_below():
@@ -636,10 +657,10 @@ def test_limits_lie_above_or_below():
         ("transfer", (1.0, 1.0), 0.5, "fail", 1.0),
     ):
         given = {name.split("_")[0]: pair, "ebfmi": (9, 8)}
-        finding = diagnostics.judged(name, value, given)
+        finding = findings.judged(name, value, given)
         assert (finding.verdict, finding.threshold) == (verdict, threshold)
     for value in (np.nan, np.inf):
-        finding = diagnostics.judged("rhat", value, {"rhat": (1.0, 2.0)})
+        finding = findings.judged("rhat", value, {"rhat": (1.0, 2.0)})
         assert finding.verdict == "fail"
         assert "the fit has gone astray; look at its log" in finding.reason
 
@@ -654,8 +675,8 @@ def test_limits_in_the_wrong_order_are_a_fault():
 
 
 def test_the_engine_that_was_not_compiled_is_told():
-    assert list(diagnostics.of_engine({"engine": "compiled"})) == []
-    (finding,) = diagnostics.of_engine({"engine": "pyro", "engine_reason": "no compiler"})
+    assert list(fit.of_engine({"engine": "compiled"})) == []
+    (finding,) = fit.of_engine({"engine": "pyro", "engine_reason": "no compiler"})
     assert finding.verdict == "warn"
     assert "no compiler" in finding.reason
 
@@ -741,11 +762,11 @@ def test_no_region_has_a_milder_verdict_than_its_parts():
         "same": ["same", "all"],
         "none": ["none"],
     }
-    findings = [
-        diagnostics.judged("calibration_error", value, LIMITS, region)
+    told = [
+        findings.judged("calibration_error", value, LIMITS, region)
         for region, value in (("low", 0.01), ("end", 0.4), ("all", 0.06))
     ]
-    table = diagnostics.table(findings, regions.around(inside)).assign(fit="mine")
+    table = findings.table(told, regions.around(inside)).assign(fit="mine")
     verdict = {
         name: verdicts.worst(table["verdict"][[name in c.split() for c in table["counts_for"]]])
         for name in ("low", "end", "all")

@@ -102,8 +102,8 @@ def test_a_prior_that_is_a_posterior_is_a_file(study):
 
 def test_an_update_is_judged_by_old_and_new_data_and_another_fit_is_not(study):
     assert study.updating("svi_shallow") is None
-    places = study.updating("svi_updated")
-    assert places == {"old": [[-0.2, 0.2], [0.6, 1.0]], "new": [[0.2, 0.6]]}
+    assert study.updating("svi_updated") == {"old": ["old"], "new": ["new"]}
+    assert study.intervals() == {"old": [[-0.2, 0.2], [0.6, 1.0]], "new": [[0.2, 0.6]]}
     beside = study.beside("svi_updated")
     assert beside["loss"] == "results/fits/svi_updated/loss.csv"
     assert beside["joint_diagnostics"] == "results/fits/svi_joint/diagnostics.csv"
@@ -122,7 +122,7 @@ def test_settings_of_a_part_are_those_that_decide_what_it_computes(study):
     assert list(settings) == sorted(settings)
     assert "chains" not in study.settings("mcmc_deep")
     assert study.judged_by("mcmc_deep") == {
-        "max_tree_depth": 10, "method": "nuts", "target_accept": 0.8,
+        "max_tree_depth": 10, "target_accept": 0.8,
     }  # fmt: skip
 
 

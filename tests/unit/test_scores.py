@@ -6,12 +6,15 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from bnnflow.data import oracle, tutorial
+from bnnflow.data import oracle, points, tutorial
+from bnnflow.files.encodings import Scaled
 from bnnflow.judge import scores
-from bnnflow.predict import evaluation, levels
-from bnnflow.predict.evaluation import evaluated
+from bnnflow.predict import evaluation, levels, mixture
+from bnnflow.predict.components import Normal
+from bnnflow.predict.evaluation import scored
+from bnnflow.predict.mixture import Mixture
 
-LEVELS = levels.LEVELS
+LEVELS, PLAIN = levels.LEVELS, [Scaled("y", 0.0, 1.0)]
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +23,7 @@ def _one_thread():
 
 
 @pytest.fixture
-def mixture():
+def case():
     """Means and standard deviations of 40 components at 7 points, and observations."""
     random = np.random.default_rng(0)
     mean = random.normal(size=(40, 7)) * random.uniform(0.1, 3, size=7)
@@ -30,6 +33,11 @@ def mixture():
 
 def tensors(*arrays):
     return [torch.tensor(array, dtype=torch.float32) for array in arrays]
+
+
+def evaluated(mean, stddev, y, levels):
+    """Scores of one target."""
+    return scored([Mixture(Normal(mean, stddev))], PLAIN, y[None].numpy(), levels).isel(target=0)
 
 
 def crps_by_quadrature(mean, stddev, y):
@@ -42,10 +50,11 @@ def crps_by_quadrature(mean, stddev, y):
 
 
 @pytest.mark.parametrize("chunk", [1, 2**19])
-def test_every_point_is_scored_by_the_mixture_itself(mixture, chunk, monkeypatch):
+def test_every_point_is_scored_by_the_mixture_itself(case, chunk, monkeypatch):
     monkeypatch.setattr(evaluation, "CHUNK", chunk)
-    mean, stddev, y = mixture
-    found = evaluated(*tensors(*mixture), LEVELS).isel(replicate=0)
+    monkeypatch.setattr(mixture, "CHUNK_QUANTILES", chunk)
+    mean, stddev, y = case
+    found = evaluated(*tensors(*case), LEVELS).isel(replicate=0)
     components = stats.norm(mean, stddev)
     # All are sums in double precision of terms rounded to single precision.
     close = {"rtol": 1e-5, "atol": 1e-6}
@@ -72,7 +81,7 @@ def test_the_crps_of_many_draws_is_close_to_that_of_all_pairs(drift):
     y = np.array([0.5])
     found = evaluated(*tensors(mean, stddev, y), LEVELS)["crps"][0, 0]
     # The difference of two normal variables has mean 1.13 and standard deviation 0.85.
-    error = 0.85 / np.sqrt(evaluation.PAIRS) / 2
+    error = 0.85 / np.sqrt(mixture.PAIRS) / 2
     assert abs(found - crps_by_quadrature(mean[:, 0], stddev[:, 0], y[0])) < 5 * error
 
 
@@ -82,19 +91,24 @@ def test_the_crps_of_one_draw_is_that_of_a_normal_distribution():
     normal = stats.norm
     exact = 2 * (u * (2 * normal.cdf(u) - 1) + 2 * normal.pdf(u) - 1 / np.sqrt(np.pi))
     assert found["crps"].to_numpy() == pytest.approx(np.array([[exact]]), rel=1e-5)
-    table = scores.table(of_points(found, [0.0], [0.3]), {"all": [(-1, 1)]})
+    table = table_of(found, [0.3], [0.3])
     values = table[table["metric"] != "points"]
     assert values[["error_draws", "error_points"]].isna().all(axis=None)
     assert values["value"].notna().all()
 
 
-def of_points(found, x, y):
-    return scores.of_points(found, pd.DataFrame({"x": x, "y": y, "f": y}))
+def table_of(found, y, truth=None):
+    """Scores of one target, all points in one region."""
+    columns = {"targets": y} | ({} if truth is None else {"truth": truth})
+    given = {n: (("target", "point"), np.asarray(v, float)[None]) for n, v in columns.items()}
+    given["inside"] = (("region", "point"), np.ones((1, len(y)), bool))
+    found = found.drop_vars("target", errors="ignore").expand_dims("target", axis=-2)
+    return scores.table(found.assign(given).assign_coords(target=["y"], region=["all"]))
 
 
-def test_a_replicate_is_the_mixture_without_a_group_of_draws(mixture):
-    mean, stddev, y = mixture
-    found = evaluated(*tensors(*mixture), LEVELS)
+def test_a_replicate_is_the_mixture_without_a_group_of_draws(case):
+    mean, stddev, y = case
+    found = evaluated(*tensors(*case), LEVELS)
     assert found.sizes["replicate"] == 11
     for replicate, left_out in enumerate(np.split(np.arange(40), 10), start=1):
         kept = np.setdiff1d(range(40), left_out)
@@ -149,7 +163,7 @@ def test_errors_are_the_spread_over_other_draws_and_other_points():
     def scored(mean, y):
         stddev = np.full_like(mean, 0.5)
         found = evaluated(*tensors(mean, stddev, y), LEVELS)
-        return scores.table(of_points(found, np.zeros(len(y)), y), {"all": [(-1, 1)]})
+        return table_of(found, y, y)
 
     observations = random.normal(size=50)
     draws = random.normal(size=(count, 1)) + np.zeros((1, 50))
@@ -171,7 +185,7 @@ def test_a_true_predictive_distribution_is_calibrated():
     random = np.random.default_rng(4)
     y = random.normal(size=20_000)
     found = evaluated(*tensors(np.zeros((1, 20_000)), np.ones((1, 20_000)), y), LEVELS)
-    table = scores.table(of_points(found, np.zeros(20_000), y), {"all": [(-1, 1)]})
+    table = table_of(found, y, y)
     value = table.set_index("metric")["value"]
     for level in levels.COVERAGE:
         error = np.sqrt(level * (1 - level) / 20_000)
@@ -211,15 +225,23 @@ def test_calibration_is_over_nineteen_levels():
     np.testing.assert_allclose(levels.CALIBRATION, np.arange(1, 20) / 20)
 
 
-def test_distances_are_from_what_they_say(mixture):
+def test_distances_are_from_what_they_say(case):
     """Of the mean from the observations, and from the true function."""
-    found, random = evaluated(*tensors(*mixture), LEVELS), np.random.default_rng(9)
-    held_out = pd.DataFrame({"x": np.zeros(7), "y": mixture[2], "f": random.normal(size=7)})
-    table = scores.table(scores.of_points(found, held_out), {"all": [(-1, 1)]})
-    value, mean = table.set_index("metric")["value"], mixture[0].mean(0)
-    for metric, column in (("rmse", "y"), ("rmse_function", "f")):
-        exact = np.sqrt(np.mean((mean - held_out[column]) ** 2))
+    found, random = evaluated(*tensors(*case), LEVELS), np.random.default_rng(9)
+    known = {"rmse": case[2], "rmse_function": random.normal(size=7)}
+    value = table_of(found, *known.values()).set_index("metric")["value"]
+    for metric, values in known.items():
+        exact = np.sqrt(np.mean((case[0].mean(0) - values) ** 2))
         assert value[metric] == pytest.approx(exact, rel=1e-5)
+
+
+def test_without_a_true_function_only_the_distance_from_it_is_missing(case):
+    found = evaluated(*tensors(*case), LEVELS)
+    known = table_of(found, case[2], case[2])
+    pd.testing.assert_frame_equal(
+        table_of(found, case[2]),
+        known[known["metric"] != "rmse_function"].reset_index(drop=True),
+    )
 
 
 def test_errors_to_either_side_do_not_cancel():
@@ -234,24 +256,23 @@ def test_shares_that_never_change_have_no_error():
     """Not even one of rounding."""
     y = np.full(7, 0.3)
     mean, stddev = np.random.default_rng(7).normal(size=(40, 7)), np.full((40, 7), 9.0)
-    table = scores.table(
-        of_points(evaluated(*tensors(mean, stddev, y), LEVELS), np.zeros(7), y), {"all": [(-1, 1)]}
-    ).set_index("metric")
+    found = evaluated(*tensors(mean, stddev, y), LEVELS)
+    table = table_of(found, y).set_index("metric")
     assert table.loc["coverage_95", ["value", "error_draws", "error_points"]].tolist() == [1, 0, 0]
 
 
 def test_simulated_shares_are_those_of_data_from_the_fit():
     """Of independent points binomial; of points that share an error, all to one side or none."""
     count, stream = 50, torch.Generator().manual_seed(0)
-    regions = {"all": [(0, 1)], "part": [(0, 0.5)]}
-    x = np.linspace(0, 1, count)
+    inside = np.array([np.ones(count, bool), np.arange(count) < count // 2])
 
     def simulated(mean, stddev):
-        return evaluation.simulated(*tensors(mean, stddev), x, regions, stream)["shares"]
+        mixtures = [Mixture(Normal(*tensors(mean, stddev)))]
+        return evaluation.simulated(mixtures, inside, stream)["shares"][:, 0]
 
     independent = simulated(np.zeros((30, count)), np.ones((30, count)))
-    for shares, points in zip(independent.to_numpy(), (count, count // 2), strict=True):
-        spread = np.sqrt(levels.CALIBRATION * (1 - levels.CALIBRATION) / points)
+    for shares, own in zip(independent.to_numpy(), (count, count // 2), strict=True):
+        spread = np.sqrt(levels.CALIBRATION * (1 - levels.CALIBRATION) / own)
         error = 5 * spread / np.sqrt(evaluation.SIMULATIONS)
         assert (np.abs(shares.mean(0) - levels.CALIBRATION) < error).all()
         np.testing.assert_allclose(
@@ -263,19 +284,22 @@ def test_simulated_shares_are_those_of_data_from_the_fit():
     assert ((shares == 0) | (shares == 1)).mean() > 0.98
 
 
-def test_regions_hold_the_points_within_their_intervals(mixture):
-    found = of_points(evaluated(*tensors(*mixture), LEVELS), np.arange(7.0), mixture[2])
-    regions = {"low": [(0, 2)], "ends": [(0, 0), (5.5, 9)], "all": [(0, 6)]}
-    table = scores.table(found, regions).set_index(["region", "metric"])["value"]
-    assert [table[name, "points"] for name in regions] == [3, 2, 7]
-    lppd = found["log_density"][0].to_numpy()
+def test_regions_hold_the_points_within_their_intervals(case):
+    intervals = {"low": [(0, 2)], "ends": [(0, 0), (5.5, 9)], "all": [(0, 6)]}
+    rows = pd.DataFrame({"x": np.arange(7.0), "y": case[2], "f": case[2]})
+    own = points.along(rows, intervals, {"old": [(1, 3)]})
+    mean, stddev, y = tensors(*case)
+    found = scored([Mixture(Normal(mean, stddev))], PLAIN, y[None].numpy(), LEVELS).merge(own)
+    table = scores.table(found).set_index(["region", "metric"])["value"]
+    assert [table[name, "points"] for name in intervals] == [3, 2, 7]
+    lppd = found["log_density"][0, 0].to_numpy()
     assert table["ends", "lppd"] == pytest.approx(lppd[[0, 6]].mean())
 
 
 def test_the_oracle_is_the_generating_process():
     x = np.linspace(-0.5, 1.5, 2000)
     y = tutorial.simulated([(-0.5, 1.5, 2000)], 0.02, np.random.RandomState(5))["y"].to_numpy()
-    found = oracle.evaluated(x, y, 0.02, LEVELS).isel(replicate=0)
+    found = oracle.evaluated(x, y, 0.02, LEVELS).isel(replicate=0, target=0)
     assert stats.kstest(found["pit"], "uniform").pvalue > 0.001
     random = np.random.default_rng(6)
     for i in (0, 400, 1003, 1700):
@@ -295,7 +319,7 @@ def test_the_oracle_has_the_density_of_a_function_of_a_normal_variable():
     """Exactly where f is monotone: x ± 0.1 around 0."""
     e = np.linspace(-0.1, 0.1, 401)
     t = tutorial.sinusoid(e)
-    found = oracle.evaluated(np.zeros(401), t, 0.02, LEVELS).isel(replicate=0)
+    found = oracle.evaluated(np.zeros(401), t, 0.02, LEVELS).isel(replicate=0, target=0)
     slope = 1 + 0.6 * np.pi * np.cos(2 * np.pi * e) + 1.2 * np.pi * np.cos(4 * np.pi * e)
     exact = stats.norm(0, 0.02).logpdf(e) - np.log(slope)
     # Within a step of a hundredth of the noise, both factors are taken as constant.

@@ -60,12 +60,14 @@ def judged(*fits):
 def fitted(*fits):
     """The jobs after these fits have new posteriors."""
     beside = {other for fit in fits for other in BESIDE.get(fit, ())}
-    return Counter(predict=len(fits)) + judged(*{*fits, *beside})
+    made = Counter(predict=len(fits), evaluate=len(fits))
+    return made + judged(*{*fits, *beside})
 
 
 RESULTS = {
     "manifest.json",
     *(f"data/{name}.csv" for name in ("old", "new", "truth", "held_out")),
+    "data/points.nc",
     *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts")),
     *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
     *(f"evaluations/{fit}.nc" for fit in FITS),
@@ -111,8 +113,8 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    # Fits, data, prediction, diagnosis, oracle, tables, manifest.
-    expected = sum(posteriors(*FITS).values()) + 4 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
+    # Fits, data, points, prediction, evaluation, diagnosis, oracle, tables, manifest.
+    expected = sum(posteriors(*FITS).values()) + 4 + 1 + 7 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
 
@@ -214,7 +216,7 @@ SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
         ("methods/nuts", posteriors(*NUTS) + fitted(*NUTS)),
         ("model/network", posteriors(*NUTS) + posteriors(*SVI) + fitted(*FITS)),
         ("predict/predictive", fitted(*FITS)),
-        ("judge/diagnostics", judged(*FITS)),
+        ("judge/findings", judged(*FITS)),
         ("data/oracle", Counter(evaluate_oracle=1, tables=1, plot_scores=1)),
     ],
 )
@@ -254,20 +256,28 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ),
         (
             "data: {held_out: [-0.5, 1.5, 500]}",
-            Counter(generate_data_held_out=1, evaluate_oracle=1) + fitted(*FITS),
+            Counter(generate_data_held_out=1, points=1, evaluate_oracle=1, evaluate=7)
+            + judged(*FITS),
         ),
         ("diagnostics: {rhat: [1.02, 1.2]}", judged(*FITS)),
         ("strict: true", Counter(check_verdicts=1)),
         (
             f"data: {{observations: [{SMOKE_OLD}, {SMOKE_NEW}, {SMOKE_MORE}]}}",
-            Counter(generate_data_more=1, plot_data=2) + PICTURES,
+            Counter(generate_data_more=1, plot_data=2, plot_update=1)
+            + Counter(points=1, evaluate_oracle=1, evaluate=7)
+            + judged(*FITS),
         ),
         (
             f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
             NEW + posteriors(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]),
         ),
         ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
-        ("predictions: {function_draws: 3}", fitted(*FITS)),
+        ("predictions: {function_draws: 3}", Counter(predict=7) + PICTURES),
+        ("predictions: {grid: [-0.5, 1.5, 300]}", Counter(predict=7) + PICTURES),
+        (
+            "evaluation: {regions: {left: [[-0.5, 0.5]]}}",
+            Counter(points=1, evaluate_oracle=1, evaluate=7) + judged(*FITS),
+        ),
     ],
 )
 def test_a_change_of_settings_redoes_that_fit_and_what_depends_on_it(project, change, jobs):

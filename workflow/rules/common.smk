@@ -14,7 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from bnnflow.run import runs
 from bnnflow.config.checks import ConfigError, checked
-from bnnflow.run.names import NUMBER, dataset, one_of
+from bnnflow.run.names import NUMBER, POINTS, dataset, one_of
 from bnnflow.run.plan import Plan, PlanError, style_file
 from bnnflow.run.provenance import digest, rules_in
 from bnnflow.run.verification import COMMAND_LINE, VerificationError, verified, where_jobs_run

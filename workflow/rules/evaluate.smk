@@ -25,7 +25,6 @@ for entry, fits in plan.entries.items():
             inference=of(plan.judged_by, entry),
             beside=of(plan.relatives.get, entry),
             learning=of(plan.updating, entry),
-            regions=config["evaluation"]["regions"],
             limits=config["diagnostics"],
             code=code("diagnose"),
         script:
@@ -34,7 +33,7 @@ for entry, fits in plan.entries.items():
 
 rule evaluate_oracle:
     input:
-        held_out=dataset("held_out"),
+        points=POINTS,
     output:
         "results/evaluations/oracle.csv",
     log:
@@ -46,7 +45,6 @@ rule evaluate_oracle:
         "../../envs/base.yaml"
     params:
         noise=config["data"]["noise"],
-        regions=config["evaluation"]["regions"],
         code=code("evaluate_oracle"),
     script:
         "../scripts/evaluate_oracle.py"

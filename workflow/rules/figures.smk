@@ -190,7 +190,6 @@ rule plot_chains:
         "../../envs/base.yaml"
     params:
         title=of(plan.title),
-        regions=config["evaluation"]["regions"],
         shown=["rhat_function", "rhat_chain_function", "ess_bulk_function", "ess_tail_function"],
         code=code("plot_chains"),
     script:
@@ -215,7 +214,6 @@ rule plot_calibration:
         "../../envs/base.yaml"
     params:
         title=of(plan.title),
-        regions=config["evaluation"]["regions"],
         code=code("plot_calibration"),
     script:
         "../scripts/plot_calibration.py"

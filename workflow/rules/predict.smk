@@ -1,10 +1,29 @@
+# In which regions held-out points lie is found here, and nowhere else.
+rule points:
+    input:
+        held_out=dataset("held_out"),
+    output:
+        POINTS,
+    log:
+        "results/logs/points.log",
+    benchmark:
+        "results/benchmarks/points.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        regions=config["evaluation"]["regions"],
+        sets=plan.intervals(),
+        code=code("points"),
+    script:
+        "../scripts/points.py"
+
+
 rule predict:
     input:
         posterior="results/fits/{fit}/posterior.nc",
-        held_out=dataset("held_out"),
     output:
-        predictions="results/predictions/{fit}.nc",
-        evaluation="results/evaluations/{fit}.nc",
+        "results/predictions/{fit}.nc",
     log:
         "results/logs/predict/{fit}.log",
     benchmark:
@@ -19,9 +38,32 @@ rule predict:
         model=of(lambda fit: plan.network(fit)["model"]),
         grid=config["predictions"]["grid"],
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
-        regions=config["evaluation"]["regions"],
-        seed=of(plan.simulation_seed),
         torch_threads=1,
         code=code("predict"),
     script:
         "../scripts/predict.py"
+
+
+rule evaluate:
+    input:
+        posterior="results/fits/{fit}/posterior.nc",
+        points=POINTS,
+    output:
+        "results/evaluations/{fit}.nc",
+    log:
+        "results/logs/evaluate/{fit}.log",
+    benchmark:
+        "results/benchmarks/evaluate/{fit}.tsv"
+    wildcard_constraints:
+        fit=plan.fits_of(plan.entries),
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        **by_attempt(plan.prediction_needs),
+    params:
+        model=of(lambda fit: plan.network(fit)["model"]),
+        seed=of(plan.simulation_seed),
+        torch_threads=1,
+        code=code("evaluate"),
+    script:
+        "../scripts/evaluate.py"

@@ -4,12 +4,11 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import datasets, oracle
+from bnnflow.data import oracle, points
 from bnnflow.judge import scores
 from bnnflow.predict import levels
 
-held_out = datasets.read(snakemake.input.held_out, columns=["x", "y", "f"])
-x, y = held_out["x"].to_numpy(), held_out["y"].to_numpy()
+held_out = points.read(snakemake.input.points)
+x, y = held_out["inputs"].to_numpy()[:, 0], held_out["targets"].to_numpy()[0]
 found = oracle.evaluated(x, y, snakemake.params.noise, levels.LEVELS)
-table = scores.table(scores.of_points(found, held_out), snakemake.params.regions)
-scores.write(table, snakemake.output[0])
+scores.write(scores.table(held_out.merge(found)), snakemake.output[0])

@@ -32,9 +32,7 @@ observations = len(data[0])
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 try:
-    fitted = svi.fit(
-        density, streams, observations=observations, **settings, checkpoint=checkpoint
-    )
+    fitted = svi.fit(density, streams, observations=observations, **settings, checkpoint=checkpoint)
 except FloatingPointError as error:
     # Other starts may do better.
     jobs.log.error("%s", error)

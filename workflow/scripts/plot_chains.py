@@ -4,22 +4,20 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-import numpy as np
-
-from bnnflow.data.regions import within
 from bnnflow.figures.canvas import save, styled
 from bnnflow.figures.chains import draw_chains, point_name, shown_probes
 from bnnflow.files import posterior, predictions
 from bnnflow.judge import scores, verdicts
 
-evaluation = predictions.read(snakemake.input.evaluation, "an evaluation", scores.PROBES)
-function, x = (evaluation[name].to_numpy() for name in ("function", "probe_x"))
-regions = snakemake.params.regions
-inside = np.array([within(x, intervals) for intervals in regions.values()])
-probes = {list(regions)[place]: probe for place, probe in shown_probes(inside).items()}
+evaluation = predictions.read_evaluation(snakemake.input.evaluation)
+inputs, regions = evaluation["probe_inputs"].to_numpy(), evaluation["region"].to_numpy().tolist()
+shown = shown_probes(evaluation["probe_inside"].to_numpy())
 traces = {
-    (point_name(x[[probe]]), region): function[:, :, probe]
-    for region, probe in sorted(probes.items(), key=lambda entry: entry[1])
+    (point_name(inputs[probe]), " of ".join(filter(None, (target, regions[place])))): (
+        own["function"][:, :, probe].to_numpy()
+    )
+    for target, own in scores.by_target(evaluation).items()
+    for place, probe in sorted(shown.items(), key=lambda entry: entry[1])
 }
 tree = posterior.read(snakemake.input.posterior, ["sample_stats/diverging"])
 diverging = tree["sample_stats"]["diverging"].to_numpy().astype(bool)

@@ -25,10 +25,10 @@ for panel, path, diagnostics in zip(
     strict=True,
 ):
     found = predictions.read(path)
-    bands = [found[name].to_numpy()[None] for name in ("mean", "stddev", "function_stddev")]
+    bands = [found[name].to_numpy() for name in ("mean", "stddev", "function_stddev")]
     observations = {name: tables[name] for name in panel["observations"]}
     verdict = verdicts.stamp(verdicts.read(diagnostics))
-    about = panel["fit"], panel["title"], observations, found["x"].to_numpy()
+    about = panel["fit"], panel["title"], observations, found["inputs"][:, 0].to_numpy()
     panels.append(Panel(*about, *bands, verdict, held_out))
 heading = ""
 if roles := snakemake.params.get("roles"):

@@ -15,8 +15,8 @@ cells = snakemake.params.cells
 names = [fit for fits in cells.values() for fit in fits]
 means = {}
 for name, path in zip(names, snakemake.input.predictions, strict=True):
-    found = predictions.read(path, variables={"mean": ("point",)})
-    means[name] = found["x"].to_numpy(), found["mean"].to_numpy()[None]
+    found = predictions.read(path)
+    means[name] = found["inputs"][:, 0].to_numpy(), found["mean"].to_numpy()
 shown = zip(
     snakemake.params.observations, map(datasets.read, snakemake.input.observations), strict=True
 )

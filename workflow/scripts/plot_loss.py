@@ -14,7 +14,8 @@ from bnnflow.judge import plateau, verdicts
 losses = datasets.losses(snakemake.input.loss, snakemake.params.steps)
 losses = losses / sum(len(datasets.read(path)) for path in snakemake.input.data)
 steps = np.arange(1, len(losses) + 1)
-compared = plateau.drift(losses, snakemake.params.limits).steps
+drift = plateau.drift(losses, snakemake.params.limits)
+compared = drift.steps if drift else 0
 verdict = verdicts.stamp(verdicts.read(snakemake.input.diagnostics), "elbo_drift")
 fit, title = snakemake.wildcards.fit, snakemake.params.title
 with styled(snakemake.input.style):

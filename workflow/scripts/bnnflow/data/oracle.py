@@ -12,7 +12,7 @@ REACH, STEPS = 8.0, 1600
 
 
 def evaluated(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) -> xr.Dataset:
-    """Scores and summaries of y = f(x + e), e normal, as `evaluation.evaluated` has them of a fit.
+    """Scores and summaries of y = f(x + e), e normal, as `evaluation.scored` has them of a fit.
 
     f is taken as linear within each step of e.
 
@@ -46,8 +46,16 @@ def evaluated(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) -
     }
     quantiles = [_inverse(cdf, low.min(1), high.max(1), level) for level in levels]
     return xr.Dataset(
-        {name: (("replicate", "point"), value[None]) for name, value in values.items()}
-        | {"quantiles": (("replicate", "level", "point"), np.array(quantiles)[None])},
+        {
+            name: (("replicate", "target", "point"), value[None, None])
+            for name, value in values.items()
+        }
+        | {
+            "quantiles": (
+                ("replicate", "level", "target", "point"),
+                np.array(quantiles)[None, :, None],
+            )
+        },
         coords={"level": levels},
     )
 

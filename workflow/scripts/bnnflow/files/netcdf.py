@@ -42,12 +42,16 @@ STRUCTURE |= {"_Netcdf4Dimid", "_Netcdf4Coordinates", "_nc3_strict"}
 # How the name of a dimension without values begins.
 BARE = "This is a netCDF dimension but not a netCDF variable"
 TOO_LARGE = "reading it takes too much memory"
+# In which coordinates of texts have these, as JSON.
+LABELS = "labels"
 # By which values would have to be decoded.
 ENCODING = {"scale_factor", "add_offset", "missing_value", "_Unsigned"}
 
 
 def write(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
-    """Write a data set, or a tree of them."""
+    """Write a data set, or a tree of them; coordinates of texts as numbers with labels."""
+    if isinstance(content, xr.Dataset):
+        content = content.assign_coords(dict(_numbered(content)))
     with safe.whole(path) as part:
         # From memory, because HDF5 can crash where a disk is full.
         part.write_bytes(content.to_netcdf(engine="h5netcdf"))
@@ -75,6 +79,28 @@ def read(path: str | Path, expected: str) -> Groups:
         return {group: _dataset(content, memory) for group, content in answer["groups"].items()}
     except ValueError as error:  # dimensions of several sizes
         raise FileError(path, expected, error) from error
+
+
+def _numbered(content: xr.Dataset) -> Iterator[tuple[str, tuple]]:
+    """Coordinates of texts as places among them, which are an attribute."""
+    for name, values in content.coords.items():
+        if values.dtype.kind in "UO":
+            labels = json.dumps(values.to_numpy().tolist(), ensure_ascii=False)
+            yield name, (values.dims, np.arange(values.size), {LABELS: labels})
+
+
+def _labelled(text: str, count: int) -> np.ndarray:
+    """The texts of a coordinate of so many places.
+
+    Raises:
+        ValueError: if the attribute is something else.
+    """
+    labels = json.loads(text)
+    if not (isinstance(labels, list) and all(isinstance(one, str) for one in labels)):
+        raise ValueError("the labels of a coordinate are no texts")
+    if len(labels) != count:
+        raise ValueError(f"a coordinate of {count} places has {len(labels)} labels")
+    return np.array(labels)
 
 
 def _incomplete(file, size: int) -> str | None:
@@ -282,6 +308,8 @@ def _dataset(content: dict, memory: mmap.mmap) -> xr.Dataset:
         attributes = each["attributes"]
         if attributes.pop("dtype", None) == "bool":
             values = values.astype(bool)
+        if LABELS in attributes:
+            values = _labelled(attributes.pop(LABELS), values.size)
         coordinates |= {*str(attributes.pop("coordinates", "")).split()} & set(content["variables"])
         variables[name] = (each["dims"], values.reshape(each["shape"]), attributes)
     coordinates |= {name for name, (dims, *_) in variables.items() if list(dims) == [name]}

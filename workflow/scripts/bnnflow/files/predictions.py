@@ -1,48 +1,71 @@
-"""The files of predictions: on the grid, and at held-out observations."""
+"""The files of predictions: on the grid, and at held-out points with all that judges them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
-from . import netcdf
+from . import arrays
 from .errors import FileError
 
-# Their variables beside x, and over what each is.
-VARIABLES = {
-    **dict.fromkeys(("mean", "stddev", "function_stddev"), ("point",)),
-    **dict.fromkeys(("quantiles", "function_quantiles"), ("quantile", "point")),
-    "function": ("sample", "point"),
+# On the grid.
+GRID = {
+    "inputs": ("point", "input"),
+    **dict.fromkeys(("mean", "stddev", "function_stddev"), ("target", "point")),
+    **dict.fromkeys(("quantiles", "function_quantiles"), ("quantile", "target", "point")),
+    "function": ("sample", "target", "point"),
 }
 
+# At held-out points: what these are,
+POINTS = {
+    "inputs": ("point", "input"),
+    "targets": ("target", "point"),
+    "inside": ("region", "point"),
+    "of_set": ("set", "point"),
+}
+TRUTH = {"truth": ("target", "point")}
+# what a predictive distribution says of them,
+SCORED = {
+    **dict.fromkeys(("mean", "stddev", "function_stddev"), ("replicate", "target", "point")),
+    **dict.fromkeys(("log_density", "crps", "pit"), ("replicate", "target", "point")),
+    "quantiles": ("replicate", "level", "target", "point"),
+}
+# and all of it at a few of them, chain by chain, with what is to be expected by chance.
+PROBED = {
+    "probe_inputs": ("probe", "input"),
+    "probe_inside": ("region", "probe"),
+    "function": ("chain", "draw", "target", "probe"),
+    "probe_quantiles": ("probability", "target", "probe"),
+    "shares": ("region", "target", "simulation", "below"),
+    "weight": ("chain",),
+}
 
-def write(predictions: xr.Dataset, path: str | Path) -> None:
-    """Write as NetCDF."""
-    netcdf.write(predictions, path)
+# Which of them are yes or no, and which dimensions have names.
+MASKS = ("inside", "of_set", "probe_inside")
+NAMED = ("input", "target", "region", "set")
 
 
-def read(
-    path: str | Path,
-    kind: str = "predictions",
-    variables: Mapping[str, tuple[str, ...]] = VARIABLES,
-) -> xr.Dataset:
-    """Read such a file whole into memory.
-
-    Args:
-        path: of the file.
-        kind: what it should be, for the error.
-        variables: that it must have beside x, with their dimensions.
+def read(path: str | Path) -> xr.Dataset:
+    """Read predictions on the grid.
 
     Raises:
         FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
     """
-    found = netcdf.read(path, kind)[""]
-    for name, dims in {"x": ("point",), **variables}.items():
-        if name not in found:
-            raise FileError(path, kind, f"it has no {name}")
-        if found[name].dims != dims:
-            raise FileError(path, kind, f"{name} has the dimensions {found[name].dims}")
-        if not found[name].size or not np.isfinite(found[name].to_numpy()).all():
-            raise FileError(path, kind, f"{name} is not finite")
+    return arrays.read(path, "predictions", GRID)
+
+
+def read_evaluation(path: str | Path) -> xr.Dataset:
+    """Read the evaluation of a fit; truth is there where it is known.
+
+    Raises:
+        FileError: if the file is damaged, lacks a variable or a name, or holds numbers that are
+            not finite.
+    """
+    kind = "an evaluation"
+    found = arrays.read(path, kind, POINTS | SCORED | PROBED, TRUTH)
+    for name in MASKS:
+        if found[name].dtype != bool:
+            raise FileError(path, kind, f"{name} is not of yes and no")
+    for name in NAMED:
+        if found[name].dtype.kind != "U":
+            raise FileError(path, kind, f"its {name}s have no names")
     return found

@@ -18,7 +18,7 @@ def of(name: str, limits: Limits) -> tuple[str, tuple[float, float]] | None:
     return next(known, None)
 
 
-def judged(name: str, value: float, limits: Limits) -> tuple[str, float]:
+def against(name: str, value: float, limits: Limits) -> tuple[str, float]:
     """Verdict on a value, and the limit that it is beyond, or else the first, which it keeps.
 
     What is not a finite number fails.

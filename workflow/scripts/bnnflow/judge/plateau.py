@@ -9,6 +9,8 @@ import numpy as np
 SHARES = {"tenth": 10, "fifth": 5}
 # Steps that a part needs, and batches of them whose medians are compared.
 FEWEST, BATCHES = 20, 10
+# Steps without which nothing is compared.
+FEWEST_STEPS = FEWEST * max(SHARES.values())
 # Of the medians, so many at either end do not count.
 TRIMMED = 2
 
@@ -34,14 +36,16 @@ class Drift(NamedTuple):
         return max(0.0, abs(self.fall) - 2 * self.error)
 
 
-def drift(losses: np.ndarray, limits: tuple[float, float]) -> Drift:
-    """Compare the end of a loss (steps,) with what was before it.
+def drift(losses: np.ndarray, limits: tuple[float, float]) -> Drift | None:
+    """Compare the end of a loss (steps,) with what was before it; of fewer than FEWEST_STEPS, not.
 
     Of batches of steps the medians are compared, because single draws from the guide make
     outliers; of these, because Adam has spikes that last, the trimmed means, with their standard
     errors (Yuen, 1974, doi:10.1093/biomet/61.1.165). Where the noise in a tenth of the steps would
     hide a drift beyond the second limit, and none beyond the first is seen, fifths are compared.
     """
+    if len(losses) < FEWEST_STEPS:
+        return None
     for share, number in SHARES.items():
         steps = len(losses) // number
         ends = losses[len(losses) - 2 * steps : len(losses) - steps], losses[len(losses) - steps :]

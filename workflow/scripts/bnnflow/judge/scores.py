@@ -1,89 +1,76 @@
 """Scores of predictive distributions by region, with their standard errors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..data.regions import Region, within
 from ..files import safe
 from ..files.errors import FileError
+from ..files.predictions import SCORED, TRUTH
 from ..predict.levels import CALIBRATION, COVERAGE
 
 # Metrics that compare them: below quantiles, and in the central intervals between them.
 ERRORS = ("calibration_error", "coverage_error")
 
-# What an evaluation has beside x, and over what each is.
-VARIABLES = {
-    **dict.fromkeys(("y", "f"), ("point",)),
-    **dict.fromkeys(("mean", "stddev", "function_stddev"), ("replicate", "point")),
-    **dict.fromkeys(("log_density", "crps", "pit"), ("replicate", "point")),
-    "quantiles": ("replicate", "level", "point"),
-}
-# And that of a fit besides.
-PROBES = {
-    "probe_x": ("probe",),
-    "function": ("chain", "draw", "probe"),
-    "probe_quantiles": ("probability", "probe"),
-}
-SIMULATED = {"shares": ("region", "simulation", "below")}
-
 COLUMNS = ("region", "metric", "value", "error_draws", "error_points")
 
 
-def of_points(evaluation: xr.Dataset, held_out: pd.DataFrame) -> xr.Dataset:
-    """An evaluation with the observations that it is of: columns x, y and f, the true function."""
-    columns = {name: ("point", held_out[name].to_numpy()) for name in ("x", "y", "f")}
-    return evaluation.assign(columns)
-
-
-def by_chance(evaluation: xr.Dataset, regions: Iterable[str]) -> dict[str, np.ndarray]:
+def by_chance(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
     """By region what both calibration errors stay below in 95 of 100 cases if the fit is right.
 
     Args:
-        evaluation: with the shares of `evaluation.simulated`.
-        regions: their names, in the order in which the shares are.
+        evaluation: of one target, with the shares of `evaluation.simulated`.
     """
     shares = evaluation["shares"].transpose("below", "region", "simulation").to_numpy()
     # Each in 97.5, so that both do in 95.
     limits = np.quantile(calibration_errors(shares), 0.975, axis=2, method="higher")
-    return dict(zip(regions, limits.T, strict=True))
+    return dict(zip(evaluation["region"].to_numpy().tolist(), limits.T, strict=True))
 
 
-def table(evaluation: xr.Dataset, regions: Mapping[str, Region]) -> pd.DataFrame:
+def by_target(evaluation: xr.Dataset) -> dict[str, xr.Dataset]:
+    """The evaluation of every target by itself; its name is empty where there is no other."""
+    names = evaluation["target"].to_numpy().tolist()
+    parts = (evaluation.isel(target=target, drop=True) for target in range(len(names)))
+    return dict(zip(names if len(names) > 1 else [""], parts, strict=True))
+
+
+def table(evaluation: xr.Dataset) -> pd.DataFrame:
     """Scores of one fit.
 
     Args:
-        evaluation: at every held-out point, by `of_points`.
-        regions: intervals [from, to] of x by name, ends included.
+        evaluation: at every held-out point, with its targets, its truth where that is known, and
+            the regions that it lies in.
 
     Returns:
-        A row for every region and metric: region, metric, value, and two standard errors, both
-        by the jackknife: error_draws, of the finite number of posterior draws, and
-        error_points, of the finite number of held-out points. An error that one draw or one
-        point cannot give is missing.
+        A row for every region, target and metric: region, target where there are several, metric,
+        value, and two standard errors, both by the jackknife: error_draws, of the finite number of
+        posterior draws, and error_points, of the finite number of held-out points. An error that
+        one draw or one point cannot give is missing.
     """
-    terms = _terms(evaluation)
-    x = evaluation["x"].to_numpy()
-    rows = []
-    for region, intervals in regions.items():
-        inside = within(x, intervals)
-        own = {name: values[:, inside] for name, values in terms.items()}
-        count = inside.sum()
-        values = _metrics({name: part.mean(axis=1) for name, part in own.items()})
-        without = {name: part[0].sum() - part[0] for name, part in own.items()}
-        by_point = _metrics({name: part / max(1, count - 1) for name, part in without.items()})
-        rows.append((region, "points", count, 0.0, 0.0))
-        for metric, replicates in values.items():
-            errors = jackknife(replicates[1:]), jackknife(by_point[metric])
-            rows.append((region, metric, replicates[0], *errors))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    parts = by_target(evaluation)
+    terms = {target: _terms(part) for target, part in parts.items()}
+    rows = [
+        (region, target, *row)
+        for region, inside in masks(evaluation).items()
+        for target, own in terms.items()
+        for row in _rows({name: values[:, inside] for name, values in own.items()}, inside.sum())
+    ]
+    found = pd.DataFrame(rows, columns=["region", "target", *COLUMNS[1:]])
+    return found if len(parts) > 1 else found.drop(columns="target")
+
+
+def masks(evaluation: xr.Dataset, name: str = "inside") -> dict[str, np.ndarray]:
+    """By region, or by data set, which of the points (n,) lie in it."""
+    (dim,) = set(evaluation[name].dims[:1])
+    labels = evaluation[dim].to_numpy().tolist()
+    return dict(zip(labels, evaluation[name].to_numpy(), strict=True))
 
 
 def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Both calibration errors by region, from such a table."""
+    """Both calibration errors by region, from the rows of such a table that are of one target."""
     values = table.set_index(["metric", "region"])["value"]
     regions = table["region"].unique()
     return {region: np.array([values[name, region] for name in ERRORS]) for region in regions}
@@ -139,18 +126,29 @@ def calibration_errors(shares: np.ndarray) -> np.ndarray:
     return np.array([np.abs(off).mean(axis=0), np.abs(within).mean(axis=0)])
 
 
+def _rows(terms: dict[str, np.ndarray], count: int) -> Iterator[tuple[str, float, float, float]]:
+    """Metric, value and both errors, from terms (replicate, point) of a region's points."""
+    values = _metrics({name: part.mean(axis=1) for name, part in terms.items()})
+    without = {name: part[0].sum() - part[0] for name, part in terms.items()}
+    by_point = _metrics({name: part / max(1, count - 1) for name, part in without.items()})
+    yield "points", count, 0.0, 0.0
+    for metric, replicates in values.items():
+        yield metric, replicates[0], jackknife(replicates[1:]), jackknife(by_point[metric])
+
+
 def _terms(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
     """What the metrics are means of: arrays (replicate, point)."""
-    value = {name: evaluation[name].to_numpy() for name in evaluation}
+    value = {name: evaluation[name].to_numpy() for name in (*TRUTH, *SCORED) if name in evaluation}
     from_median = np.abs(2 * value["pit"] - 1)
     terms = {
-        "error²": (value["mean"] - value["y"]) ** 2,
-        "function error²": (value["mean"] - value["f"]) ** 2,
+        "error²": (value["mean"] - evaluation["targets"].to_numpy()) ** 2,
         "lppd": value["log_density"],
         "crps": value["crps"],
         "epistemic²": value["function_stddev"] ** 2,
         "total²": value["stddev"] ** 2,
     }
+    if "truth" in value:
+        terms["function error²"] = (value["mean"] - value["truth"]) ** 2
     quantiles = evaluation["quantiles"]
     for level in COVERAGE:
         low, high = (
@@ -168,9 +166,10 @@ def _terms(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
 def _metrics(means: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Metrics from the means of the terms over a region's points."""
     below = np.array([means[f"below {level:g}"] for level in CALIBRATION])
+    truth = "function error²"
     return {
         "rmse": np.sqrt(means["error²"]),
-        "rmse_function": np.sqrt(means["function error²"]),
+        **({"rmse_function": np.sqrt(means[truth])} if truth in means else {}),
         "lppd": means["lppd"],
         "crps": means["crps"],
         **{

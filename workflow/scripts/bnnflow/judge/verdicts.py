@@ -1,6 +1,7 @@
 """Verdicts on fits, and the tables and sentences that state them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """A fit's diagnostics, as `diagnostics.table` has them.
+    """A fit's diagnostics, as `findings.table` has them.
 
     Raises:
         FileError: if the file is damaged or something else.
@@ -77,7 +78,7 @@ def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
         whole = zip(rows["region"], rows["counts_for"], strict=True)
         by_region = all(region in counts.split() for region, counts in whole)
         everywhere = by_region and len(rows) == (diagnostics["diagnostic"] == name).sum() > 1
-        where = "everywhere" if everywhere else ", ".join(filter(None, rows["region"]))
+        where = "everywhere" if everywhere else ", ".join(dict.fromkeys(_places(rows)))
         texts.append(f"{words} ({where})" if where else words)
     if len(found) == 1 and (detail := found["reason"].iloc[0]):
         return f"{texts[0]}: {detail}"
@@ -85,12 +86,20 @@ def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
     return "; ".join(texts[: len(texts) - more] + [f"{more} more"] * bool(more))
 
 
+def _places(rows: pd.DataFrame) -> Iterator[str]:
+    """Region and, of several, target of findings that have them."""
+    targets = rows.get("target", pd.Series("", rows.index))
+    for region, target in zip(rows["region"], targets, strict=True):
+        if place := " of ".join(filter(None, (target, region))):
+            yield place
+
+
 def unsound(diagnostics: pd.DataFrame, region: str) -> str:
     """Why the draws of a sampled fit are not of its posterior in a region; empty if they may be."""
     of_sampling = diagnostics["diagnostic"].str.startswith(SAMPLING)
     there = diagnostics["region"].isin(["", region])
     failed = diagnostics[of_sampling & there & (diagnostics["verdict"] == "fail")]
-    return reasons(failed.assign(region="", counts_for=""), 2) if len(failed) else ""
+    return reasons(failed.assign(region="", target="", counts_for=""), 2) if len(failed) else ""
 
 
 def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
@@ -119,12 +128,17 @@ def summary(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns fit, verdict; by region verdict_<region>, the worst of the diagnostics that count
-        for the region, and the headline scores, each with its error_…, the standard error by
-        draws and points together; reasons.
+        for the region, and the headline scores, <score>_<region>, or <score>_<target>_<region>
+        where there are several targets, each with its error_…, the standard error by draws and
+        points together; reasons. A score that cannot be had, as without a true function, is not
+        among them.
     """
     regions = list(dict.fromkeys(metrics["region"]))
-    values = metrics.set_index(["fit", "region", "metric"])
+    targets = list(dict.fromkeys(metrics["target"])) if "target" in metrics else [""]
+    values = metrics.assign(target=metrics.get("target", ""))
+    values = values.set_index(["fit", "region", "target", "metric"])
     error = np.hypot(values["error_draws"].fillna(0), values["error_points"].fillna(0))
+    headlines = [name for name in HEADLINES if (metrics["metric"] == name).any()]
     rows = []
     for fit in dict.fromkeys(metrics["fit"]):
         own = diagnostics[diagnostics["fit"] == fit]
@@ -133,10 +147,10 @@ def summary(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
             touched = [region in counts.split() for counts in own["counts_for"]]
             found = own.loc[touched, "verdict"]
             row[f"verdict_{region}"] = worst(found) if len(found) else ""
-        for metric in HEADLINES:
-            for region in regions:
-                row[f"{metric}_{region}"] = values.loc[(fit, region, metric), "value"]
-                row[f"error_{metric}_{region}"] = error[fit, region, metric]
+        for metric, target, region in product(headlines, targets, regions):
+            name = "_".join(filter(None, (metric, target, region)))
+            row[name] = values.loc[(fit, region, target, metric), "value"]
+            row[f"error_{name}"] = error[fit, region, target, metric]
         rows.append(
             row | {"reasons": reasons(own) if len(own) else "the generating process itself"}
         )

@@ -1,98 +1,95 @@
-"""Predictive distributions: the mixture of a model's response over posterior draws."""
+"""Predictive distributions: mixtures of what the likelihood says at posterior draws."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
-import pyro
 import torch
 import xarray as xr
-from pyro import poutine
-from torch import Tensor
 
-from ..density.log_density import LogDensity
+from ..files import posterior, predictions
+from ..files.encodings import Scaled, encoded
+from ..model import build
+from .components import FAMILIES
+from .mixture import Mixture
+from .units import in_units
 
-CHUNK = 2**21
-
-# Of many components, so few are enough to begin with.
-THIN = 16
+# What a posterior must have.
+NEEDED = posterior.WEIGHT, posterior.ENCODING
 
 # What a user can do about numbers that are none.
 ASTRAY = "the fit has gone astray; look at its log, and fit again with other settings"
 
 
-def response(model: Callable, draws: dict[str, np.ndarray], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the response at every draw.
+def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture]:
+    """The predictive distribution of every target at points, as the network sees the targets.
 
     Args:
-        model: a Pyro model with a normal response `obs`.
-        draws: for every site an array (draws, ...).
-        x: inputs (n, inputs).
-
-    Returns:
-        Tensors (draws, n).
+        model: its settings.
+        tree: the posterior, with all that is NEEDED.
+        inputs: of the points (n, inputs), in their own units.
 
     Raises:
-        ValueError: if the draws are not of this model's sites.
+        ValueError: if the posterior is not of this model.
     """
-    unseen = torch.zeros(len(x))
-    needed = {site.name: site.shape for site in LogDensity(model, x, unseen).sites}
-    given = {name: array.shape[1:] for name, array in draws.items()}
-    if given != needed:
-        raise ValueError(f"the draws are of the sites {given}, the model has {needed}")
-
-    def one(values: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        with poutine.condition(data={**values, "obs": unseen}):
-            node = poutine.trace(model).get_trace(x).nodes["obs"]
-        return node["fn"].mean, node["fn"].stddev
-
-    values = {name: torch.from_numpy(array) for name, array in draws.items()}
-    with pyro.validation_enabled(False), torch.no_grad():
-        return torch.vmap(one, chunk_size=max(1, CHUNK // (8 * len(x))))(values)
+    encoding, weights = posterior.encoding(tree), posterior.pooled_weights(tree)
+    x = torch.from_numpy(encoded(inputs, encoding.inputs).astype(np.float32))
+    response = build.response(model, len(encoding.inputs), len(encoding.targets))
+    family = FAMILIES[model["likelihood"]["family"]]
+    components = [family(*own) for own in response.components(posterior.pooled(tree), x)]
+    if weights is None:
+        return list(map(Mixture, components))
+    return [Mixture.of(own, torch.from_numpy(weights)) for own in components]
 
 
 def summarised(
-    x: np.ndarray, mean: Tensor, stddev: Tensor, quantiles: list[float], function_draws: int
+    mixtures: Sequence[Mixture],
+    targets: Sequence[Scaled],
+    points: xr.Dataset,
+    quantiles: list[float],
+    function_draws: int,
 ) -> xr.Dataset:
-    """What is kept of a predictive distribution, in single precision.
+    """What is kept of predictive distributions on a grid.
 
-    The response's moments are those of the mixture over draws, by the laws of total expectation
-    and variance; its quantiles are the mixture's. Nothing is sampled.
+    It is in the targets' units, and in single precision where these are not scaled. The response's
+    moments are those of the mixture over draws, by the laws of total expectation and variance; its
+    quantiles are the mixture's. Nothing is sampled.
 
     Args:
-        x: inputs (n,).
-        mean, stddev: of the response at every draw, (draws, n).
+        mixtures: of every target, at the points.
+        targets: how they were encoded.
+        points: inputs (point, input), as `data.points.grid` has them.
         quantiles: probabilities of the quantiles.
         function_draws: number of latent functions kept, evenly spaced over the draws.
 
     Returns:
-        Over `point`: x, mean, stddev, and function_stddev, the standard deviation without the
-        noise. Over (quantile, point): quantiles and function_quantiles. Over (sample, point):
-        function.
+        Over (point, input): inputs. Over (target, point): mean, stddev, and function_stddev, the
+        standard deviation without the noise. Over (quantile, target, point): quantiles and
+        function_quantiles. Over (sample, target, point): function.
 
     Raises:
         FloatingPointError: if one of these is not finite.
     """
-    sample = torch.linspace(0, len(mean) - 1, min(function_draws, len(mean))).round().long()
     levels = torch.tensor(quantiles, dtype=torch.double)
-    over = {
-        "mean": mean.mean(0, dtype=torch.double),
-        "stddev": _mixture_stddev(mean, stddev),
-        "function_stddev": mean.double().std(0, correction=0),
-    }
-    per_level = {
-        "quantiles": mixture_quantiles(mean, stddev, levels),
-        "function_quantiles": torch.quantile(mean.T.contiguous(), levels.float(), dim=1),
-    }
-    kept = xr.Dataset(
-        {name: ("point", value.float().numpy()) for name, value in over.items()}
-        | {
-            name: (("quantile", "point"), value.float().numpy())
-            for name, value in per_level.items()
+    by_target = []
+    for mixture, column in zip(mixtures, targets, strict=True):
+        own = {
+            "mean": mixture.mean(),
+            "stddev": mixture.stddev(),
+            "function_stddev": mixture.function_stddev(),
+            "quantiles": mixture.quantiles(levels),
+            "function_quantiles": mixture.function_quantiles(levels),
+            "function": mixture.components.mean[mixture.evenly(function_draws)],
         }
-        | {"function": (("sample", "point"), mean[sample].numpy())},
-        coords={"x": ("point", x), "quantile": quantiles},
+        by_target.append({name: in_units(name, part.float(), column) for name, part in own.items()})
+    kept = xr.Dataset(
+        {
+            name: (dims, torch.stack([own[name] for own in by_target], -2).numpy())
+            for name, dims in predictions.GRID.items()
+            if name != "inputs"
+        },
+        coords={"quantile": quantiles, "target": [column.name for column in targets]},
     )
-    return finite(kept, "on the grid")
+    return finite(kept, "on the grid").merge(points)
 
 
 def finite(predictions: xr.Dataset, where: str) -> xr.Dataset:
@@ -108,52 +105,3 @@ def finite(predictions: xr.Dataset, where: str) -> xr.Dataset:
             f" response is too large or the noise too small: {ASTRAY}"
         )
     return predictions
-
-
-def mixture_quantiles(mean: Tensor, stddev: Tensor, levels: Tensor) -> Tensor:
-    """Quantiles of equal mixtures of normal distributions, by Newton's method kept between bounds.
-
-    Args:
-        mean, stddev: of the components, (components, n).
-        levels: probabilities (q,).
-
-    Returns:
-        Tensor (q, n) at which the mixture's probability is within 1e-6 of the level, as long as
-        single precision can tell the components from points.
-    """
-    if len(mean) >= 64 * THIN:
-        start = mixture_quantiles(mean[::THIN], stddev[::THIN], levels)
-    else:
-        start = mean.mean(0) + _mixture_stddev(mean, stddev) * torch.special.ndtri(levels)[:, None]
-    points = max(1, CHUNK // (16 * len(mean)))
-    parts = (part.split(points, dim=-1) for part in (mean, stddev, start.to(mean)))
-    return torch.cat(
-        [
-            torch.stack([_root(m, s, t, p) for t, p in zip(ts, levels, strict=True)])
-            for m, s, ts in zip(*parts, strict=True)
-        ],
-        dim=1,
-    )
-
-
-def _root(mean: Tensor, stddev: Tensor, start: Tensor, level: Tensor) -> Tensor:
-    reach = 6 * stddev.amax(0)
-    low, high = mean.amin(0) - reach, mean.amax(0) + reach
-    inverse, density = stddev.reciprocal(), 1 / (stddev * (2 * torch.pi) ** 0.5)
-    t = start.clamp(low, high)
-    for _ in range(60):
-        u = (t - mean) * inverse
-        excess = torch.erf(u * 2**-0.5).mean(0) / 2 + 0.5 - level
-        if torch.all(excess.abs() < 1e-6):
-            break
-        low, high = torch.where(excess < 0, t, low), torch.where(excess < 0, high, t)
-        step = excess / (density * torch.exp(u.square() / -2)).mean(0)
-        # Newton's step where it stays between the bounds, their middle elsewhere.
-        newton = t - step
-        t = torch.where((low < newton) & (newton < high), newton, (low + high) / 2).float()
-    return t
-
-
-def _mixture_stddev(mean: Tensor, stddev: Tensor) -> Tensor:
-    variance = stddev.double().square().mean(0) + mean.double().var(0, correction=0)
-    return variance.sqrt()

@@ -9,6 +9,9 @@ NUMBER = r"0|[1-9]\d*"
 # Letters of a list of names in a sentence.
 MOST_LETTERS = 500
 
+# What is known of the held-out points.
+POINTS = "results/data/points.nc"
+
 
 def dataset(name: str) -> str:
     """File of a data set."""

@@ -20,7 +20,7 @@ from ..config.seeds import derived
 from ..figures import style
 from ..methods.registry import METHODS, Declared
 from . import resources
-from .names import dataset, in_order, shortened
+from .names import POINTS, dataset, in_order, shortened
 
 # The data sets that the workflow makes besides the observations.
 OWN_SETS = ("truth", "held_out")
@@ -37,7 +37,7 @@ FILES = {
 
 # Settings of inference, where a fit has them, that combining parts and diagnosing need.
 COMBINING = ("learning_rate",)
-JUDGING = ("max_tree_depth", "method", "steps", "target_accept")
+JUDGING = ("max_tree_depth", "steps", "target_accept")
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,11 @@ class Plan:
         sets = self.config["data"]["observations"]
         return [own["intervals"] for own in sets[: self.observations.index(name) + 1]]
 
+    def intervals(self) -> dict[str, list]:
+        """Of the input, in which the observations of every data set are, by its name."""
+        sets = self.config["data"]["observations"]
+        return {own["name"]: [interval[:2] for interval in own["intervals"]] for own in sets}
+
     def data_of(self, fits: Iterable[str]) -> list[str]:
         """Names of the sets from which fits and their priors have learnt, the oldest first."""
         names = chain.from_iterable(learnt_data(self.fits, name) for name in fits)
@@ -248,17 +253,13 @@ class Plan:
         loss = self._own_files(fit).get("loss")
         return files | ({"loss": f"results/fits/{fit}/{loss}"} if loss else {})
 
-    def updating(self, fit: str) -> dict[str, list] | None:
-        """Where the old and the new data of an update are; nothing for another fit."""
+    def updating(self, fit: str) -> dict[str, list[str]] | None:
+        """Names of the old and the new data of an update; nothing for another fit."""
         if not prior_source(self.fit(fit)):
             return None
-        sets = {own["name"]: own["intervals"] for own in self.config["data"]["observations"]}
         new = self.fits[fit]["data"]
         old = [name for name in learnt_data(self.fits, fit) if name not in new]
-        return {
-            place: [interval[:2] for name in names for interval in sets[name]]
-            for place, names in (("old", old), ("new", new))
-        }
+        return {"old": old, "new": new}
 
     def update_roles(self, fit: str) -> dict[str, str]:
         """By role the fit whose posterior is an update's prior, the update, and those beside it."""
@@ -288,7 +289,7 @@ class Plan:
 
     def datasets(self) -> list[str]:
         """Files of all data."""
-        return [dataset(name) for name in (*self.observations, *OWN_SETS)]
+        return [*(dataset(name) for name in (*self.observations, *OWN_SETS)), POINTS]
 
     def parameters(self) -> list[str]:
         """Files of the parameters of all fits that have some."""

@@ -1,0 +1,158 @@
+"""All that is found of a fit, from what it has left in its files and what stands beside it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from . import calibration, chains, guides, scores, update, verdicts
+from .findings import Finding, of_target, unmeasured
+from .limits import Limits
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a fit has left.
+
+    Attributes:
+        evaluation: on held-out points.
+        posterior: its groups `posterior` and `sample_stats`, and `starts` where it has some.
+        settings: of its inference.
+        observations: number of them from which it has learnt.
+        loss: of an optimization (steps,).
+    """
+
+    evaluation: xr.Dataset
+    posterior: xr.DataTree
+    settings: Mapping
+    observations: int = 0
+    loss: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another fit, beside which one is judged.
+
+    Attributes:
+        name: of the fit.
+        evaluation: on the same held-out points.
+        diagnostics: of the fit, as `findings.table` has them, where they are asked for.
+    """
+
+    name: str
+    evaluation: xr.Dataset
+    diagnostics: pd.DataFrame | None = None
+
+
+def needed(settings: Mapping) -> list[str]:
+    """What the posterior of a fit must have to be judged; settings are of its inference."""
+    if "max_tree_depth" in settings:
+        return [f"sample_stats/{name}" for name in chains.TRAJECTORY]
+    if "steps" in settings:
+        return ["sample_stats/lp", "sample_stats/log_q", "starts/elbo"]
+    return []
+
+
+def found(
+    fit: Left,
+    table: pd.DataFrame,
+    limits: Limits,
+    beside: Mapping[str, Other],
+    learning: Mapping[str, list[str]] | None = None,
+) -> list[Finding]:
+    """Everything.
+
+    Args:
+        fit: what it has left.
+        table: its scores, as `scores.table` has them.
+        limits: by name of the diagnostic.
+        beside: other fits by role: reference, source, joint, alone.
+        learning: of an update the names of the data sets, `old` and `new`.
+    """
+    posterior = fit.posterior["posterior"]
+    stats = {name: one.to_numpy() for name, one in fit.posterior["sample_stats"].data_vars.items()}
+    findings = [*of_engine(posterior.attrs)]
+    if "log_q" in stats:
+        findings += _of_guide(fit, stats["lp"][0] - stats["log_q"][0], limits)
+        findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
+    else:
+        findings += _of_function(fit.evaluation, limits)
+        if "sigma" in posterior:
+            findings += chains.of_noise(posterior["sigma"].to_numpy(), limits)
+    if "diverging" in stats:
+        own = {key: fit.settings[key] for key in ("target_accept", "max_tree_depth")}
+        findings += chains.of_trajectories(stats, **own, limits=limits)
+    if learning:
+        findings += _of_update(fit.evaluation, beside, learning, limits)
+    for target, part in scores.by_target(fit.evaluation).items():
+        rows = table[table["target"] == target] if target else table
+        errors, by_chance = scores.errors(rows), scores.by_chance(part)
+        findings += of_target(calibration.of_calibration(errors, by_chance, limits), target)
+    return findings
+
+
+def of_engine(facts: Mapping[str, str]) -> Iterator[Finding]:
+    """A warning if the fit had to do without compiled code; facts are the posterior's."""
+    if reason := facts.get("engine_reason"):
+        yield Finding("engine", "", math.nan, math.nan, "warn", f"Pyro's, slow: {reason}")
+
+
+def _of_guide(fit: Left, log_weights: np.ndarray, limits: Limits) -> Iterator[Finding]:
+    if fit.loss is not None:
+        yield guides.of_loss(fit.loss, fit.observations, limits)
+    if "starts" in fit.posterior.children:
+        elbos = fit.posterior["starts"]["elbo"].to_numpy()
+        yield guides.of_starts(elbos, fit.observations, limits)
+    yield guides.of_weights(log_weights, limits)
+
+
+def _beside_sampled(
+    evaluation: xr.Dataset, reference: Other | None, limits: Limits
+) -> Iterator[Finding]:
+    regions = scores.masks(evaluation, "probe_inside")
+    parts = scores.by_target(evaluation)
+    if reference is None:
+        reason = "no sampled fit of the same model, prior and data; add one"
+        yield from (unmeasured("disagreement", reason, region) for region in regions)
+        return
+    theirs = scores.by_target(reference.evaluation)
+    unsound = {region: verdicts.unsound(reference.diagnostics, region) for region in regions}
+    for target, own in parts.items():
+        pair = (part["probe_quantiles"].to_numpy() for part in (own, theirs[target]))
+        yield from of_target(
+            guides.of_agreement(*pair, regions, reference.name, limits, unsound), target
+        )
+
+
+def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
+    regions = scores.masks(evaluation, "probe_inside")
+    for target, own in scores.by_target(evaluation).items():
+        function = own["function"].to_numpy()
+        yield from of_target(chains.of_chains(function, regions, limits), target)
+
+
+def _of_update(
+    evaluation: xr.Dataset,
+    beside: Mapping[str, Other],
+    learning: Mapping[str, list[str]],
+    limits: Limits,
+) -> Iterator[Finding]:
+    of_set, inside = scores.masks(evaluation, "of_set"), scores.masks(evaluation)
+    places = {
+        f"{age} data": np.any([of_set[name] for name in names], axis=0) if names else None
+        for age, names in learning.items()
+    }
+    known = {
+        role: f"{beside[role].name}, verdict {verdicts.worst(beside[role].diagnostics['verdict'])}"
+        for role in ("joint", "alone")
+        if role in beside
+    }
+    others = {role: other.evaluation for role, other in beside.items() if role != "reference"}
+    parts = {role: scores.by_target(e) for role, e in {"updated": evaluation, **others}.items()}
+    for target in parts["updated"]:
+        densities = {role: own[target]["log_density"][0].to_numpy() for role, own in parts.items()}
+        findings = update.of_update(densities, places, known, inside, limits)
+        yield from of_target(findings, target)

@@ -1,0 +1,28 @@
+"""From what a network sees to the targets' units."""
+
+import math
+
+from torch import Tensor
+
+from ..files.encodings import Scaled
+
+# What moves with the target, and what only grows with it; a log density shrinks, all else stays.
+PLACES = {"mean", "quantiles", "function", "function_quantiles", "probe_quantiles"}
+SIZES = {"stddev", "function_stddev", "crps"}
+
+
+def in_units(name: str, values: Tensor, column: Scaled) -> Tensor:
+    """Values of a quantity in the units of a target, in double precision where it is scaled.
+
+    Args:
+        name: of the quantity.
+        values: as a network sees them.
+        column: how the target was encoded.
+    """
+    if (column.centre, column.scale) == (0.0, 1.0):
+        return values
+    if name in PLACES:
+        return values.double() * column.scale + column.centre
+    if name in SIZES:
+        return values.double() * column.scale
+    return values.double() - math.log(column.scale) if name == "log_density" else values

@@ -1,0 +1,13 @@
+"""Find in which regions the held-out points lie, and where which data set is."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+from bnnflow.data import datasets, points
+from bnnflow.files import arrays
+
+table = datasets.read(snakemake.input.held_out, columns=["x", "y", "f"])
+held_out = points.along(table, snakemake.params.regions, snakemake.params.sets)
+arrays.write(held_out, snakemake.output[0])
+jobs.log.info("%d points", held_out.sizes["point"])
