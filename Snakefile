@@ -27,9 +27,7 @@ include: "workflow/rules/manifest.smk"
 rule all:
     default_target: True
     input:
-        plan.results(),
-        "results/manifest.json",
-        ["results/tables/verdicts.checked"] if config["strict"] else [],
+        everything(),
 
 
 # Regenerates every picture from stored results: `snakemake figures`.
@@ -48,3 +46,13 @@ rule generate_data:
 rule extract_parameters:
     input:
         plan.parameters(),
+
+
+# After a failure; not of `snakemake verify`, which makes nothing that a report could show.
+onerror:
+    if not VERIFIES:
+        logger.error(
+            "What has been made can be read: the same command with `--report results/report.html`,"
+            " and without --report-after-run, makes a report of what there is, which names what"
+            " failed."
+        )

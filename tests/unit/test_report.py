@@ -12,7 +12,8 @@ from bnnflow.config import studies
 from bnnflow.config.checks import checked
 from bnnflow.files import safe
 from bnnflow.judge import meanings, verdicts
-from bnnflow.run.report import markup, opinion
+from bnnflow.run.plan import Plan
+from bnnflow.run.report import markup, opinion, there
 from bnnflow.run.report.found import Picture, Run, last_words
 from bnnflow.run.report.story import story
 
@@ -339,3 +340,55 @@ def test_text_is_escaped_wherever_it_stands():
         r'<div class="scroll"><table><tbody><tr><td>&lt;</td><th>b</th></tr></tbody></table></div>',
         markup.table([], [["<", markup.tag("th", "b")]]),
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (["--cores", "1"], False),
+        (["--report", "r.html"], True),
+        (["--report=r.html"], True),
+        (["--report", "r.html", "--report-after-run"], False),
+        (["--report-stylesheet", "s.css"], False),
+    ],
+)
+def test_a_report_without_a_run_is_told_by_the_command_line(arguments, asked):
+    assert there.is_report(arguments) is asked
+
+
+def test_a_report_leaves_out_what_a_failed_fit_has_left(config):
+    plan = Plan(checked(config, reserved=set(), paths=[]))
+    files = [*plan.results(), "results/manifest.json"]
+    assert there.made(plan, files, lambda path: True) == files
+    assert there.made(plan, files, lambda path: False) == []
+    # Others are judged beside it: of them nothing can be made either.
+    gone = "results/fits/svi_shallow/posterior.nc"
+    made = there.made(plan, files, lambda path: path != gone)
+    left = {file.split("/")[2] for file in made if file.startswith("results/fits/")}
+    assert left == {"mcmc_shallow", "mcmc_deep", "svi_deep", "svi_joint", "svi_new"}
+    pictures = {file for file in made if file.endswith(".png")}
+    assert "results/figures/svi_deep_loss.png" in pictures
+    assert "results/figures/data.png" in pictures
+    assert not {file for file in pictures if "svi_shallow" in file or "svi_updated" in file}
+    assert not {file for file in made if "all_fits" in file or "scores.png" in file}
+    assert not {file for file in made if "/tables/" in file or "manifest" in file}
+    # A picture that is not there leaves the fit whole.
+    lost = "results/figures/svi_new.png"
+    assert set(files) - set(there.made(plan, files, lambda path: path != lost)) == {lost}
+
+
+def test_a_group_is_left_out_where_one_of_its_fits_failed(config):
+    fits = {
+        "study": config["fits"]["svi_new"] | {"replicates": 2},
+        "old": config["fits"]["svi_new"] | {"title": "named as data are"},
+    }
+    plan = Plan(checked(config | {"fits": fits}, reserved=set(), paths=[]))
+    gone = "results/evaluations/study-1.nc"
+    made = there.made(plan, plan.results(), lambda path: path != gone)
+    assert "results/figures/study.png" not in made
+    assert "results/figures/old.png" in made
+    assert "results/fits/study-0/posterior.nc" in made
+    gone = "results/fits/old/posterior.nc"
+    made = there.made(plan, plan.results(), lambda path: path != gone)
+    assert "results/data/old.csv" in made
+    assert "results/figures/study.png" in made

@@ -473,9 +473,8 @@ def test_starts_that_all_diverge_name_the_remedy(project):
 def test_the_report_stands_alone(finished):
     finished.snakemake("--report", "results/report.html", *SMOKE)
     path = finished.path("results/report.html")
-    report = path.read_text(encoding="utf-8")
+    story, report = story_of(path), path.read_text(encoding="utf-8")
     path.unlink()
-    story = json.loads(re.search(r"^ *var workflow_desc = (.*);$", report, re.M)[1])
     titles = "The fits", "All diagnostics", "What a Bayesian neural network is", "The data"
     for title in (*titles, "Each fit", "All fits compared", "The run"):
         assert re.search(f"<h1 [^>]*>{title}</h1>", story), title
@@ -495,6 +494,32 @@ def test_the_report_stands_alone(finished):
     assert len(captions) == 26 + 5 + 2
     assert all(entry["caption"] for entry in captions.values())
     assert "problematic" not in report
+
+
+def story_of(path):
+    """The front page of a report."""
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r"^ *var workflow_desc = (.*);$", text, re.M)[1])
+
+
+def test_a_report_of_a_run_that_failed_has_the_others_and_names_the_failure(empty):
+    fits = dict.fromkeys(FITS) | {"svi_deep": {"inference": {"learning_rate": 1.0e9}}}
+    del fits["svi_new"]
+    empty.append("config/wild.yaml", yaml.safe_dump({"fits": fits}))
+    arguments = (*SMOKE, "config/wild.yaml")
+    printed = empty.snakemake("--keep-going", "--cores", "2", *arguments, fails=True)
+    assert "the same command with `--report results/report.html`" in printed
+    empty.snakemake("--report", "results/report.html", *arguments)
+    story = story_of(empty.path("results/report.html"))
+    assert "The fit svi_new" in story
+    assert "1 fit of the config has no results here" in story
+    assert re.search("<code>svi_deep</code> failed: .*all 2 starts have diverged", story)
+    # Of one figure too, by a report that follows its run.
+    target = ("results/figures/svi_new.png", "--report", "one.html", "--report-after-run")
+    empty.snakemake(*target, "--cores", "2", *arguments)
+    story = story_of(empty.path("one.html"))
+    assert story.count("<figure>") == 1
+    assert 'id="fit-svi_new"' in story
 
 
 ODD = """

@@ -15,6 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 from bnnflow.run import runs
 from bnnflow.config.checks import ConfigError, checked
 from bnnflow.run.names import NUMBER, POINTS, dataset, one_of
+from bnnflow.run.report import there
 from bnnflow.run.plan import Plan, PlanError, style_file
 from bnnflow.run.provenance import digest, rules_in
 from bnnflow.run.verification import COMMAND_LINE, VerificationError, verified, where_jobs_run
@@ -168,6 +169,14 @@ def drawn(name, caption, category, **labels):
         caption=f"../report/{caption}.rst",
     )
     return {"png": png, "svg": f"results/figures/{name}.svg"}
+
+
+def everything():
+    """What a run makes; for a report without a run before it, what there is of that."""
+    files = [*plan.results(), "results/manifest.json"]
+    if workflow.is_main_process and there.is_report(sys.argv[1:]):
+        return there.made(plan, files)
+    return [*files, *(["results/tables/verdicts.checked"] if config["strict"] else [])]
 
 
 def story(categories):

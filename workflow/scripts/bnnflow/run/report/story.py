@@ -127,8 +127,12 @@ def _head(run: Run) -> Html:
     told = f"Each fit is judged by how it was made, and by {held_out:,} held-out observations that"
     parts = [tag("h1", "Bayesian neural networks", class_="title")]
     if verdict:
+        lead = tag("strong", opinion.summary(verdict))
+        parts.append(tag("p", lead, " ", f"{told} no fit has seen."))
+    if count := len(run.missing):
+        lacks = "1 fit of the config has" if count == 1 else f"{count} fits of the config have"
         parts.append(
-            tag("p", tag("strong", opinion.summary(verdict)), " ", f"{told} no fit has seen.")
+            tag("p", f"{lacks} no results here: ", link("missing", "what is missing"), ".")
         )
     return html(parts)
 

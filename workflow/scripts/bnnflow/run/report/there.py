@@ -1,0 +1,64 @@
+"""A report of what there is, also where a fit has failed or has not been asked for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ...config.agreement import FIGURES_OF_FIT
+from ..plan import Plan
+
+# Folders whose files are each of one fit, and without which the fit is not whole.
+OF_FITS = ("evaluations", "fits", "predictions")
+
+
+def is_report(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for a report without a run before it."""
+    options = {argument.partition("=")[0] for argument in arguments}
+    return "--report" in options and "--report-after-run" not in options
+
+
+def made(
+    plan: Plan,
+    files: Iterable[str],
+    exists: Callable[[str], bool] = lambda path: Path(path).exists(),
+) -> list[str]:
+    """Those of a run's files that there are, and that have all that they are made from.
+
+    What an earlier run has left of a fit that has failed since is none of them, and neither is
+    what compares that fit with others.
+
+    Args:
+        plan: of the run.
+        files: that the run makes.
+        exists: whether there is such a file.
+    """
+    about = {file: _fits_behind(file, plan) for file in files}
+    broken = {
+        fit
+        for file, fits in about.items()
+        for fit in fits
+        if file.split("/")[1] in OF_FITS and not exists(file)
+    }
+    while more := {
+        fit
+        for fit, others in plan.relatives.items()
+        if fit not in broken and broken & set(others.values())
+    }:
+        broken |= more
+    return [file for file, fits in about.items() if not broken & fits and exists(file)]
+
+
+def _fits_behind(file: str, plan: Plan) -> set[str]:
+    """The fits that a file is of."""
+    _, folder, *within = file.split("/")
+    name = within[0] if folder == "fits" else Path(file).stem
+    if folder == "figures":
+        own = next((end for end in FIGURES_OF_FIT if name.endswith(f"_{end}")), "")
+        name = name if name in plan.fits else name.removesuffix(f"_{own}")
+        if name == "scores":
+            return set(plan.fits)
+        if name == "all_fits":
+            return set(plan.single)
+        return set(plan.entries.get(name, [name] if name in plan.fits else []))
+    if folder in OF_FITS:
+        return {name} & set(plan.fits)
+    return set(plan.fits) if folder in ("tables", "manifest.json") else set()
