@@ -284,6 +284,23 @@ def test_simulated_shares_are_those_of_data_from_the_fit():
     assert ((shares == 0) | (shares == 1)).mean() > 0.98
 
 
+@pytest.mark.parametrize("ratio", [1.0, 1e3, 1e6, 1e9, 1e12])
+def test_simulated_shares_are_right_however_large_the_mean_is_beside_the_noise(ratio):
+    count, stream = 200, torch.Generator().manual_seed(0)
+    parts = torch.full((10, count), ratio), torch.ones(10, count)
+    inside = np.ones((1, count), bool)
+    found = evaluation.simulated([Mixture(Normal(*parts))], inside, stream).isel(target=0)
+    shares = found["shares"][0].to_numpy()
+    spread = np.sqrt(levels.CALIBRATION * (1 - levels.CALIBRATION) / count)
+    error = 5 * spread / np.sqrt(evaluation.SIMULATIONS)
+    assert (np.abs(shares.mean(0) - levels.CALIBRATION) < error).all()
+    # A standard deviation of so many is known to 2 %.
+    np.testing.assert_allclose(shares.std(0), spread, rtol=0.12)
+    (chance,) = scores.by_chance(found.assign_coords(region=["all"])).values()
+    # Points that are all below the median, or all above, are never by chance.
+    assert (chance < 0.2).all()
+
+
 def test_regions_hold_the_points_within_their_intervals(case):
     intervals = {"low": [(0, 2)], "ends": [(0, 0), (5.5, 9)], "all": [(0, 6)]}
     rows = pd.DataFrame({"x": np.arange(7.0), "y": case[2], "f": case[2]})

@@ -102,8 +102,12 @@ class Normal:
         return _absolute(torch.zeros_like(self.mean), self.stddev * 2**0.5)
 
     def sample(self, stream: Generator) -> Tensor:
-        """One value of each: (draws, n)."""
-        return self.mean + self.stddev * torch.randn(self.shape, generator=stream)
+        """One value of each, in double precision: (draws, n).
+
+        In single, a mean a million times the standard deviation would make many values one.
+        """
+        noise = torch.randn(self.shape, generator=stream)
+        return self.mean.double() + self.stddev.double() * noise.double()
 
 
 def _absolute(mean: Tensor, stddev: Tensor) -> Tensor:
