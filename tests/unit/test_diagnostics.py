@@ -263,7 +263,12 @@ def test_ebfmi_is_the_published_formula():
         f.value for f in chains.of_trajectories(stats_, 0.8, 10, LIMITS) if f.diagnostic == "ebfmi"
     )
     steps, off = np.diff(energy[0]), energy[0] - energy.mean()
-    assert value == pytest.approx((steps**2).mean() / (off**2).mean())
+    assert value == pytest.approx((steps**2).mean() / ((off**2).sum() / 39))
+
+
+def test_an_energy_that_does_not_move_fails():
+    told = {f.diagnostic: f for f in trajectories(energy=np.ones((2, 1000)))}
+    assert told["ebfmi"].verdict == "fail"
 
 
 def test_a_funnel_raises_an_alarm():

@@ -95,11 +95,10 @@ def of_trajectories(
     if draws < FEWEST_DRAWS:
         yield unmeasured("ebfmi", too_few(draws, "draw", "draws", FEWEST_DRAWS))
     else:
-        energy = stats["energy"]
-        bfmi = np.square(np.diff(energy, axis=1)).mean(1) / np.maximum(
-            energy.var(1), np.finfo(float).tiny
-        )
-        yield judged("ebfmi", bfmi.min(), limits)
+        # Of an energy that does not move there is none, which fails.
+        with np.errstate(invalid="ignore"):
+            bfmi = array_stats.bfmi(stats["energy"].astype(float), chain_axis=0, draw_axis=1)
+        yield judged("ebfmi", np.min(bfmi), limits)
     off = np.abs(stats["acceptance_rate"].mean(1) - target_accept).max()
     yield judged("acceptance_off_target", off, limits, reason=f"target {target_accept:g}")
 
