@@ -332,6 +332,21 @@ def test_a_bound_that_has_stopped_passes_and_one_that_rises_does_not():
     assert of_loss(losses(0)[:100]).verdict == "not measurable"
 
 
+@pytest.mark.parametrize("count", [1, 20, 199])
+@pytest.mark.filterwarnings("error")
+def test_of_a_loss_too_short_to_compare_nothing_is(count):
+    """Neither in the verdict nor in the figure, which both ask here."""
+    assert plateau.drift(losses(0)[:count], LIMITS["elbo_drift"]) is None
+    told = of_loss(losses(0)[:count])
+    assert told.verdict == "not measurable"
+    assert told.reason.endswith("; set steps: 200 or more")
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_the_shortest_loss_that_is_compared_parts_are():
+    assert plateau.drift(losses(0)[:200], LIMITS["elbo_drift"]).steps in (20, 40)
+
+
 def test_a_noisy_bound_is_judged_by_wider_parts_or_not_at_all():
     """Noise that hides a fall in tenths shows it in fifths, where it is four times as large."""
     random, step = np.random.default_rng(0), np.arange(4000)

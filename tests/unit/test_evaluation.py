@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from bnnflow.config import studies
 from bnnflow.data import points, regions
 from bnnflow.files import arrays, posterior, predictions
 from bnnflow.files.encodings import Scaled
@@ -172,6 +173,17 @@ def test_a_summary_of_two_targets_names_them():
     row = verdicts.summary(metrics, pd.DataFrame({"fit": [], "counts_for": [], "verdict": []}))
     assert {"lppd_a_young", "coverage_95_b c_all", "error_lppd_a_all"} <= set(row)
     assert not [name for name in row if "rmse_function" in name]
+
+
+def test_groups_of_two_targets_are_spread_by_target():
+    metrics = scores.table(evaluated(truth=False)).assign(fit="g-0")
+    summary = pd.DataFrame({"fit": ["g-0"], "verdict": ["pass"], "verdict_all": ["fail"]})
+    spread = studies.summary(metrics, summary, {"g": {"": ["g-0"]}})
+    own = spread[spread["metric"] == "lppd"]
+    expected = metrics[metrics["metric"] == "lppd"]
+    for name, other in (("region", "region"), ("target", "target"), ("mean", "value")):
+        assert own[name].tolist() == expected[other].tolist()
+    assert spread[spread["metric"] == "pass"]["mean"].tolist() == [1, 0]
 
 
 def test_probes_do_not_feel_the_weights(whole):

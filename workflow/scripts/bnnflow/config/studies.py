@@ -113,11 +113,12 @@ def summary(
         groups: the cells of every group by its name.
 
     Returns:
-        A row for every group, combination of settings, region and metric: group, settings,
-        region, metric, fits, their number, and mean, stddev, minimum, median and maximum of the
-        values; a group of several combinations has rows of all its fits together, too. The
-        metrics `pass` and `fail` are 1 for fits with that verdict and else 0, so that their mean
-        is the share of these fits. The standard deviation of a single fit is missing.
+        A row for every group, combination of settings, region, target where there are several,
+        and metric: group, settings, region, target, metric, fits, their number, and mean, stddev,
+        minimum, median and maximum of the values; a group of several combinations has rows of all
+        its fits together, too. The metrics `pass` and `fail` are 1 for fits with that verdict and
+        else 0, so that their mean is the share of these fits. The standard deviation of a single
+        fit is missing.
     """
     shares = [
         verdicts[["fit"]].assign(
@@ -129,7 +130,9 @@ def summary(
         if column.startswith("verdict")
         for verdict in ("pass", "fail")
     ]
-    values = pd.concat([*shares, metrics[["fit", "region", "metric", "value"]]])
+    by = [name for name in ("region", "target", "metric") if name in metrics]
+    values = pd.concat([*shares, metrics[["fit", *by, "value"]]])
+    values = values.fillna(dict.fromkeys(by, ""))
     values = values[values["metric"] != "points"]
     tables = []
     for name, own_cells in groups.items():
@@ -137,11 +140,11 @@ def summary(
         if len(cells) > 1:
             cells["all"] = fits_of(own_cells)
         for settings, fits in cells.items():
-            own = values[values["fit"].isin(fits)].groupby(["region", "metric"], sort=False)
+            own = values[values["fit"].isin(fits)].groupby(by, sort=False)
             spread = {"fits": "size", "mean": "mean", "stddev": "std", "median": "median"}
             table = own["value"].agg(**spread, minimum="min", maximum="max")
             tables.append(table.reset_index().assign(group=name, settings=settings))
-    return pd.concat(tables)[list(COLUMNS)]
+    return pd.concat(tables)[["group", "settings", *by, *COLUMNS[4:]]]
 
 
 def read(path: str | Path) -> pd.DataFrame:
