@@ -48,11 +48,11 @@ rule extract_parameters:
         plan.parameters(),
 
 
-# After a failure; not of `snakemake verify`, which makes nothing that a report could show.
+# After a failure; not of `snakemake verify`, which makes nothing that could be shown.
 onerror:
     if not VERIFIES:
-        logger.error(
-            "What has been made can be read: the same command with `--report results/report.html`,"
-            " and without --report-after-run, makes a report of what there is, which names what"
-            " failed."
-        )
+        tell_what_there_is()
+
+
+onsuccess:
+    rmtree(PARTIAL, ignore_errors=True)

@@ -392,3 +392,22 @@ def test_a_group_is_left_out_where_one_of_its_fits_failed(config):
     made = there.made(plan, plan.results(), lambda path: path != gone)
     assert "results/data/old.csv" in made
     assert "results/figures/study.png" in made
+
+
+def test_a_run_that_failed_leaves_tables_of_the_fits_that_are_whole(results, monkeypatch):
+    run = results()
+    plan = Plan(run.config)
+    monkeypatch.chdir(run.folder.parent)
+    assert there.tables(plan) == ""
+    for name in ("mcmc_deep", "svi_new"):
+        run.fit(name)
+        for file in plan.results():
+            if name in file:
+                path = run.folder.parent / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+    said = there.tables(plan)
+    assert said == "results/partial has the tables of 2 of 7 fits, which are whole."
+    table = verdicts.read_summary(run.folder / "partial/verdicts.csv")
+    assert table["fit"].tolist() == ["mcmc_deep", "svi_new"]
+    assert set(table["verdict"]) == {"pass"}

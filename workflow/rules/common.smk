@@ -4,6 +4,7 @@ import sys
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -13,6 +14,7 @@ SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from bnnflow.run import runs
+from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked
 from bnnflow.run.names import NUMBER, POINTS, dataset, one_of
 from bnnflow.run.report import there
@@ -79,6 +81,10 @@ def part_seeds(entry):
     return lambda wildcards: of(lambda fit: plan.seeds_of(fit, int(wildcards.get(part))), entry)(
         wildcards
     )
+
+
+# What a run that fails leaves of its tables, until one succeeds.
+PARTIAL = Path("results", there.PARTIAL)
 
 
 @cache
@@ -177,6 +183,19 @@ def everything():
     if workflow.is_main_process and there.is_report(sys.argv[1:]):
         return there.made(plan, files)
     return [*files, *(["results/tables/verdicts.checked"] if config["strict"] else [])]
+
+
+def tell_what_there_is():
+    """After a run that failed, tables of the fits that are whole, and how to have their report."""
+    try:
+        told = there.tables(plan)
+    except FileError as error:
+        told = str(error)
+    more = (
+        "The same command with `--report results/report.html`, and without --report-after-run,"
+        " makes a report of what there is, which names what failed."
+    )
+    logger.error(f"{told} {more}".strip())
 
 
 def story(categories):

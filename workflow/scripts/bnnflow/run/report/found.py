@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from ...judge import scores, verdicts
+from ...methods.registry import METHODS
 
 # What the jobs are called that infer a part of a fit.
-PARTS = ("chain", "start")
+PARTS = tuple(method.part for method in METHODS.values())
 
 # Letters of a line of a log that the page has.
 LOG_LETTERS = 400

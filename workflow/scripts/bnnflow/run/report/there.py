@@ -10,6 +10,10 @@ from ..plan import Plan
 OF_FITS = ("evaluations", "fits", "predictions")
 
 
+# Folder of the tables that a run leaves which fails.
+PARTIAL = "partial"
+
+
 def is_report(arguments: Sequence[str]) -> bool:
     """Whether a command line asks for a report without a run before it."""
     options = {argument.partition("=")[0] for argument in arguments}
@@ -45,6 +49,40 @@ def made(
     }:
         broken |= more
     return [file for file, fits in about.items() if not broken & fits and exists(file)]
+
+
+def tables(plan: Plan, results: Path = Path("results")) -> str:
+    """Write the tables of the fits that are whole, for a run that has not come to its own.
+
+    Args:
+        plan: of the run.
+        results: the folder of results; the tables lie in its folder `partial`.
+
+    Returns:
+        What to tell the user; nothing where there is no whole fit.
+
+    Raises:
+        FileError: if a table of a fit is damaged.
+    """
+    # Not by every call of Snakemake, for it takes time.
+    from ...files import safe
+    from ...judge import scores, verdicts
+
+    paths = {name: results / "fits" / name / "scores.csv" for name in plan.fits}
+    there = set(made(plan, map(str, plan.results())))
+    fits = [name for name, path in paths.items() if f"results/fits/{name}/scores.csv" in there]
+    if not fits:
+        return ""
+    metrics = verdicts.stacked(fits, [scores.read(paths[name]) for name in fits])
+    found = [verdicts.read(paths[name].with_name("diagnostics.csv")) for name in fits]
+    diagnostics = verdicts.stacked(fits, found)
+    summary = verdicts.summary(metrics, diagnostics)
+    folder = results / PARTIAL
+    folder.mkdir(exist_ok=True)
+    every = {"metrics": metrics, "diagnostics": diagnostics, "verdicts": summary}
+    for name, table in every.items():
+        safe.write_table(table, folder / f"{name}.csv")
+    return f"{folder} has the tables of {len(fits)} of {len(plan.fits)} fits, which are whole."
 
 
 def _fits_behind(file: str, plan: Plan) -> set[str]:
