@@ -23,6 +23,7 @@ for entry, fits in plan.entries.items():
         resources:
             **fit_resources(entry),
         params:
+            columns=plan.columns,
             network=of(plan.network, entry),
             settings=of(plan.settings, entry),
             seeds=part_seeds(entry),

@@ -18,15 +18,16 @@ from bnnflow.model import build
 torch.set_num_threads(snakemake.params.torch_threads)
 
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
-columns = {"inputs": ["x"], "targets": ["y"], "scaling": "none"}
+columns = snakemake.params.columns
 encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
+network = snakemake.params.network | {key: len(columns[key]) for key in ("inputs", "targets")}
 settings = dict(snakemake.params.settings)
 count = settings.pop("draws")
 streams = []
 for seed in snakemake.params.seeds:
     pyro.set_rng_seed(seed)
     # Its layers use the stream too.
-    model = build.network(**snakemake.params.network, inputs=1, targets=1, source=source)
+    model = build.network(**network, source=source)
     streams.append(torch.Generator().set_state(torch.get_rng_state()))
 observations = len(data[0])
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)

@@ -14,9 +14,10 @@ from bnnflow.model import build
 torch.set_num_threads(snakemake.params.torch_threads)
 
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
-columns = {"inputs": ["x"], "targets": ["y"], "scaling": "none"}
+columns = snakemake.params.columns
 encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
-model = build.network(**snakemake.params.network, inputs=1, targets=1, source=source)
+network = snakemake.params.network | {key: len(columns[key]) for key in ("inputs", "targets")}
+model = build.network(**network, source=source)
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
 (seed,) = snakemake.params.seeds

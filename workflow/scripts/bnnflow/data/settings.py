@@ -1,10 +1,13 @@
 """Settings of the data, which the workflow simulates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ..settings import Interval, Name, Positive, Seed, Settings
+
+# The columns of all simulated data sets, by role.
+COLUMNS = {"inputs": ["x"], "targets": ["y"]}
 
 
 class Observations(Settings):
@@ -36,6 +39,13 @@ class Data(Settings):
             Observations(name="new", intervals=[[0.2, 0.6, 100]]),
         ],
         description="The data sets, in the order in which they are drawn from the stream.",
+    )
+    scaling: Literal["none", "standard"] = Field(
+        "standard",
+        description="What is done to every input and target before a network sees it, in double"
+        " precision: `standard` takes the mean of a fit's data away and divides by their standard"
+        " deviation, `none` does nothing. An update does what the fit did that it goes on from."
+        " Predictions, scores and figures are in the data's own units.",
     )
     truth: Interval | None = Field(
         None,

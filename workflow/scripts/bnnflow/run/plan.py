@@ -17,6 +17,7 @@ from ..config.relations import (
     relatives,
 )
 from ..config.seeds import derived
+from ..data.settings import COLUMNS
 from ..figures import style
 from ..methods.registry import METHODS, Declared
 from . import resources
@@ -186,6 +187,11 @@ class Plan:
         """Files that the fits of an entry leave, by role: the posterior, and its method's own."""
         files = {"posterior": "posterior.nc", **self._own_files(self.entries[entry][0])}
         return {role: f"results/fits/{self.place(entry)}/{name}" for role, name in files.items()}
+
+    @property
+    def columns(self) -> dict:
+        """Names of the data's columns by role, and how they are scaled."""
+        return {**COLUMNS, "scaling": self.config["data"]["scaling"]}
 
     def network(self, fit: str) -> dict:
         """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
