@@ -210,15 +210,6 @@ def test_a_chain_of_pyros_sampler_goes_on(monkeypatch, path, mass_matrix, warmup
     assert_resumes(monkeypatch, path, fit, lives)
 
 
-def test_a_chain_of_nutpie_begins_anew(path, caplog):
-    settings = {"sampler": "nutpie", "warmup": 5, "draws": 4}
-    expected = sampled(None, **settings)
-    assert "begins anew" not in caplog.text
-    assert_same(sampled(Checkpoint(path), **settings), expected)
-    assert "nutpie keeps no state on the way: stopped, this chain begins anew" in caplog.text
-    assert not path.exists()
-
-
 @pytest.fixture
 def left_over(monkeypatch, path):
     """The checkpoint of a fit that was stopped."""
@@ -384,21 +375,6 @@ def terminated(monkeypatch, fit, after, number=signal.SIGTERM):
     with monkeypatch.context() as patch:
         patch.setattr(loop._Keeper, "due", signalled)
         return fit()
-
-
-@pytest.mark.parametrize("fit", [fitted, sampled])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_stop_writes_and_stops(path, monkeypatch, caplog, interruptible, fit, number):
-    before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as stopped:
-        terminated(monkeypatch, lambda: fit(Checkpoint(path)), 7, number)
-    assert stopped.value.code == 128 + number
-    told = f"stopped by {number.name} after step 7; {path} keeps its state, and the same command"
-    assert told in caplog.text
-    assert signal.getsignal(number) == before
-    assert_same(fit(Checkpoint(path)), fit(None))
-    assert "7 done before" in caplog.text or "3 done before" in caplog.text
-    assert signal.getsignal(number) == before
 
 
 def test_sigterm_where_nothing_can_be_written(path, monkeypatch, caplog):

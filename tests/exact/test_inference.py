@@ -90,48 +90,6 @@ def test_nuts_recovers_a_conjugate_posterior(sampler, mass_matrix, engine):
     assert sampler == "nutpie" or len(set(stats["step_size"])) == 1
 
 
-@pytest.mark.parametrize(
-    ("sampler", "mass_matrix"),
-    [("pyro", "diagonal"), ("pyro", "dense"), ("nutpie", "diagonal"), ("nutpie", "low_rank")],
-)
-def test_nuts_recovers_a_correlated_posterior(sampler, mass_matrix):
-    """Of a linear regression with known noise, whose posterior is normal."""
-    random = torch.Generator().manual_seed(0)
-    x = torch.randn(20, 3, generator=random) @ torch.tensor(
-        [[1.0, 0.9, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 1.0]]
-    )
-    y = x @ torch.tensor([1.0, -2.0, 0.5]) + 0.5 * torch.randn(20, generator=random)
-
-    def regression(x, y):
-        weight = pyro.sample("weight", dist.Normal(torch.zeros(3), 2.0).to_event(1))
-        with pyro.plate("data", len(x)):
-            pyro.sample("obs", dist.Normal(x @ weight, 0.5), obs=y)
-
-    covariance = torch.linalg.inv(x.T @ x / 0.25 + torch.eye(3) / 4).numpy()
-    mean = covariance @ (x.T @ y / 0.25).numpy()
-    assert np.corrcoef(x[:, 0], x[:, 1])[0, 1] > 0.9
-    draws, _ = nuts.sample_chain(
-        LogDensity(regression, x, y, engine="compiled"),
-        **SETTINGS
-        | {"warmup": 500, "draws": 2000, "max_tree_depth": 10, "seed": 1}
-        | {"sampler": sampler, "mass_matrix": mass_matrix},
-    )
-    root = np.linalg.inv(np.linalg.cholesky(covariance))
-    standard = (draws["weight"] - mean) @ root.T
-    # At worst as good as a quarter as many independent draws of standard normal variables.
-    independent = len(standard) / 4
-    np.testing.assert_allclose(standard.mean(0), 0, atol=4 / np.sqrt(independent))
-    spread = np.cov(standard, rowvar=False)
-    np.testing.assert_allclose(spread, np.eye(3), atol=4 * np.sqrt(2 / independent))
-
-
-@pytest.mark.parametrize("sampler", [{}, {"sampler": "nutpie"}, {"init": "median"}])
-def test_a_chain_is_its_seed(sampler):
-    runs = [sampled(location_model, seed=seed, **sampler)[0]["theta"] for seed in (5, 5, 6)]
-    np.testing.assert_array_equal(runs[0], runs[1])
-    assert (runs[0] != runs[2]).any()
-
-
 def test_no_warmup_is_possible():
     draws, _ = sampled(location_model, seed=1, warmup=0, draws=2)
     assert draws["theta"].shape == (2,)

@@ -36,7 +36,7 @@ def packages(nodes):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.split(".")[0])
-    names -= {*sys.stdlib_module_names, "bnnflow", "conftest"}
+    names -= {*sys.stdlib_module_names, "bnnflow", "conftest", "method_cases"}
     return {MODULES.get(name, name).replace("_", "-") for name in names}
 
 

@@ -171,7 +171,7 @@ def test_a_run_that_was_killed_at_its_end_takes_no_step_again(monkeypatch, path,
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("step", [7, 30])
 def test_a_signal_ends_the_run_after_the_call(
-    monkeypatch, path, expected, interruptible, number, step
+    monkeypatch, path, expected, interruptible, caplog, number, step
 ):
     monkeypatch.setattr(loop, "PACE", 0)
     method, handler = Walkers(), signal.getsignal(number)
@@ -188,6 +188,8 @@ def test_a_signal_ends_the_run_after_the_call(
     assert stopped.value.code == 128 + number
     assert method.calls[-1].stop == step
     assert signal.getsignal(number) == handler
+    told = f"stopped by {number.name} after step {step}; {path} keeps its state, and the same"
+    assert told in caplog.text
     again = Walkers()
     assert_same(loop.run(again, Checkpoint(path)), expected)
     assert again.calls[0].start == step

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from inspect import isclass
+from operator import attrgetter
 from unittest.mock import patch
 
 import numpy as np
@@ -84,6 +85,12 @@ def guide_at_start(
     with drawing_from(stream):
         guide._setup_prototype(*data)
     return guide
+
+
+def guide_parameters(guide: AutoContinuous) -> dict[str, Tensor]:
+    """The parameters of a guide within their constraints, as Pyro's parameter store names them."""
+    names = (name.removesuffix("_unconstrained") for name, _ in guide.named_parameters())
+    return {f"{type(guide).__name__}.{name}": attrgetter(name)(guide).detach() for name in names}
 
 
 @contextmanager

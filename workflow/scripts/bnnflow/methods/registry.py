@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .settings import Nuts, Settings, Svi
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -10,6 +12,7 @@ class Declared:
 
     Attributes:
         name: the value of `inference.method`, and the module of this package that runs it.
+        settings: the class of what `inference` may say.
         part: what a fit consists of, "chain" or "start"; independent, each with a seed of its own.
         leaves: what lies beside the posterior: "trajectories", draws whose order means something,
             so that they can be looked at as chains; "guide", a normal distribution in
@@ -17,6 +20,7 @@ class Declared:
     """
 
     name: str
+    settings: type[Settings]
     part: str
     leaves: frozenset[str]
 
@@ -35,7 +39,7 @@ class Declared:
 METHODS = {
     method.name: method
     for method in (
-        Declared("nuts", part="chain", leaves=frozenset({"trajectories"})),
-        Declared("svi", part="start", leaves=frozenset({"guide", "loss"})),
+        Declared("nuts", Nuts, part="chain", leaves=frozenset({"trajectories"})),
+        Declared("svi", Svi, part="start", leaves=frozenset({"guide", "loss"})),
     )
 }

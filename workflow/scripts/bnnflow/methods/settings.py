@@ -114,15 +114,16 @@ def _with_method(value: object) -> object:
     """Settings without a method are those of the first, unless they are of another."""
     if not isinstance(value, Mapping) or "method" in value:
         return value
-    own, *others = (kind.model_fields.keys() for kind in METHODS.values())
-    for name, keys in zip([*METHODS][1:], others, strict=True):
+    own, *others = (kind.model_fields.keys() for kind in _METHODS.values())
+    for name, keys in zip([*_METHODS][1:], others, strict=True):
         if found := [key for key in value if key in keys - own]:
             are = "is a key" if len(found) == 1 else "are keys"
             raise fault(f"lacks the key method ({', '.join(found)} {are} of the method {name})")
-    return {"method": next(iter(METHODS)), **value}
+    return {"method": next(iter(_METHODS)), **value}
 
 
-METHODS = {"nuts": Nuts, "svi": Svi}
+# The first is what a fit has that names none.
+_METHODS = {"nuts": Nuts, "svi": Svi}
 Inference = Annotated[
     Annotated[Nuts | Svi, Field(discriminator="method")], BeforeValidator(_with_method)
 ]

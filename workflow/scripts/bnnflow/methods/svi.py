@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from operator import attrgetter
 
 import numpy as np
 import pyro
@@ -11,7 +10,7 @@ from pyro.infer.autoguide import AutoContinuous
 from torch import Generator
 
 from ..density.log_density import LogDensity
-from ..density.pyro_private import drawing_from, guide_at_start, guides
+from ..density.pyro_private import drawing_from, guide_at_start, guide_parameters, guides
 from ..jobs import log
 from . import loop
 from .checkpoints import Checkpoint
@@ -122,9 +121,7 @@ def draws(
 
 def stored(guide: AutoContinuous) -> dict[str, np.ndarray]:
     """The parameters of a guide, named as Pyro's parameter store names them."""
-    names = (name.removesuffix("_unconstrained") for name, _ in guide.named_parameters())
-    values = {name: attrgetter(name)(guide).detach().numpy().copy() for name in names}
-    return {f"{type(guide).__name__}.{name}": value for name, value in values.items()}
+    return {name: value.numpy().copy() for name, value in guide_parameters(guide).items()}
 
 
 def _report(fitted: list[Fit], observations: int, learning_rate: float) -> None:
