@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -79,11 +80,11 @@ class Mixture:
     def stddev(self) -> Tensor:
         """(n,), in double precision, by the law of total variance."""
         within = self._average(self.components.double().variance())
-        return (within + self._function_variance()).sqrt()
+        return (within + self._function_variance).sqrt()
 
     def function_stddev(self) -> Tensor:
         """Of the components' means: (n,), in double precision."""
-        return self._function_variance().sqrt()
+        return self._function_variance.sqrt()
 
     def quantiles(self, levels: Tensor) -> Tensor:
         """By Newton's method kept between bounds.
@@ -113,7 +114,7 @@ class Mixture:
 
     def quantile(self, start: Tensor, level: Tensor) -> Tensor:
         """That of one level, from a start (n,): (n,)."""
-        low, high = self.components.ends()
+        low, high = self.components.ends
         averages = self.components.averaged(self._average)
         t = start.clamp(low, high)
         for _ in range(60):
@@ -135,7 +136,11 @@ class Mixture:
         """
         means = self.components.mean
         if self.weights is None:
-            return torch.quantile(means.T.contiguous(), levels.float(), dim=1)
+            # As torch.quantile does it, but NumPy sorts in a tenth of the time.
+            ordered = torch.from_numpy(np.sort(means.T.contiguous().numpy(), axis=1))
+            ranks = levels.to(ordered) * (self.draws - 1)
+            below = ranks.long()
+            return torch.lerp(ordered[:, below], ordered[:, ranks.ceil().long()], ranks - below).T
         ordered, order = means.sort(0)
         # As much is rounded.
         below = self.weights[order].cumsum(0) + 1e-12
@@ -203,7 +208,7 @@ class Mixture:
 
     def quantile_replicates(self, quantiles: Tensor) -> Tensor:
         """Replicates (replicate, q, n) of quantiles (q, n), to first order in what is left out."""
-        low, high = self.components.ends()
+        low, high = self.components.ends
         moved = []
         for quantile in quantiles:
             below = self.below(quantile)
@@ -255,7 +260,9 @@ class Mixture:
         """Over draws, of values (draws, n): (n,)."""
         return values.mean(0) if self.weights is None else self.weights.to(values) @ values
 
+    @cached_property
     def _function_variance(self) -> Tensor:
+        """Of the components' means: (n,), in double precision."""
         means = self.components.mean.double()
         if self.weights is None:
             return means.var(0, correction=0)
