@@ -1,17 +1,25 @@
 """What holds for every likelihood and every prior that is registered."""
 
+import inspect
+from typing import get_args
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pyro import poutine
 from scipy import stats
 
+from bnnflow.data import table
+from bnnflow.data.settings import Data
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files.parameters import LIKELIHOOD, PRIOR, Parameters
+from bnnflow.model import build, settings
 from bnnflow.model.likelihoods.registry import LIKELIHOODS
 from bnnflow.model.model import Model, Response
-from bnnflow.model.network import Network
+from bnnflow.model.network import ACTIVATIONS, Network
 from bnnflow.model.priors import PRIORS
+from bnnflow.predict import components
 
 # For every family settings, and SciPy's distribution of its components' parameters.
 FAMILIES = {
@@ -32,8 +40,8 @@ def case(request):
     """A model, inputs (n, inputs), and its family's SciPy distribution."""
     family, prior, inputs, targets = request.param
     torch.manual_seed(0)
-    settings, reference = FAMILIES[family]
-    likelihood = LIKELIHOODS[family](targets, **settings)
+    given, reference = FAMILIES[family]
+    likelihood = LIKELIHOODS[family](targets, **given)
     response = Response(Network(inputs, [4], likelihood.outputs, "tanh"), likelihood)
     own = PRIORS[prior].configured(response.network.shapes, **SETTINGS_OF_PRIORS[prior])
     return Model(own, response), torch.randn(POINTS, inputs), reference
@@ -49,9 +57,35 @@ def observed(model, x):
     return y.mT if y.dim() > 1 else y
 
 
-def test_every_registered_one_is_tested():
-    assert FAMILIES.keys() == LIKELIHOODS.keys()
+def test_every_registered_one_is_tested_and_can_predict():
+    assert FAMILIES.keys() == LIKELIHOODS.keys() == components.FAMILIES.keys()
     assert SETTINGS_OF_PRIORS.keys() == PRIORS.keys()
+
+
+def options(function):
+    """Names of the arguments that have to be named."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name for each in parameters if each.kind == each.KEYWORD_ONLY}
+
+
+def test_the_config_has_the_options_of_the_code_and_no_others():
+    fields = settings.Model.model_fields
+    assert {*get_args(fields["activation"].annotation)} == ACTIVATIONS.keys()
+    families = get_args(fields["likelihood"].annotation) or (fields["likelihood"].annotation,)
+    by_family = {family().family: family for family in families}
+    assert by_family.keys() == LIKELIHOODS.keys()
+    for name, family in by_family.items():
+        assert family.model_fields.keys() - {"family"} == options(LIKELIHOODS[name].__init__)
+    assert settings.Independent.model_fields.keys() == options(PRIORS["normal"].configured)
+    own = table.Table(pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 5.0]}), ("x",), ("y",))
+    for scaling in get_args(Data.model_fields["scaling"].annotation):
+        table.fitted(own, scaling)
+
+
+def test_a_model_of_defaults_takes_any_number_of_columns():
+    defaults = settings.Model().model_dump(), settings.Independent().model_dump()
+    model = build.network(*defaults, inputs=3, targets=2)
+    assert run(model, torch.zeros(4, 3)).nodes["obs"]["value"].shape == (2, 4)
 
 
 def test_every_site_is_declared_with_its_shape_and_known_by_its_role(case):

@@ -35,6 +35,13 @@ def test_a_fit_that_is_not_there_is_told_with_those_that_are(study):
         study.network("study-stddev_3-0")
 
 
+def test_columns_have_roles_and_the_configs_scaling(config):
+    columns = {"inputs": ["x"], "targets": ["y"]}
+    assert Plan(checked(config)).columns == {**columns, "scaling": "none"}
+    del config["data"]["scaling"]
+    assert Plan(checked(config)).columns == {**columns, "scaling": "standard"}
+
+
 def test_every_path_of_a_fit_matches_its_own_entry_and_no_other(study):
     for entry, fits in study.entries.items():
         for fit in fits:

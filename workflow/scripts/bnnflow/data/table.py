@@ -10,8 +10,6 @@ import pandas as pd
 from ..files import safe
 from ..files.encodings import Encoding, Scaled, encoded
 
-SCALINGS = ("none", "standard")
-
 # The share of different values that may become one with others by rounding. As many do in a
 # million normal numbers by chance are below it.
 TOGETHER = 0.1
