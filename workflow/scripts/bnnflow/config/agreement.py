@@ -3,12 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-import numpy as np
-
 from ..judge import limits
 from . import studies
 from .faults import some, unknown
-from .relations import entries, figure_names, observation_names, prior_source, rule_names
+from .relations import entries, figure_names, observation_names, prior_source, reached, rule_names
 
 # Data sets that the workflow makes besides the observations.
 OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observations'"}
@@ -52,12 +50,12 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
     ):
         section, entry = key.split(".")
         low, high, points = config[section][entry]
-        x = np.linspace(low, high, points)
         for name, intervals in config["evaluation"]["regions"].items():
-            if not any(((a <= x) & (x <= b)).any() for a, b in intervals):
+            if not reached(intervals, config[section][entry]):
                 yield (
                     f"evaluation.regions.{name}: is {intervals}, where there is none of the"
-                    f" {points} {what} from {low} to {high}"
+                    f" {points} {what} from {low} to {high}; change {key}, or leave the region out"
+                    f" (in a file that is read later: {name}: null)"
                 )
     if "oracle" in fits:
         yield "fits.oracle: is the name of the generating process in the tables; rename the fit"

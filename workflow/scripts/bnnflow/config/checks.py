@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from . import agreement, defaults, grids, notes, plain, sizes, studies
+from . import agreement, defaults, grids, notes, plain, reading, sizes, studies
 from .agreement import FIGURES_OF_FIT
 from .faults import ConfigError, found
 from .relations import (
@@ -57,7 +57,7 @@ def checked(
     """
     _raise(islice(plain.faults(config), MOST_FAULTS))
     config = plain.without_nulls(config)
-    twice = [fault for path in paths for fault in plain.twice(path)]
+    twice = [fault for path in paths for fault in reading.twice(path)]
     _raise([*found(Config, config), *twice])
     given = {
         name: {"title": defaults.title(name)} | entry for name, entry in config["fits"].items()

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from ..model.settings import Model
-from .relations import observation_names
+from .relations import observation_names, reached
 from .settings import DEFAULT_MODEL, Fit
 
 # Points of the held-out observations and of the predictions' grid, and how far both reach beyond
@@ -45,7 +45,12 @@ def completed(config: dict) -> dict:
     data.setdefault("truth", list(data["held_out"]))
     first, last, points = data["held_out"]
     predictions = {"grid": [first, last, max(points, POINTS)]} | config["predictions"]
-    regions = config["evaluation"].get("regions") or _regions(seen, first, last)
+    regions = config["evaluation"].get("regions") or {
+        name: intervals
+        for name, intervals in _regions(seen, first, last).items()
+        if name == "all"
+        or (reached(intervals, data["held_out"]) and reached(intervals, predictions["grid"]))
+    }
     xlim = config["figures"].get("xlim", predictions["grid"][:2])
     figures = {
         "xlim": xlim,
@@ -79,5 +84,4 @@ def _regions(seen: list[list], first: float, last: float) -> dict[str, list[list
     gap = [[low, high] for (_, low), (high, _) in pairwise(seen)]
     beyond = [[first, seen[0][0]], [seen[-1][1], last]]
     beyond = [[low, high] for low, high in beyond if low < high]
-    regions = {"data": seen, "gap": gap, "extrapolation": beyond, "all": [[first, last]]}
-    return {name: intervals for name, intervals in regions.items() if intervals}
+    return {"data": seen, "gap": gap, "extrapolation": beyond, "all": [[first, last]]}

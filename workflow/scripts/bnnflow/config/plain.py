@@ -1,11 +1,7 @@
 """What no config has, whatever its keys: found before anything is made of it."""
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-
-import yaml
 
 from .faults import key_of, shown
 
@@ -62,28 +58,3 @@ def without_nulls(value):
     if isinstance(value, dict):
         return {k: without_nulls(v) for k, v in value.items() if v is not None}
     return value
-
-
-def twice(path: str | Path) -> list[str]:
-    """Keys that stand twice in one mapping of a YAML file, of which YAML takes the last."""
-    try:
-        root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
-    except (yaml.YAMLError, OSError, ValueError, RecursionError):
-        return []  # whoever has read it knows how
-    found, seen, pending = [], set(), [root]
-    while pending:
-        node = pending.pop()
-        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-            found += [
-                f"{path}, line {key.start_mark.line + 1}: the key {shown(key.value)} stands twice"
-                for key, _ in node.value
-                if isinstance(key, yaml.ScalarNode) and keys.pop(key.value, 0) > 1
-            ]
-            pending += [part for pair in node.value for part in pair]
-        else:
-            pending += node.value
-    return found

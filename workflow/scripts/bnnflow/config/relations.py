@@ -2,8 +2,16 @@
 
 import json
 
+import numpy as np
+
 from ..methods.registry import METHODS
 from . import studies
+
+
+def reached(places: list[list], points: list) -> bool:
+    """Whether any of the points [from, to, number] lies in one of the intervals [from, to]."""
+    x = np.linspace(*points)
+    return any(((low <= x) & (x <= high)).any() for low, high in places)
 
 
 def prior_source(fit: dict) -> str | None:
