@@ -1,20 +1,12 @@
-from os.path import exists
-
 from snakemake.utils import min_version
 
 min_version("9.15")
 
 
-CONFIG = "config/config.yaml"
-
-
-# The working directory's own, or else the tutorial's.
-configfile: CONFIG if exists(CONFIG) else workflow.source_path(CONFIG)
-
-
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/config.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/fit.smk"

@@ -1,6 +1,7 @@
 """Configs that leave out what is no decision."""
 
 import math
+from typing import get_args
 
 import pytest
 import yaml
@@ -9,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnflow.config import relations
-from bnnflow.config.checks import ConfigError, checked
+from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.settings import DEFAULT_MODEL, Config, Fit
-from bnnflow.methods import registry
+from bnnflow.methods import nuts, registry, svi
 from bnnflow.methods.settings import METHODS
+from bnnflow.model.likelihoods.registry import LIKELIHOODS
 from bnnflow.model.network import ACTIVATIONS
-from bnnflow.model.settings import Model
+from bnnflow.model.settings import Model, Normal
 
 
 def told(config: dict) -> str:
@@ -39,6 +41,16 @@ def test_a_completed_config_is_its_own_completion():
     config = checked({"fits": {"mine": {}, "again": {"inference": {"method": "svi"}}}})
     again = checked({key: value for key, value in config.items() if key != "groups"})
     assert again == config
+
+
+def test_a_config_that_is_spelled_out_means_the_same():
+    study = {"replicates": 2, "grid": {"prior.stddev": [1, 2]}}
+    given_config = {"fits": {"study": study, "mine": {}, "x": None}}
+    valid = checked(given_config)
+    again = spelled_out(given_config, valid)
+    assert list(again["fits"]) == ["mine", "study"]
+    assert again["fits"]["mine"]["inference"]["chains"] == 4
+    assert checked(again) == valid
 
 
 def test_given_settings_stay_and_the_others_get_their_defaults():
@@ -151,9 +163,17 @@ def test_a_region_that_no_point_reaches_is_told_with_the_ways_out():
     assert "regions.all" not in message
 
 
+def options(kind, key: str) -> set[str]:
+    return set(get_args(kind.model_fields[key].annotation))
+
+
 def test_what_is_listed_beside_the_code_is_what_the_config_allows():
     assert set(METHODS) == set(registry.METHODS)
-    assert Model.model_json_schema()["properties"]["activation"]["enum"] == list(ACTIVATIONS)
+    assert options(Model, "activation") == set(ACTIVATIONS)
+    assert options(Normal, "family") == set(LIKELIHOODS)
+    assert options(METHODS["svi"], "guide") == set(svi.GAUSSIAN)
+    assert options(METHODS["svi"], "schedule") == set(svi.SCHEDULES)
+    assert options(METHODS["nuts"], "init") == set(nuts.INITS)
 
 
 def test_every_key_is_described_in_a_sentence():

@@ -35,5 +35,5 @@ def test_a_config_of_fits_alone_takes_the_place_of_the_tutorials(empty):
 def test_a_config_that_is_no_yaml_is_told_with_its_line(empty):
     empty.path("config/config.yaml").write_text("fits:\n  mine:\n    title: My fit: the best\n")
     printed = empty.snakemake("-n", fails=True)
-    assert 'line 3: mapping values are not allowed here; a text with a colon needs' in printed
+    assert "line 3: mapping values are not allowed here; a text with a colon needs" in printed
     assert "Traceback" not in printed

@@ -9,13 +9,9 @@ from shutil import rmtree
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).parent
-SCRIPTS = WORKFLOW / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
 from bnnflow.run import runs
 from bnnflow.files.errors import FileError
-from bnnflow.config.checks import ConfigError, checked
+from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.run.names import NUMBER, POINTS, dataset, one_of
 from bnnflow.run.report import there
 from bnnflow.run.plan import Plan, PlanError, style_file
@@ -42,7 +38,7 @@ if workflow.is_main_process:
 if not workflow.subprocess_exec:
     runs.live(STATE)
 
-# As it was given, for the manifest.
+# As it was given.
 GIVEN = deepcopy(dict(config))
 
 # And not a module of another workflow.

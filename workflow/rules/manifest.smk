@@ -11,7 +11,7 @@ rule manifest:
     conda:
         "../../envs/base.yaml"
     params:
-        given=GIVEN,
+        given=spelled_out(GIVEN, config),
         seeds=plan.seeds(),
         devices=plan.devices(),
         code=code("manifest"),

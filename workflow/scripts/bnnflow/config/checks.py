@@ -31,6 +31,7 @@ __all__ = [
     "prior_source",
     "relatives",
     "rule_names",
+    "spelled_out",
 ]
 
 HELP = "config/README.md explains every key"
@@ -72,6 +73,20 @@ def checked(
     _raise(agreement.faults(config, reserved))
     _raise(sizes.faults(config))
     return config
+
+
+def spelled_out(given: dict, valid: dict) -> dict:
+    """A config that says all that it stands for, and means the same when it is given.
+
+    Args:
+        given: the config.
+        valid: what `checked` has made of it.
+    """
+    fits = {
+        name: given["fits"][name] if name in valid["groups"] else valid["fits"][name]
+        for name in entries(valid)
+    }
+    return {key: valid[key] for key in valid if key != "groups"} | {"fits": fits}
 
 
 def _raise(faults: Iterable[str]) -> None:

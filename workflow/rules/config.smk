@@ -1,0 +1,26 @@
+import sys
+from os.path import exists
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).parent
+SCRIPTS = WORKFLOW / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from bnnflow.config.reading import ConfigError, readable
+
+# The working directory's own, or else the tutorial's.
+CONFIG = "config/config.yaml"
+if not exists(CONFIG):
+    CONFIG = workflow.source_path(f"../../{CONFIG}")
+
+# Snakemake names neither the file nor the line.
+if not workflow.modifier.skip_configfile:
+    try:
+        readable(CONFIG)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+configfile: CONFIG
