@@ -12,14 +12,8 @@ from docutils.core import publish_doctree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnnflow.config.checks import (
-    ConfigError,
-    checked,
-    figure_names,
-    lineage,
-    observation_names,
-    rule_names,
-)
+from bnnflow.config.checks import ConfigError, checked
+from bnnflow.config.relations import figure_names, lineage, observation_names, rule_names
 
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 

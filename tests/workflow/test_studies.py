@@ -13,7 +13,8 @@ import yaml
 from conftest import ROOT, SMOKE
 
 from bnnflow.config import studies
-from bnnflow.config.checks import ConfigError, checked, entries, figure_names, relatives, rule_names
+from bnnflow.config.checks import ConfigError, checked
+from bnnflow.config.relations import entries, figure_names, relatives, rule_names
 from bnnflow.config.seeds import derived
 
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

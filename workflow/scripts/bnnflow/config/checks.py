@@ -5,34 +5,9 @@ from itertools import islice
 from pathlib import Path
 
 from . import agreement, defaults, grids, notes, plain, reading, sizes, studies
-from .agreement import FIGURES_OF_FIT
 from .faults import ConfigError, found
-from .relations import (
-    entries,
-    figure_names,
-    learnt_data,
-    lineage,
-    observation_names,
-    prior_source,
-    relatives,
-    rule_names,
-)
+from .relations import entries, observation_names
 from .settings import Config, Fit
-
-__all__ = [
-    "FIGURES_OF_FIT",
-    "ConfigError",
-    "checked",
-    "entries",
-    "figure_names",
-    "learnt_data",
-    "lineage",
-    "observation_names",
-    "prior_source",
-    "relatives",
-    "rule_names",
-    "spelled_out",
-]
 
 HELP = "config/README.md explains every key"
 # Of a config's faults so many are told at once.

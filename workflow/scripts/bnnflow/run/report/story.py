@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...config import studies
-from ...config.checks import entries, learnt_data
+from ...config.relations import entries, learnt_data
 from ...files import safe
 from ...judge import verdicts
 from ...judge.meanings import MEANINGS
