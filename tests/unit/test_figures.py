@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from bnnflow.data import tutorial
 from bnnflow.figures import canvas, frame
 from bnnflow.figures.calibration import draw_calibration, envelope
-from bnnflow.figures.chains import draw_chains, point_name, shown_probes
+from bnnflow.figures.chains import draw_chains
 from bnnflow.figures.data import draw_data
 from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
 from bnnflow.figures.groups import draw_group
@@ -245,10 +245,12 @@ def test_traces_and_ranks_of_chains():
     assert (low[:half] == 2).all()
     assert (low[half:] == 0).all()
     assert (high[half:] == 2).all()
-    assert "diverged: 2 of 200 transitions" in texts(figure)
+    assert "below: diverged, 2 of 200 transitions" in texts(figure)
     for axes in (trace, apart):
-        (lines,) = axes.collections
-        assert [segment[0, 0] for segment in lines.get_segments()] == [3, 50]
+        none, second = axes.collections
+        assert not none.get_segments()
+        assert [segment[0, 0] for segment in second.get_segments()] == [3, 50]
+        assert to_hex(second.get_color()[0]) == to_hex(axes.lines[1].get_color())
 
 
 def test_ranks_of_a_single_chain_are_of_its_halves():
@@ -266,22 +268,6 @@ def test_ranks_of_a_single_chain_are_of_its_halves():
     for draws in (1, 2, 7):
         few = {("f", ""): function[:, :draws]}
         draw_chains("mine", "A fit", few, still[:, :draws], ("", "")).draw_without_rendering()
-
-
-def test_of_every_region_a_probe_is_shown_that_no_other_region_has_shown():
-    inside = np.array(
-        [
-            [0, 1, 1, 1, 0, 0, 1],  # the middle of its first stretch
-            [0, 0, 0, 0, 1, 1, 0],
-            [1, 1, 1, 1, 1, 1, 1],  # shown already
-            [0, 0, 0, 0, 0, 0, 0],  # without any
-        ],
-        dtype=bool,
-    )
-    assert shown_probes(inside) == {0: 2, 1: 5}
-    assert point_name(np.array([-0.5])) == "f(−0.50)"
-    assert point_name(np.array([1.0, 2e-5, 3e6])) == "f(1.00, 2e−05, 3e+06)"
-    assert point_name(np.arange(4.0)) == "f(0.00, 1.00, 2.00, …)"
 
 
 def test_calibration_is_drawn_region_by_region_and_coverage_first():
@@ -423,12 +409,6 @@ def test_several_targets_have_a_row_each_and_no_truth_is_no_curve():
     figure = draw_calibration("mine", "", dict.fromkeys(key, np.ones(3) / 2), shares, ("", ""))
     assert len(figure.axes) == 12
     assert figure.axes[7].get_title() == "weight, gap"
-
-
-def test_a_figure_over_one_input_says_that_it_is():
-    np.testing.assert_array_equal(frame.one_input(X[:, None]), X)
-    with pytest.raises(ValueError, match="over one input cannot show 3 of them"):
-        frame.one_input(np.zeros((5, 3)))
 
 
 @pytest.mark.parametrize("end", ["png", "svg"])

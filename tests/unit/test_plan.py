@@ -49,8 +49,6 @@ def test_every_path_of_a_fit_matches_its_own_entry_and_no_other(study):
             assert found == [entry]
     assert not re.fullmatch(study.fits_of(study.entries), "study-stddev_1-0_loss")
     assert not re.fullmatch(study.fits_of([]), "")
-    assert re.fullmatch(study.fits_with("loss"), "svi_deep")
-    assert not re.fullmatch(study.fits_with("loss"), "mcmc_deep")
     assert re.fullmatch(one_of(["a.b", "c"]), "a.b")
     assert not re.fullmatch(one_of(["a.b"]), "axb")
 
@@ -101,7 +99,6 @@ def test_a_prior_that_is_a_posterior_is_a_file(study):
     assert study.prior("svi_shallow") == {}
     assert study.data_of(["svi_updated"]) == ["old", "new"]
     assert study.observed("svi_updated") == [dataset("new")]
-    assert study.updates() == ["svi_updated"]
     assert study.update_roles("svi_updated") == {
         "source": "svi_shallow", "updated": "svi_updated", "joint": "svi_joint", "alone": "svi_new",
     }  # fmt: skip

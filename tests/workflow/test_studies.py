@@ -234,7 +234,7 @@ fits:
 def test_a_study_runs_grows_and_is_reported(project):
     project.append("config/study.yaml", STUDY)
     study = (*SMOKE, "config/study.yaml")
-    shared = Counter(tables=1, plot_scores=1, plot_group=1)
+    shared = Counter(tables=1, plot_comparisons=1, plot_group=1)
     each = ("study_start", "study_posterior", "predict", "evaluate", "diagnose_study")
     assert project.planned(*study) == Counter(dict.fromkeys(each, 4)) + shared
     project.snakemake("--cores", "2", *study)
@@ -246,7 +246,7 @@ def test_a_study_runs_grows_and_is_reported(project):
     project.path("config/study.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 3"))
     assert project.planned(*study) == Counter(dict.fromkeys(each, 2)) + shared
     picture = "results/figures/study-stddev_1-0.png"
-    assert project.planned(picture, *study) == Counter(plot_fit=1)
+    assert project.planned(picture, *study) == Counter(plot_variational=1)
     printed = project.snakemake("-n", "results/predictions/study-nope.nc", *study, fails=True)
     assert "there is no fit 'study-nope'" in printed
     assert "its group has study-stddev_1-0, study-stddev_1-1" in printed

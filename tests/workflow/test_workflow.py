@@ -24,9 +24,11 @@ SVI = ("svi_deep", "svi_shallow", "svi_updated", "svi_joint", "svi_new")
 FITS = NUTS + SVI
 OLD, NEW = Counter(generate_data_old=1), Counter(generate_data_new=1)
 DATA = OLD + NEW
-PICTURES = Counter(plot_fit=7, plot_update=1, plot_all_fits=1)  # over x
-PLOTS = Counter(plot_data=2, plot_loss=5, plot_chains=2, plot_calibration=7, plot_scores=1)
-PLOTS += PICTURES
+# All figures of a fit are one job.
+DRAWN = dict.fromkeys(NUTS, "plot_sampled") | dict.fromkeys(SVI, "plot_variational")
+DRAWN["svi_updated"] = "plot_variational_update"
+PICTURES = Counter(DRAWN.values()) + Counter(plot_comparisons=1)
+PLOTS = PICTURES + Counter(plot_data=2)
 # The fits that are judged beside a fit, and those that the update's figure shows.
 BESIDE = {
     "mcmc_shallow": {"svi_shallow"},
@@ -50,11 +52,9 @@ def posteriors(*fits):
 
 def judged(*fits):
     """The jobs that look at these fits, from their diagnostics to figures and tables."""
-    jobs = Counter(tables=1, plot_scores=1, plot_all_fits=1, plot_update=bool(UPDATE & {*fits}))
-    for fit in fits:
-        own = "plot_loss" if fit in SVI else "plot_chains"
-        jobs += Counter([f"diagnose_{fit}", "plot_fit", "plot_calibration", own])
-    return +jobs
+    drawn = {*fits} | ({"svi_updated"} if UPDATE & {*fits} else set())
+    own = [*(f"diagnose_{fit}" for fit in fits), *(DRAWN[fit] for fit in drawn)]
+    return Counter([*own, "tables", "plot_comparisons"])
 
 
 def fitted(*fits):
@@ -200,8 +200,9 @@ def test_a_change_of_style_redraws_and_refits_nothing(project):
 def test_a_change_of_plotting_code_redraws_and_refits_nothing(project):
     project.append("workflow/scripts/bnnflow/figures/canvas.py", "\nchanged = True\n")
     assert project.planned() == PLOTS
-    project.append("workflow/scripts/plot_loss.py", "\nchanged = True\n")
-    assert project.planned("results/figures/svi_deep_loss.png", *SMOKE) == Counter(plot_loss=1)
+    project.append("workflow/scripts/plot_fit.py", "\nchanged = True\n")
+    picture = "results/figures/svi_deep_loss.png"
+    assert project.planned(picture, *SMOKE) == Counter(plot_variational=1)
 
 
 SMOKE_OLD = "{name: old, intervals: [[-0.2, 0.2, 50], [0.6, 1.0, 50]]}"
@@ -217,7 +218,7 @@ SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
         ("model/network", posteriors(*NUTS) + posteriors(*SVI) + fitted(*FITS)),
         ("predict/predictive", fitted(*FITS)),
         ("judge/findings", judged(*FITS)),
-        ("data/oracle", Counter(evaluate_oracle=1, tables=1, plot_scores=1)),
+        ("data/oracle", Counter(evaluate_oracle=1, tables=1, plot_comparisons=1)),
     ],
 )
 def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
@@ -247,7 +248,7 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ("fits: {svi_deep: {note: Look twice.}}", Counter()),
         (
             "fits: {svi_deep: {title: Another title}}",
-            Counter(plot_fit=1, plot_loss=1, plot_calibration=1, plot_all_fits=1),
+            Counter(plot_variational=1, plot_comparisons=1),
         ),
         ("fits: {mcmc_deep: null}", judged("svi_deep")),
         (

@@ -204,3 +204,12 @@ def story(categories):
     from bnnflow.run.report.story import of_report
 
     return of_report(config, categories)
+
+
+def all_drawn(figures):
+    """Several figures, by role: the form of the name, the caption, the category, the labels."""
+    return {
+        f"{role}_{end}": path
+        for role, (name, caption, category, labels) in figures.items()
+        for end, path in drawn(name, caption, category, **labels).items()
+    }

@@ -1,3 +1,8 @@
+from functools import partial
+
+from bnnflow.run import drawing
+
+
 rule plot_data:
     input:
         truth=dataset("truth"),
@@ -22,120 +27,64 @@ rule plot_data:
         "../scripts/plot_data.py"
 
 
-rule plot_fit:
+# All figures of a fit are one job. Which they are depends on its method, and on its prior.
+rule plot_sampled:
     input:
-        predictions=["results/predictions/{fit}.nc"],
-        diagnostics=["results/fits/{fit}/diagnostics.csv"],
-        held_out=dataset("held_out"),
-        observations=of(lambda fit: plan.learnt([fit])),
+        unpack(of(partial(drawing.files, plan))),
         truth=dataset("truth"),
         style=style(),
     output:
-        **drawn("{fit}", "fit", "2. Fits", fit="{fit}", shows="prediction"),
+        **all_drawn(drawing.figures("chains", updated=False)),
     log:
-        "results/logs/plot_fit/{fit}.log",
+        "results/logs/plot_sampled/{fit}.log",
     benchmark:
-        "results/benchmarks/plot_fit/{fit}.tsv"
+        "results/benchmarks/plot_sampled/{fit}.tsv"
     wildcard_constraints:
-        fit=plan.fits_of(plan.entries),
+        fit=plan.fits_of(drawing.entries_with(plan, "chains", updated=False)),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        panels=of(lambda fit: plan.panels([fit])),
-        observations=of(lambda fit: plan.data_of([fit])),
-        frame=plan.frame(),
-        code=code("plot_fits"),
-    script:
-        "../scripts/plot_fits.py"
-
-
-rule plot_loss:
-    input:
-        loss="results/fits/{fit}/loss.csv",
-        diagnostics="results/fits/{fit}/diagnostics.csv",
-        data=of(plan.observed),
-        style=style(),
-    output:
-        **drawn("{fit}_loss", "loss", "2. Fits", fit="{fit}", shows="loss"),
-    log:
-        "results/logs/plot_loss/{fit}.log",
-    benchmark:
-        "results/benchmarks/plot_loss/{fit}.tsv"
-    wildcard_constraints:
-        fit=plan.fits_with("loss"),
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        title=of(plan.title),
-        steps=of(lambda fit: plan.fit(fit)["inference"]["steps"]),
+        panels=of(partial(drawing.panels, plan)),
+        told=of(partial(drawing.told, plan)),
         limits=config["diagnostics"]["elbo_drift"],
-        code=code("plot_loss"),
+        frame=plan.frame(),
+        code=code("plot_fit"),
     script:
-        "../scripts/plot_loss.py"
+        "../scripts/plot_fit.py"
 
 
-# An updated fit beside the one whose posterior is its prior, and beside those without an update.
-rule plot_update:
-    input:
-        predictions=of(
-            lambda fit: expand("results/predictions/{fit}.nc", fit=plan.update_roles(fit).values())
-        ),
-        diagnostics=of(
-            lambda fit: expand(
-                "results/fits/{fit}/diagnostics.csv", fit=plan.update_roles(fit).values()
-            )
-        ),
-        observations=of(lambda fit: plan.learnt([fit])),
-        truth=dataset("truth"),
-        style=style(),
+use rule plot_sampled as plot_variational with:
     output:
-        **drawn("{fit}_beside_prior", "update", "3. Comparisons", figure="{fit} beside its prior"),
+        **all_drawn(drawing.figures("loss", updated=False)),
     log:
-        "results/logs/plot_update/{fit}.log",
+        "results/logs/plot_variational/{fit}.log",
     benchmark:
-        "results/benchmarks/plot_update/{fit}.tsv"
+        "results/benchmarks/plot_variational/{fit}.tsv"
     wildcard_constraints:
-        fit=plan.fits_of(plan.updates()),
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        panels=of(lambda fit: plan.panels(plan.update_roles(fit).values())),
-        roles=of(lambda fit: list(plan.update_roles(fit))),
-        new=of(lambda fit: plan.fit(fit)["data"]),
-        observations=of(lambda fit: plan.data_of([fit])),
-        frame=plan.frame(),
-        code=code("plot_fits"),
-    script:
-        "../scripts/plot_fits.py"
+        fit=plan.fits_of(drawing.entries_with(plan, "loss", updated=False)),
 
 
-rule plot_all_fits:
-    input:
-        predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
-        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),
-        observations=plan.learnt(plan.single),
-        truth=dataset("truth"),
-        style=style(),
+use rule plot_sampled as plot_sampled_update with:
     output:
-        **drawn("all_fits", "all_fits", "3. Comparisons", figure="all fits"),
+        **all_drawn(drawing.figures("chains", updated=True)),
     log:
-        "results/logs/plot_all_fits.log",
+        "results/logs/plot_sampled_update/{fit}.log",
     benchmark:
-        "results/benchmarks/plot_all_fits.tsv"
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        fits=plan.single,
-        panels=plan.panels(plan.single),
-        observations=plan.data_of(plan.single),
-        frame=plan.frame(),
-        code=code("plot_fits"),
-    script:
-        "../scripts/plot_fits.py"
+        "results/benchmarks/plot_sampled_update/{fit}.tsv"
+    wildcard_constraints:
+        fit=plan.fits_of(drawing.entries_with(plan, "chains", updated=True)),
+
+
+use rule plot_sampled as plot_variational_update with:
+    output:
+        **all_drawn(drawing.figures("loss", updated=True)),
+    log:
+        "results/logs/plot_variational_update/{fit}.log",
+    benchmark:
+        "results/benchmarks/plot_variational_update/{fit}.tsv"
+    wildcard_constraints:
+        fit=plan.fits_of(drawing.entries_with(plan, "loss", updated=True)),
 
 
 # All fits of a group, and the spread of their scores.
@@ -171,71 +120,29 @@ rule plot_group:
         "../scripts/plot_group.py"
 
 
-rule plot_chains:
+rule plot_comparisons:
     input:
-        posterior="results/fits/{fit}/posterior.nc",
-        evaluation="results/evaluations/{fit}.nc",
-        diagnostics="results/fits/{fit}/diagnostics.csv",
-        style=style(),
-    output:
-        **drawn("{fit}_chains", "chains", "2. Fits", fit="{fit}", shows="chains"),
-    log:
-        "results/logs/plot_chains/{fit}.log",
-    benchmark:
-        "results/benchmarks/plot_chains/{fit}.tsv"
-    wildcard_constraints:
-        fit=plan.fits_with("chains"),
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        title=of(plan.title),
-        shown=["rhat_function", "rhat_chain_function", "ess_bulk_function", "ess_tail_function"],
-        code=code("plot_chains"),
-    script:
-        "../scripts/plot_chains.py"
-
-
-rule plot_calibration:
-    input:
-        evaluation="results/evaluations/{fit}.nc",
-        diagnostics="results/fits/{fit}/diagnostics.csv",
-        style=style(),
-    output:
-        **drawn("{fit}_calibration", "calibration", "2. Fits", fit="{fit}", shows="calibration"),
-    log:
-        "results/logs/plot_calibration/{fit}.log",
-    benchmark:
-        "results/benchmarks/plot_calibration/{fit}.tsv"
-    wildcard_constraints:
-        fit=plan.fits_of(plan.entries),
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        title=of(plan.title),
-        code=code("plot_calibration"),
-    script:
-        "../scripts/plot_calibration.py"
-
-
-# Of the fits by themselves; a group has a figure of its own.
-rule plot_scores:
-    input:
+        predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
+        diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),
+        observations=plan.learnt(plan.single),
         metrics="results/tables/metrics.csv",
         verdicts="results/tables/verdicts.csv",
+        truth=dataset("truth"),
         style=style(),
     output:
-        **drawn("scores", "scores", "3. Comparisons", figure="scores"),
+        **all_drawn(drawing.comparisons(plan)),
     log:
-        "results/logs/plot_scores.log",
+        "results/logs/plot_comparisons.log",
     benchmark:
-        "results/benchmarks/plot_scores.tsv"
+        "results/benchmarks/plot_comparisons.tsv"
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        fits=[*plan.single, "oracle"],
-        code=code("plot_scores"),
+        fits=plan.single,
+        panels=plan.panels(plan.single),
+        observations=plan.data_of(plan.single),
+        frame=plan.frame(),
+        code=code("plot_comparisons"),
     script:
-        "../scripts/plot_scores.py"
+        "../scripts/plot_comparisons.py"

@@ -4,26 +4,25 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import datasets
 from bnnflow.figures.canvas import save, styled
-from bnnflow.figures.frame import Frame
+from bnnflow.figures.frame import only_input
 from bnnflow.figures.groups import draw_group
+from bnnflow.figures.reading import read_frame
 from bnnflow.files import predictions
 from bnnflow.judge import scores, verdicts
 
-cells = snakemake.params.cells
+given, params = snakemake.input, snakemake.params
+cells = params.cells
 names = [fit for fits in cells.values() for fit in fits]
 means = {}
-for name, path in zip(names, snakemake.input.predictions, strict=True):
+for name, path in zip(names, given.predictions, strict=True):
     found = predictions.read(path)
-    means[name] = found["inputs"][:, 0].to_numpy(), found["mean"].to_numpy()
-shown = zip(
-    snakemake.params.observations, map(datasets.read, snakemake.input.observations), strict=True
-)
-metrics = scores.read(snakemake.input.metrics, first=["fit"])
-summary = verdicts.read_summary(snakemake.input.verdicts).set_index("fit")["verdict"]
-frame = Frame(**snakemake.params.frame, truth=datasets.read(snakemake.input.truth))
-group, title = snakemake.wildcards.group, snakemake.params.title
-with styled(snakemake.input.style):
-    figure = draw_group(frame, group, title, dict(shown), cells, means, metrics, summary)
+    means[name] = only_input(found), found["mean"].to_numpy()
+observed = dict(zip(params.observations, given.observations, strict=True))
+frame, tables = read_frame(found, observed, given.get("truth"), params.frame)
+metrics = scores.read(given.metrics, first=["fit"])
+summary = verdicts.read_summary(given.verdicts).set_index("fit")["verdict"]
+group, title = snakemake.wildcards.group, params.title
+with styled(given.style):
+    figure = draw_group(frame, group, title, tables, cells, means, metrics, summary)
     save(figure, *snakemake.output)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 import numpy as np
+import xarray as xr
 
-from .canvas import Figure, head, legend_below, rcParams
+from ..judge.scores import by_target, masks
+from .canvas import Axes, Figure, head, legend_below, rcParams
 
 # Of ranks, at most, and how many of a chain's draws are to fall to each.
 RANK_BINS, FEWEST_IN_BIN = 20, 5
@@ -60,6 +62,27 @@ def draw_chains(
     return figure
 
 
+def traces_of(evaluation: xr.Dataset) -> dict[tuple[str, str], np.ndarray]:
+    """The function at one probe of every region, draw by draw.
+
+    Args:
+        evaluation: of a fit, with function (chain, draw, target, probe), probe_inputs
+            (probe, input) and probe_inside (region, probe).
+
+    Returns:
+        By the function's point and its region, in words, values (chain, draw), ordered as the
+        probes are.
+    """
+    places, inside = evaluation["probe_inputs"].to_numpy(), masks(evaluation, "probe_inside")
+    shown = shown_probes(np.array(list(inside.values())))
+    found = {}
+    for region, probe in sorted(shown.items(), key=lambda entry: entry[1]):
+        for target, own in by_target(evaluation).items():
+            about = ", ".join(filter(None, (target, list(inside)[region])))
+            found[point_name(places[probe]), about] = own["function"][..., probe].to_numpy()
+    return found
+
+
 def shown_probes(inside: np.ndarray) -> dict[int, int]:
     """By region a probe to show, where no other region's lies in it: of its first ones the middle.
 
@@ -97,11 +120,15 @@ def _rank_shares(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return counts * number / draws, edges
 
 
-def _mark_divergences(axes, diverging: np.ndarray) -> None:
-    """A line at the foot of the axes for each draw whose transition diverged."""
-    count = int(diverging.sum())
-    if count:
-        draws = np.flatnonzero(diverging.any(axis=0))
-        label = f"diverged: {count} of {diverging.size} transitions"
-        look = {"color": rcParams["text.color"], "linewidth": 0.8, "label": label}
-        axes.vlines(draws, 0, 0.08, transform=axes.get_xaxis_transform(), **look)
+def _mark_divergences(axes: Axes, diverging: np.ndarray) -> None:
+    """A stroke at the foot of the axes for each draw whose transition diverged, a row a chain."""
+    if not (count := int(diverging.sum())):
+        return
+    high = min(0.06, 0.3 / len(diverging))
+    look = {"linewidth": 0.8, "transform": axes.get_xaxis_transform()}
+    for chain, own in enumerate(diverging):
+        low = high * chain
+        draws = np.flatnonzero(own)
+        axes.vlines(draws, low, low + 0.9 * high, color=f"C{(chain + 1) % 10}", **look)
+    label = f"below: diverged, {count} of {diverging.size} transitions"
+    axes.plot([], [], "|", color=rcParams["text.color"], label=label)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from .canvas import Axes, rcParams
 
@@ -77,12 +78,41 @@ class Panel:
     role: str = ""
 
 
-def one_input(inputs: np.ndarray) -> np.ndarray:
-    """The only input of points (point, input), as figures over it need.
+def panel_of(
+    predictions: xr.Dataset, fit: str, title: str, observations: Tables, **others
+) -> Panel:
+    """The panel of a fit from its predictions on the grid; others are attributes of a panel."""
+    bands = (predictions[name].to_numpy() for name in ("mean", "stddev", "function_stddev"))
+    return Panel(fit, title, observations, only_input(predictions), *bands, **others)
+
+
+def names_of(predictions: xr.Dataset) -> dict:
+    """How the input and the targets of predictions are called, as attributes of a frame."""
+    return {
+        "input": str(predictions["input"].to_numpy()[0]),
+        "targets": tuple(map(str, predictions["target"].to_numpy())),
+    }
+
+
+def held_out_of(evaluation: xr.Dataset) -> pd.DataFrame:
+    """The held-out points of an evaluation, with columns of the inputs and the targets."""
+    columns = {
+        str(name): values
+        for kind, dim in (("inputs", "input"), ("targets", "target"))
+        for name, values in zip(
+            evaluation[dim].to_numpy(), evaluation[kind].transpose(dim, "point"), strict=True
+        )
+    }
+    return pd.DataFrame({name: values.to_numpy() for name, values in columns.items()})
+
+
+def only_input(predictions: xr.Dataset) -> np.ndarray:
+    """The inputs (point,) of predictions, as figures over one input need them.
 
     Raises:
         ValueError: if there are several, of which no such figure can be drawn.
     """
+    inputs = predictions["inputs"].to_numpy()
     if inputs.shape[1] != 1:
         raise ValueError(f"a figure over one input cannot show {inputs.shape[1]} of them")
     return inputs[:, 0]

@@ -12,7 +12,6 @@ from ..config.relations import (
     figure_names,
     learnt_data,
     observation_names,
-    own_figure,
     prior_source,
     relatives,
 )
@@ -111,10 +110,6 @@ class Plan:
         """How the parts of an entry's fits are made."""
         return PARTS[self.method(entry).part]
 
-    def updates(self) -> list[str]:
-        """Entries whose fits' priors are the posteriors of other fits."""
-        return [entry for entry, fits in self.entries.items() if prior_source(self.fits[fits[0]])]
-
     # Paths and wildcards.
 
     def place(self, entry: str) -> str:
@@ -136,11 +131,6 @@ class Plan:
         others = "".join(f"(?<!_{figure})" for figure in FIGURES_OF_FIT)
         names = (re.escape(name) + rf"-[\w.-]+{others}" * (name in self.groups) for name in entries)
         return "|".join(names) or "(?!)"
-
-    def fits_with(self, figure: str) -> str:
-        """A wildcard constraint for the fits whose method has this figure of its own."""
-        firsts = ((entry, self.fits[fits[0]]) for entry, fits in self.entries.items())
-        return self.fits_of(entry for entry, fit in firsts if own_figure(fit) == figure)
 
     # Data.
 

@@ -12,6 +12,9 @@ PACKAGE = Path(__file__).parents[1]
 # A module that speaks and stops, and on which no number depends.
 SILENT = "jobs.py"
 
+# A rule, or one that is made from another; its name.
+RULE = r"^(?:rule|use rule \w+ as) (\w+)(?::| with:)"
+
 
 def digest(script: Path) -> str:
     """Digest of a script and of every module of this package that it imports, at any depth.
@@ -31,7 +34,7 @@ def rules_in(root: Path) -> frozenset[str]:
     """Names of the rules that stand in the workflow's own files, those of the fits excepted."""
     files = [root / "Snakefile", *root.glob("workflow/rules/*.smk")]
     texts = [file.read_text(encoding="utf-8") for file in files]
-    return frozenset(name for text in texts for name in re.findall(r"^rule (\w+):", text, re.M))
+    return frozenset(name for text in texts for name in re.findall(RULE, text, re.M))
 
 
 def _closure(script: Path) -> set[Path]:

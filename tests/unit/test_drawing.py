@@ -1,0 +1,202 @@
+"""What figures are drawn from: files and settings by the plan, arrays and tables from files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from conftest import ROOT
+
+from bnnflow.config.checks import checked, figure_names
+from bnnflow.figures import canvas
+from bnnflow.figures.calibration import by_region
+from bnnflow.figures.chains import point_name, shown_probes, traces_of
+from bnnflow.figures.fit import draw_fit
+from bnnflow.figures.frame import held_out_of, names_of, only_input, panel_of
+from bnnflow.figures.reading import read_panels
+from bnnflow.files import arrays, safe
+from bnnflow.run import drawing
+from bnnflow.run.plan import Plan
+
+BANDS = ("mean", "stddev", "function_stddev")
+
+
+@pytest.fixture
+def plan(config):
+    return Plan(checked(config))
+
+
+def test_a_fit_is_drawn_from_its_own_files_and_an_update_from_those_beside_it(plan):
+    files = drawing.files(plan, "mcmc_deep")
+    assert files["posterior"] == "results/fits/mcmc_deep/posterior.nc"
+    assert files["predictions"] == ["results/predictions/mcmc_deep.nc"]
+    assert files["observations"] == ["results/data/old.csv"]
+    assert "loss" not in files
+    files = drawing.files(plan, "svi_updated")
+    assert files["loss"] == "results/fits/svi_updated/loss.csv"
+    fits = ["svi_shallow", "svi_updated", "svi_joint", "svi_new"]
+    assert files["predictions"] == [f"results/predictions/{fit}.nc" for fit in fits]
+    assert files["diagnostics"] == [f"results/fits/{fit}/diagnostics.csv" for fit in fits]
+    assert files["data"] == ["results/data/new.csv"]
+
+
+def test_panels_show_only_what_their_fits_have_seen(plan):
+    told = drawing.told(plan, "svi_updated")
+    assert told["roles"] == ["source", "updated", "joint", "alone"]
+    seen = [panel["observations"] for panel in drawing.panels(plan, "svi_updated")]
+    assert seen == [["old"], ["old", "new"], ["old", "new"], ["new"]]
+    assert told["new"] == ["new"]
+    assert drawing.told(plan, "mcmc_deep")["roles"] == ["own"]
+
+
+def test_the_job_of_a_fit_makes_its_figures(config, plan):
+    made = [
+        name.format(fit=entry)
+        for figure in ("chains", "loss")
+        for updated in (False, True)
+        for entry in drawing.entries_with(plan, figure, updated)
+        for name, *_ in drawing.figures(figure, updated).values()
+    ]
+    made += [name for name, *_ in drawing.comparisons(plan).values()]
+    assert sorted(made + list(config["figures"]["data"])) == sorted(figure_names(plan.config))
+
+
+def test_every_entry_has_one_job_of_figures(plan):
+    kinds = [(figure, updated) for figure in ("chains", "loss") for updated in (False, True)]
+    found = {kind: drawing.entries_with(plan, *kind) for kind in kinds}
+    assert found["chains", False] == ["mcmc_shallow", "mcmc_deep"]
+    assert found["loss", True] == ["svi_updated"]
+    assert sorted(entry for own in found.values() for entry in own) == sorted(plan.entries)
+
+
+def evaluation(inputs=("x",), targets=("y",)):
+    """Of two regions, the second empty, with 5 points and 4 probes."""
+    points = np.arange(5.0 * len(inputs)).reshape(5, -1)
+    values = np.arange(5.0 * len(targets)).reshape(-1, 5) / 10
+    there = np.array([[True, True, True, False], [False, False, False, True]])
+    probes = np.arange(4.0 * len(inputs)).reshape(4, -1)
+    function = np.arange(2 * 3 * len(targets) * 4.0).reshape(2, 3, len(targets), 4)
+    shares = np.arange(2.0 * len(targets))[:, None, None].reshape(2, -1, 1, 1)
+    return xr.Dataset(
+        {
+            "inputs": (("point", "input"), points),
+            "targets": (("target", "point"), values),
+            "inside": (
+                ("region", "point"),
+                np.array([[True, True, False, False, True], [False] * 5]),
+            ),
+            "pit": (("replicate", "target", "point"), np.stack([values, values + 1])),
+            "shares": (("region", "target", "simulation", "below"), shares),
+            "probe_inputs": (("probe", "input"), probes),
+            "probe_inside": (("region", "probe"), there),
+            "function": (("chain", "draw", "target", "probe"), function),
+        },
+        coords={"input": list(inputs), "target": list(targets), "region": ["data", "gap"]},
+    )
+
+
+def test_of_every_region_a_probe_is_shown_that_no_other_region_has_shown():
+    inside = np.array(
+        [
+            [0, 1, 1, 1, 0, 0, 1],  # the middle of its first stretch
+            [0, 0, 0, 0, 1, 1, 0],
+            [1, 1, 1, 1, 1, 1, 1],  # shown already
+            [0, 0, 0, 0, 0, 0, 0],  # without any
+        ],
+        dtype=bool,
+    )
+    assert shown_probes(inside) == {0: 2, 1: 5}
+
+
+def test_traces_are_of_one_probe_of_every_region():
+    traces = traces_of(own := evaluation())
+    assert list(traces) == [("f(1.00)", "data"), ("f(3.00)", "gap")]
+    function = own["function"].to_numpy()
+    np.testing.assert_array_equal(traces["f(1.00)", "data"], function[:, :, 0, 1])
+    traces = traces_of(own := evaluation(("a", "b", "c"), ("height", "weight")))
+    assert list(traces)[:2] == [
+        ("f(3.00, 4.00, 5.00)", "height, data"),
+        ("f(3.00, 4.00, 5.00)", "weight, data"),
+    ]
+    function = own["function"].to_numpy()
+    np.testing.assert_array_equal(list(traces.values())[1], function[:, :, 1, 1])
+
+
+def test_points_are_named_by_their_inputs():
+    assert point_name(np.array([-0.5])) == "f(−0.50)"
+    assert point_name(np.array([1.0, 2e-5, 3e6])) == "f(1.00, 2e−05, 3e+06)"
+    assert point_name(np.arange(4.0)) == "f(0.00, 1.00, 2.00, …)"
+
+
+def test_calibration_is_of_the_points_in_a_region_and_of_all_draws():
+    pit, simulated = by_region(evaluation())
+    assert list(pit) == list(simulated) == [("", "data"), ("", "gap")]
+    np.testing.assert_array_equal(pit["", "data"], [0, 0.1, 0.4])
+    assert len(pit["", "gap"]) == 0
+    pit, simulated = by_region(evaluation(("a", "b", "c"), ("height", "weight")))
+    np.testing.assert_array_equal(pit["weight", "data"], [0.5, 0.6, 0.9])
+    assert [values.item() for values in simulated.values()] == [0, 2, 1, 3]
+
+
+def test_held_out_points_have_the_names_of_inputs_and_targets():
+    table = held_out_of(evaluation(("a", "b", "c"), ("height", "weight")))
+    assert list(table) == ["a", "b", "c", "height", "weight"]
+    assert table["b"].tolist() == [1, 4, 7, 10, 13]
+    assert table["weight"].tolist() == [0.5, 0.6, 0.7, 0.8, 0.9]
+
+
+def test_a_panel_is_of_the_predictions_on_the_grid():
+    bands = dict.fromkeys(BANDS, (("target", "point"), np.ones((2, 3))))
+    grid = xr.Dataset(
+        {"inputs": (("point", "input"), [[0.0], [1.0], [2.0]])} | bands,
+        coords={"input": ["age"], "target": ["height", "weight"]},
+    )
+    table = pd.DataFrame({"age": [1.0], "height": [2.0], "weight": [3.0]})
+    panel = panel_of(grid, "mine", "A fit", {"old": table}, verdict=("warn", "why"))
+    assert panel.x.tolist() == [0, 1, 2]
+    assert panel.mean.shape == (2, 3)
+    assert panel.verdict == ("warn", "why")
+    assert names_of(grid) == {"input": "age", "targets": ("height", "weight")}
+
+
+def test_a_figure_over_one_input_refuses_others():
+    with pytest.raises(ValueError, match="over one input cannot show 3 of them"):
+        only_input(evaluation(("a", "b", "c")))
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Files of a fit of two targets over an input, and of what it has learnt from."""
+    bands = {name: (("target", "point"), np.ones((2, 3))) for name in BANDS}
+    quantiles = {
+        name: (("quantile", "target", "point"), np.ones((1, 2, 3)))
+        for name in ("quantiles", "function_quantiles")
+    }
+    grid = xr.Dataset(
+        {"inputs": (("point", "input"), [[0.0], [1.0], [2.0]])}
+        | bands
+        | quantiles
+        | {"function": (("sample", "target", "point"), np.ones((1, 2, 3)))},
+        coords={"input": ["age"], "target": ["height", "weight"]},
+    )
+    arrays.write(grid, tmp_path / "predictions.nc")
+    found = {"diagnostic": "divergences", "value": 0.5, "threshold": 0.0, "verdict": "fail"}
+    found |= {"region": "", "counts_for": "", "reason": "half of them"}
+    safe.write_table(pd.DataFrame([found]), tmp_path / "diagnostics.csv")
+    table = pd.DataFrame({"age": [1.0], "height": [2.0], "weight": [3.0]})
+    safe.write_table(table, tmp_path / "old.csv")
+    return tmp_path
+
+
+def test_panels_are_read_with_the_names_of_their_columns(stored):
+    about = [{"fit": "mine", "title": "A fit", "observations": ["old"]}]
+    settings = {"sets": ["old"], "xlim": (0, 2), "ylim": (0, 1)}
+    observed = {"old": stored / "old.csv"}
+    given = [stored / "predictions.nc"], [stored / "diagnostics.csv"], observed
+    frame, (panel,) = read_panels(about, *given, None, settings)
+    assert (frame.input, frame.targets, frame.truth) == ("age", ("height", "weight"), None)
+    assert panel.observations["old"]["weight"].tolist() == [3]
+    assert panel.verdict[0] == "fail"
+    frame, _ = read_panels(about, *given, stored / "old.csv", settings)
+    assert frame.truth["height"].tolist() == [2]
+    with canvas.styled(ROOT / "config/bnnflow.mplstyle"):
+        assert len(draw_fit(frame, panel).axes) == 2

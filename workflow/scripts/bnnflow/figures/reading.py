@@ -1,0 +1,53 @@
+"""What figures over one input show, from the files of a run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from ..data import datasets
+from ..files import predictions
+from ..judge import verdicts
+from .frame import Frame, Panel, Tables, names_of, panel_of
+
+
+def read_panels(
+    about: Sequence[Mapping],
+    predicted: Iterable[str | Path],
+    judged: Iterable[str | Path],
+    observed: Mapping[str, str | Path],
+    truth: str | Path | None,
+    settings: Mapping,
+) -> tuple[Frame, list[Panel]]:
+    """Panels of fits, and the frame of all.
+
+    Args:
+        about: of every fit: `fit`, its name; `title`; and `observations`, names of the data sets
+            that it has learnt from.
+        predicted, judged: files of the fits' predictions, and of their diagnostics.
+        observed: files of the data sets by name.
+        truth: file of the true function, where one is known.
+        settings: attributes of the frame that are settings.
+    """
+    found = list(map(predictions.read, predicted))
+    frame, tables = read_frame(found[0], observed, truth, settings)
+    panels = []
+    for own, values, path in zip(about, found, judged, strict=True):
+        observations = {name: tables[name] for name in own["observations"]}
+        verdict = verdicts.stamp(verdicts.read(path))
+        panels.append(panel_of(values, own["fit"], own["title"], observations, verdict=verdict))
+    return frame, panels
+
+
+def read_frame(
+    predicted: xr.Dataset,
+    observed: Mapping[str, str | Path],
+    truth: str | Path | None,
+    settings: Mapping,
+) -> tuple[Frame, Tables]:
+    """The frame of predictions, and data sets by name; arguments as `read_panels` has them."""
+    names = names_of(predicted)
+    columns = [names["input"], *names["targets"]]
+    tables = {name: datasets.read(path, columns) for name, path in observed.items()}
+    true = None if truth is None else datasets.read(truth, columns)
+    return Frame(**settings, **names, truth=true), tables

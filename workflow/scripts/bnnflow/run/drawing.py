@@ -1,0 +1,89 @@
+"""Which figures a fit has, the files that they are drawn from, and what their job is told."""
+
+from ..config.relations import own_figure, prior_source
+from .plan import Plan
+
+# The figure that a fit has by its method, and the diagnostics that it shows.
+SHOWN = {
+    "chains": [
+        "divergences",
+        "rhat_function",
+        "rhat_chain_function",
+        "ess_bulk_function",
+        "ess_tail_function",
+    ],
+    "loss": ["elbo_drift"],
+}
+
+
+# A figure: the form of its name, its caption, its category in the report, and its labels there.
+Drawn = tuple[str, str, str, dict[str, str]]
+
+
+def figures(own: str, updated: bool) -> dict[str, Drawn]:
+    """All figures of a fit by role, with the one that it has by its method."""
+    found = {"own": ("{fit}", "fit", "prediction")}
+    found |= {role: (f"{{fit}}_{role}", role, role) for role in (own, "calibration")}
+    of_fit = {
+        role: (name, caption, "2. Fits", {"fit": "{fit}", "shows": shows})
+        for role, (name, caption, shows) in found.items()
+    }
+    label = {"figure": "{fit} beside its prior"}
+    beside = {"beside_prior": ("{fit}_beside_prior", "update", "3. Comparisons", label)}
+    return of_fit | (beside if updated else {})
+
+
+def comparisons(plan: Plan) -> dict[str, Drawn]:
+    """The figures of all fits; those of groups have figures of their own."""
+    labels = {"scores": "scores"} | ({"all_fits": "all fits"} if plan.single else {})
+    return {
+        name: (name, name, "3. Comparisons", {"figure": label}) for name, label in labels.items()
+    }
+
+
+def entries_with(plan: Plan, figure: str, updated: bool) -> list[str]:
+    """Entries whose fits have this figure by their method, and are updates or are not."""
+    firsts = {entry: plan.fit(fits[0]) for entry, fits in plan.entries.items()}
+    return [
+        entry
+        for entry, fit in firsts.items()
+        if own_figure(fit) == figure and bool(prior_source(fit)) == updated
+    ]
+
+
+def roles(plan: Plan, fit: str) -> dict[str, str]:
+    """Fits by their role in the figures of one: `own`, or those of an update."""
+    return plan.update_roles(fit) if prior_source(plan.fit(fit)) else {"own": fit}
+
+
+def files(plan: Plan, fit: str) -> dict[str, str | list[str]]:
+    """Files that the figures of a fit are drawn from, by role."""
+    fits = list(roles(plan, fit).values())
+    own = {"chains": "posterior.nc", "loss": "loss.csv"}[own_figure(plan.fit(fit))]
+    return {
+        own.partition(".")[0]: f"results/fits/{fit}/{own}",
+        "predictions": [f"results/predictions/{name}.nc" for name in fits],
+        "diagnostics": [f"results/fits/{name}/diagnostics.csv" for name in fits],
+        "evaluation": f"results/evaluations/{fit}.nc",
+        "observations": plan.learnt(fits),
+        "data": plan.observed(fit),
+    }
+
+
+def panels(plan: Plan, fit: str) -> list[dict]:
+    """What is told of the fits in the figures of one."""
+    return plan.panels(roles(plan, fit).values())
+
+
+def told(plan: Plan, fit: str) -> dict:
+    """What the job of a fit's figures is told besides its files and panels."""
+    own, beside = plan.fit(fit), roles(plan, fit)
+    fits = list(beside.values())
+    return {
+        "title": plan.title(fit),
+        "observations": plan.data_of(fits),
+        "roles": list(beside),
+        "new": own["data"],
+        "steps": own["inference"].get("steps"),
+        "shown": SHOWN[own_figure(own)],
+    }

@@ -1,0 +1,29 @@
+"""Draw all fits beside each other: what they predict, and their scores."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+from bnnflow.figures.canvas import save, styled
+from bnnflow.figures.fit import draw_sheet
+from bnnflow.figures.reading import read_panels
+from bnnflow.figures.scores import draw_scores
+from bnnflow.judge import scores, verdicts
+
+given, params, made = snakemake.input, snakemake.params, snakemake.output
+metrics = scores.read(given.metrics, first=["fit"])
+metrics = metrics[metrics["fit"].isin([*params.fits, "oracle"])]
+summary = verdicts.read_summary(given.verdicts).set_index("fit")["verdict"]
+with styled(given.style):
+    save(draw_scores(metrics, summary.to_dict()), made.scores_png, made.scores_svg)
+    if params.fits:
+        observed = dict(zip(params.observations, given.observations, strict=True))
+        frame, panels = read_panels(
+            params.panels,
+            given.predictions,
+            given.diagnostics,
+            observed,
+            given.get("truth"),
+            params.frame,
+        )
+        save(draw_sheet(frame, panels), made.all_fits_png, made.all_fits_svg)
