@@ -282,6 +282,7 @@ def test_every_diagnostic_has_its_value_limits_and_a_remedy_that_fits(results):
     assert told.index("ELBO") < told.index("Pareto k") < told.index("Pyro's own code")
     assert "Pareto k 0.9 0.7, 1 warn a guide with correlations: AutoMultivariateNormal" in told
     assert "no compiler" in told
+    assert "too far" not in told
     assert all(own.words in text for own in meanings.MEANINGS.values())
 
 
@@ -315,7 +316,9 @@ def test_a_study_alone_is_told_by_its_spread(results, config):
         run.picture(name)
     page = run.page()
     assert_sound(page)
+    assert "1 of 3 fits of study pass." in page.text
     assert "The 3 fits of the group study" in page.text
+    assert "What the numbers mean" in page.text
     assert "replicates 3 33 % pass 67 % fail" in page.text
     assert "−1.25 ± 0" in page.text
     assert "#fits" not in page.links

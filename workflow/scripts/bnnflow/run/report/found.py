@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...config import studies
 from ...judge import scores, verdicts
 from ...methods.registry import METHODS
 
@@ -77,6 +78,14 @@ class Run:
         if "scores" in self.pictures and oracle.exists():
             found["oracle"] = scores.read(oracle)
         return found
+
+    @cached_property
+    def groups(self) -> dict[str, pd.DataFrame]:
+        """By group that has a picture the spread of its scores."""
+        path = self.results / "tables" / "groups.csv"
+        there = [name for name in self.config["groups"] if name in self.pictures]
+        table = studies.read(path) if there and path.exists() else None
+        return {} if table is None else {name: table[table["group"] == name] for name in there}
 
     def seconds(self, name: str) -> float:
         """How long the jobs have taken that infer a fit, all together; 0 if nobody knows."""

@@ -65,7 +65,8 @@ def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[ob
     for row, place in zip(known.itertuples(), opinion.places(known), strict=True):
         value = tag("b", shown(name, row.value) or "–", class_=row.verdict.replace(" ", "-"))
         values.append(tag("span", [place, " "] if place else "", value, class_="value"))
-    reasons = list(dict.fromkeys(filter(None, rows["reason"][rows["verdict"] == verdict])))
+    told = rows["reason"][rows["verdict"] == verdict] if verdict != "pass" else []
+    reasons = list(dict.fromkeys(filter(None, told)))
     remedy = meaning.remedy(inference) if verdict in ("warn", "fail") else ""
     what = [spoken(remedy), BREAK if remedy and reasons else "", _reasons(reasons)]
     own = limits.of(name, run.config["diagnostics"])
@@ -75,6 +76,18 @@ def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[ob
 
 def _reasons(reasons: list[str]) -> Html:
     return tag("small", joined(reasons, "; "))
+
+
+def passing(name: str, spread: pd.DataFrame) -> str:
+    """How many fits of a group pass, in a sentence.
+
+    Args:
+        name: of the group.
+        spread: of its scores.
+    """
+    of_all = spread[(spread["region"] == "") & (spread["metric"] == "pass")].iloc[-1]
+    count = of_all["fits"]
+    return f"{of_all['mean'] * count:.0f} of {count:.0f} fits of {name} pass."
 
 
 def of_group(run: Run, group: dict, spread: pd.DataFrame) -> Html:

@@ -5,7 +5,7 @@ The story tells of what there is. A fit without results is named with the last w
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,9 +126,10 @@ def _head(run: Run) -> Html:
     held_out = run.config["data"]["held_out"][2]
     told = f"Each fit is judged by how it was made, and by {held_out:,} held-out observations that"
     parts = [tag("h1", "Bayesian neural networks", class_="title")]
-    if verdict:
-        lead = tag("strong", opinion.summary(verdict))
-        parts.append(tag("p", lead, " ", f"{told} no fit has seen."))
+    lead = [opinion.summary(verdict)] if verdict else []
+    lead += [numbers.passing(name, spread) for name, spread in run.groups.items()]
+    if lead:
+        parts.append(tag("p", tag("strong", " ".join(lead)), " ", f"{told} no fit has seen."))
     if count := len(run.missing):
         lacks = "1 fit of the config has" if count == 1 else f"{count} fits of the config have"
         parts.append(
@@ -157,21 +158,23 @@ def _fits(run: Run) -> Iterator[Section]:
     if "oracle" in run.scores:
         about = [tag("b", "oracle"), tag("p", "The process that made the data, for comparison.")]
         rows.append([tag("td"), tag("td", about, numbers.of_fit(run, "oracle"))])
-    legend = [
-        [tag("dt", word), tag("dd", text)] for word, text in LEGEND.items() if _told(run, word)
-    ]
-    content = [table([], rows, class_="fits"), folded("What the numbers mean", tag("dl", legend))]
+    metrics = {metric for found in run.scores.values() for metric in found["metric"]}
+    content = [table([], rows, class_="fits"), _legend(metrics, "oracle" in run.scores)]
     yield Section("fits", "The fits", html(content))
 
 
-def _told(run: Run, word: str) -> bool:
-    """Whether a word of the legend is on the page."""
-    if word == "oracle":
-        return "oracle" in run.scores
-    metrics = {metric for found in run.scores.values() for metric in found["metric"]}
-    return word not in {
-        words for metric, (words, *_) in numbers.SCORES.items() if metric not in metrics
-    }
+def _legend(metrics: Collection[str], oracle: bool = False) -> Html:
+    """What the words of a table of scores mean.
+
+    Args:
+        metrics: that the table has.
+        oracle: whether the generating process is beside the fits.
+    """
+    absent = {words for metric, (words, *_) in numbers.SCORES.items() if metric not in metrics}
+    absent |= set() if oracle else {"oracle"}
+    told = {word: text for word, text in LEGEND.items() if word not in absent}
+    terms = [[tag("dt", word), tag("dd", text)] for word, text in told.items()]
+    return folded("What the numbers mean", tag("dl", terms))
 
 
 def _row(run: Run, name: str) -> list[Html]:
@@ -329,20 +332,18 @@ def _shortened(text: str) -> str:
 
 def _groups(run: Run) -> Iterator[Section]:
     """A section for every group of fits, with the spread of their scores."""
-    path = run.results / "tables" / "groups.csv"
-    for name, group in run.config["groups"].items():
-        if name not in run.pictures or not path.exists():
-            continue
+    for name, spread in run.groups.items():
+        group = run.config["groups"][name]
         count = len(studies.fits_of(group["cells"]))
         lead = [
             f"The {count} fits of the group ",
             code(name),
             ". Scores are the mean over the fits, ± their standard deviation.",
         ]
-        spread = studies.read(path)
         parts = [
             tag("p", lead),
-            numbers.of_group(run, group, spread[spread["group"] == name]),
+            numbers.of_group(run, group, spread),
+            "" if run.fits else _legend(set(spread["metric"])),
             _figure(run, name),
         ]
         yield Section(f"group-{name}", group["title"], html(parts))
