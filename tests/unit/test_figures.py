@@ -251,6 +251,10 @@ def test_traces_and_ranks_of_chains():
         assert not none.get_segments()
         assert [segment[0, 0] for segment in second.get_segments()] == [3, 50]
         assert to_hex(second.get_color()[0]) == to_hex(axes.lines[1].get_color())
+        # Below all that is drawn of the traces.
+        lowest = min(line.get_ydata().min() for line in axes.lines[:2])
+        highest = max(segment[:, 1].max() for segment in second.get_segments())
+        assert axes.transLimits.transform((0, lowest))[1] > highest
 
 
 def test_ranks_of_a_single_chain_are_of_its_halves():

@@ -121,10 +121,12 @@ def _rank_shares(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mark_divergences(axes: Axes, diverging: np.ndarray) -> None:
-    """A stroke at the foot of the axes for each draw whose transition diverged, a row a chain."""
+    """A stroke below the traces for each draw whose transition diverged, a row a chain."""
     if not (count := int(diverging.sum())):
         return
-    high = min(0.06, 0.3 / len(diverging))
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom - 0.2 * (top - bottom), top)
+    high = min(0.06, 0.15 / len(diverging))
     look = {"linewidth": 0.8, "transform": axes.get_xaxis_transform()}
     for chain, own in enumerate(diverging):
         low = high * chain
