@@ -264,7 +264,7 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ("strict: true", Counter(check_verdicts=1)),
         (
             f"data: {{observations: [{SMOKE_OLD}, {SMOKE_NEW}, {SMOKE_MORE}]}}",
-            Counter(generate_data_more=1, plot_data=2, plot_update=1)
+            Counter(generate_data_more=1, plot_data=2)
             + Counter(points=1, evaluate_oracle=1, evaluate=7)
             + judged(*FITS),
         ),
