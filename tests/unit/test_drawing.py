@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 from conftest import ROOT
 
-from bnnflow.config.checks import checked, figure_names
+from bnnflow.config.checks import checked
+from bnnflow.config.relations import figure_names
 from bnnflow.figures import canvas
 from bnnflow.figures.calibration import by_region
 from bnnflow.figures.chains import point_name, shown_probes, traces_of
