@@ -36,6 +36,7 @@ LIMITS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="ut
 ]
 REGIONS = {"left": [(-1, 0)], "right": [(0.1, 1)]}
 X = np.array([-0.5, 0.5])
+NUTS = {"target_accept": 0.8, "max_tree_depth": 10}
 
 
 def mask(x, intervals):
@@ -226,7 +227,7 @@ def trajectories(**changed):
         "energy": random.normal(size=draws),
         "acceptance_rate": random.beta(8, 2, size=draws),
     }
-    return list(chains.of_trajectories(good | changed, 0.8, 10, LIMITS))
+    return list(chains.of_trajectories(good | changed, NUTS, LIMITS))
 
 
 def test_good_trajectories_pass():
@@ -260,10 +261,17 @@ def test_ebfmi_is_the_published_formula():
     stats_ = {name: np.zeros((1, 40)) for name in ("diverging", "tree_depth")}
     stats_ |= {"energy": energy, "acceptance_rate": np.full((1, 40), 0.8)}
     value = next(
-        f.value for f in chains.of_trajectories(stats_, 0.8, 10, LIMITS) if f.diagnostic == "ebfmi"
+        f.value for f in chains.of_trajectories(stats_, NUTS, LIMITS) if f.diagnostic == "ebfmi"
     )
     steps, off = np.diff(energy[0]), energy[0] - energy.mean()
     assert value == pytest.approx((steps**2).mean() / ((off**2).sum() / 39))
+
+
+def test_a_sampler_is_judged_by_what_it_leaves():
+    """One without trees and without a target of acceptance has its energy alone."""
+    energy = np.random.default_rng(5).normal(size=(2, 1000))
+    told = found(chains.of_trajectories({"lp": energy, "energy": energy}, {}, LIMITS))
+    assert told == {"ebfmi": "pass"}
 
 
 def test_an_energy_that_does_not_move_fails():
@@ -306,7 +314,7 @@ def sampled(model, sampler, **settings):
     v = np.stack([draws["v"] for draws, _ in runs])
     stats_ = {name: np.stack([stats[name] for _, stats in runs]) for name in runs[0][1]}
     depth = settings["max_tree_depth"]
-    told = list(chains.of_trajectories(stats_, 0.8, depth, LIMITS))
+    told = list(chains.of_trajectories(stats_, NUTS | {"max_tree_depth": depth}, LIMITS))
     return found(told + of_chains(np.stack([v, v], axis=2), np.exp(v)))
 
 

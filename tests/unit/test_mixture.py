@@ -1,5 +1,7 @@
 """Mixtures against SciPy, and weights against repeated draws."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -192,3 +194,69 @@ def test_moments_are_those_of_many_values(parts):
     error = np.sqrt((fourth - sample.var(0) ** 2) / len(sample))
     np.testing.assert_array_less(np.abs(sample.var(0) - own.stddev().numpy() ** 2), 5 * error)
     close(own.function_stddev(), mean.std(0))
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A family that the workflow does not have: what there is to write for a new one."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    @property
+    def shape(self):
+        return tuple(self.mean.shape)
+
+    def _each(self, change):
+        return Logistic(change(self.mean), change(self.scale))
+
+    def parts(self, points):
+        pairs = zip(self.mean.split(points, 1), self.scale.split(points, 1), strict=True)
+        return [Logistic(*pair) for pair in pairs]
+
+    def of_draws(self, draws):
+        return self._each(lambda part: part[draws])
+
+    def at(self, points):
+        return self._each(lambda part: part[:, points])
+
+    def double(self):
+        return self._each(torch.Tensor.double)
+
+    def variance(self):
+        return self.scale.square() * np.pi**2 / 3
+
+    def log_density(self, y):
+        u = ((y - self.mean) / self.scale).double()
+        return -u - 2 * torch.nn.functional.softplus(-u) - self.scale.log()
+
+    def below(self, t):
+        return torch.sigmoid((t - self.mean) / self.scale)
+
+    def density(self, t):
+        below = self.below(t)
+        return below * (1 - below) / self.scale
+
+    def averaged(self, average):
+        return lambda t: (average(self.below(t)), lambda: average(self.density(t)))
+
+    @property
+    def ends(self):
+        reach = 30 * self.scale.amax(0)
+        return self.mean.amin(0) - reach, self.mean.amax(0) + reach
+
+
+@pytest.mark.parametrize("weights", [None, COUNTS])
+def test_another_family_is_a_class_of_closed_forms(parts, weights):
+    mean, scale, y = parts
+    components = Logistic(*(torch.tensor(part, dtype=torch.float32) for part in (mean, scale)))
+    shares = np.full(10, 0.1) if weights is None else weights / weights.sum()
+    own = Mixture.of(components, torch.tensor(shares))
+    exact, seen = stats.logistic(mean, scale), torch.tensor(y, dtype=torch.float32)
+    close(own.mean(), shares @ mean)
+    spread = shares @ (exact.var() + mean**2) - (shares @ mean) ** 2
+    close(own.stddev(), np.sqrt(spread))
+    close(own.below(seen)[0], shares @ exact.cdf(y))
+    close(own.log_density(seen)[0], np.log(shares @ exact.pdf(y)))
+    for row, level in zip(own.quantiles(LEVELS), LEVELS.tolist(), strict=True):
+        np.testing.assert_allclose(shares @ exact.cdf(row.numpy()), level, atol=3e-6)

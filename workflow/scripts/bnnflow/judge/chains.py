@@ -12,7 +12,7 @@ from .limits import Limits
 # Draws that a chain needs so that ten fall to each of its quarters.
 FEWEST_DRAWS = 40
 
-# Statistics of NUTS that are judged.
+# Statistics of trajectories that are judged, all of which NUTS leaves.
 TRAJECTORY = ("diverging", "tree_depth", "energy", "acceptance_rate")
 
 
@@ -85,22 +85,35 @@ def _convergence(
 
 
 def of_trajectories(
-    stats: Mapping[str, np.ndarray], target_accept: float, max_tree_depth: int, limits: Limits
+    stats: Mapping[str, np.ndarray], settings: Mapping[str, float], limits: Limits
 ) -> Iterator[Finding]:
-    """What NUTS says of itself: statistics (chain, draw) by name."""
-    yield judged("divergences", stats["diverging"].mean(), limits)
-    saturated = (stats["tree_depth"] >= max_tree_depth).mean()
-    yield judged("saturated_depth", saturated, limits)
-    draws = stats["energy"].shape[1]
-    if draws < FEWEST_DRAWS:
-        yield unmeasured("ebfmi", too_few(draws, "draw", "draws", FEWEST_DRAWS))
-    else:
-        # Of an energy that does not move there is none, which fails.
-        with np.errstate(invalid="ignore"):
-            bfmi = array_stats.bfmi(stats["energy"].astype(float), chain_axis=0, draw_axis=1)
-        yield judged("ebfmi", np.min(bfmi), limits)
-    off = np.abs(stats["acceptance_rate"].mean(1) - target_accept).max()
-    yield judged("acceptance_off_target", off, limits, reason=f"target {target_accept:g}")
+    """What a sampler says of itself, as far as it says it.
+
+    Args:
+        stats: by name, of TRAJECTORY those that the sampler has left, each (chain, draw).
+        settings: of the sampler; target_accept and max_tree_depth, where it has such.
+        limits: by name of the diagnostic.
+    """
+    if "diverging" in stats:
+        yield judged("divergences", stats["diverging"].mean(), limits)
+    if "tree_depth" in stats:
+        saturated = (stats["tree_depth"] >= settings["max_tree_depth"]).mean()
+        yield judged("saturated_depth", saturated, limits)
+    if "energy" in stats:
+        yield _of_energy(stats["energy"], limits)
+    if "acceptance_rate" in stats:
+        target = settings["target_accept"]
+        off = np.abs(stats["acceptance_rate"].mean(1) - target).max()
+        yield judged("acceptance_off_target", off, limits, reason=f"target {target:g}")
+
+
+def _of_energy(energy: np.ndarray, limits: Limits) -> Finding:
+    if (draws := energy.shape[1]) < FEWEST_DRAWS:
+        return unmeasured("ebfmi", too_few(draws, "draw", "draws", FEWEST_DRAWS))
+    # Of an energy that does not move there is none, which fails.
+    with np.errstate(invalid="ignore"):
+        bfmi = array_stats.bfmi(energy.astype(float), chain_axis=0, draw_axis=1)
+    return judged("ebfmi", np.min(bfmi), limits)
 
 
 def _rhat(values: np.ndarray) -> float:

@@ -82,9 +82,7 @@ def found(
         findings += _of_function(fit.evaluation, limits)
         if "sigma" in posterior:
             findings += chains.of_noise(posterior["sigma"].to_numpy(), limits)
-    if "diverging" in stats:
-        own = {key: fit.settings[key] for key in ("target_accept", "max_tree_depth")}
-        findings += chains.of_trajectories(stats, **own, limits=limits)
+    findings += chains.of_trajectories(stats, fit.settings, limits)
     if learning:
         findings += _of_update(fit.evaluation, beside, learning, limits)
     for target, part in scores.by_target(fit.evaluation).items():

@@ -2,7 +2,8 @@
 
 A family is a class like `Normal`: parameters at every draw and point, and what a mixture asks of
 them. Sums over draws are the mixture's own: where a family could leave terms out of a sum, it is
-given the function that averages.
+given the function that averages. A family stands in FAMILIES under the name of its likelihood,
+whose `components` gives its parameters; tests/unit/test_mixture.py has one that is not here.
 """
 
 import math
