@@ -11,7 +11,7 @@ from conftest import ROOT
 from docutils.core import publish_parts
 
 from bnnflow.run import provenance
-from bnnflow.run.plan import PARTS
+from bnnflow.run.fitting import PARTS
 
 # Those of other names; pydantic_core is a part of pydantic that it has apart.
 MODULES = {"pyro": "pyro-ppl", "yaml": "pyyaml", "pydantic_core": "pydantic"}
@@ -110,6 +110,32 @@ def test_rooms_import_from_those_below_them_and_modules_from_no_circle():
             seen |= pending
             pending = {found for one in pending for found in provenance._imported(one)} - seen
         assert path not in seen or path.name == "__init__.py", f"{path} imports itself"
+
+
+# Verbs that always stand behind their module's name, as in `posterior.read`.
+VERBS = {"read", "write"}
+# Names that two rooms still share; none may come to them.
+SHARED = {"Normal", "Nuts", "evaluated", "faults", "fit", "found", "number", "response", "shown"}
+SHARED |= {"masks", "simulated", "summary", "table"}
+
+
+def test_no_two_rooms_have_a_function_of_the_same_name():
+    package = ROOT / "workflow/scripts/bnnflow"
+    rooms = {}
+    for path in package.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                room = path.relative_to(package).parts[0]
+                rooms.setdefault(node.name, set()).add(room)
+    shared = {name for name, places in rooms.items() if len(places) > 1}
+    assert shared <= VERBS | SHARED, {name: rooms[name] for name in shared - VERBS - SHARED}
+
+
+def test_no_module_of_ours_goes_by_another_name():
+    renamed = r"^\s*(?:from (?:\.|bnnflow)|import bnnflow).*? as "
+    for path in (ROOT / "workflow").rglob("*.*"):
+        if path.suffix in (".py", ".smk") and path.name != "diagnostics.py":  # `limits as limit`
+            assert not re.search(renamed, path.read_text(encoding="utf-8"), re.M), path
 
 
 @pytest.mark.parametrize("name", ["base", "torch"])

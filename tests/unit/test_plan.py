@@ -9,8 +9,9 @@ import pytest
 from bnnflow.config.checks import checked
 from bnnflow.config.seeds import derived
 from bnnflow.methods.registry import METHODS
-from bnnflow.run.names import dataset, in_order, one_of, shortened
-from bnnflow.run.plan import FILES, PARTS, Plan, PlanError, style_file
+from bnnflow.run.fitting import FILES, PARTS
+from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
+from bnnflow.run.plan import Plan, PlanError, style_file
 
 
 @pytest.fixture
@@ -131,8 +132,8 @@ def test_settings_of_a_part_are_those_that_decide_what_it_computes(study):
 
 
 def test_the_order_of_settings_is_not_told():
-    assert in_order({"b": {"d": 1, "c": 2}, "a": [3]}) == {"a": [3], "b": {"c": 2, "d": 1}}
-    assert list(in_order({"b": {"d": 1, "c": 2}, "a": 0})["b"]) == ["c", "d"]
+    assert with_sorted_keys({"b": {"d": 1, "c": 2}, "a": [3]}) == {"a": [3], "b": {"c": 2, "d": 1}}
+    assert list(with_sorted_keys({"b": {"d": 1, "c": 2}, "a": 0})["b"]) == ["c", "d"]
 
 
 def test_results_are_all_files_once(study):

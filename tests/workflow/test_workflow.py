@@ -98,6 +98,9 @@ RESULTS = {
 }
 
 
+NOT_RESULTS = ("logs/", "benchmarks/", ".written/")
+
+
 def files(project, *left_out):
     results = project.path("results")
     found = {str(path.relative_to(results)): path for path in results.rglob("*") if path.is_file()}
@@ -105,7 +108,7 @@ def files(project, *left_out):
 
 
 def test_a_run_makes_every_result_and_nothing_else(finished):
-    assert set(files(finished, "logs/", "benchmarks/")) == RESULTS
+    assert set(files(finished, *NOT_RESULTS)) == RESULTS
 
 
 def test_every_job_has_a_log_and_a_benchmark(finished):
@@ -153,7 +156,10 @@ def test_a_finished_run_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("target", "jobs"),
     [
-        ("generate_data", DATA + Counter(generate_data_truth=1, generate_data_held_out=1)),
+        (
+            "generate_data",
+            DATA + Counter(generate_data_truth=1, generate_data_held_out=1, points=1),
+        ),
         ("mcmc_shallow", OLD + posteriors("mcmc_shallow")),
         ("svi_deep", OLD + posteriors("svi_deep")),
         ("svi_updated", DATA + posteriors("svi_shallow") + posteriors("svi_updated")),
@@ -354,7 +360,7 @@ def test_how_starts_share_jobs_changes_nothing(empty):
 
 def test_the_same_config_gives_the_same_bytes(finished, empty):
     empty.snakemake("--cores", "1", *SMOKE)
-    first, second = (files(p, "logs/", "benchmarks/") for p in (finished, empty))
+    first, second = (files(p, *NOT_RESULTS) for p in (finished, empty))
     assert set(first) == set(second) == RESULTS
     different = [name for name in RESULTS if first[name].read_bytes() != second[name].read_bytes()]
     assert not different
@@ -438,6 +444,35 @@ def test_a_missing_style_file_stops_before_any_job(project):
     printed = project.snakemake("--cores", "1", *SMOKE, "config/bad.yaml", fails=True)
     assert "figures.style: is 'nope.mplstyle'; there is no such file" in printed
     assert {name: path.stat().st_mtime_ns for name, path in files(project).items()} == before
+
+
+def test_the_workflow_of_the_catalog_is_the_same(finished):
+    assert finished.planned("--snakefile", "workflow/Snakefile", *SMOKE) == Counter()
+
+
+def test_a_target_of_another_config_is_told(empty):
+    printed = empty.snakemake("-n", "results/figures/my_fit.png", *SMOKE, fails=True)
+    assert "there is no fit 'my_fit'; this config has mcmc_shallow, mcmc_deep, svi_deep" in printed
+    assert "No rule to produce" not in printed
+    assert "Traceback" not in printed
+
+
+def test_own_numbers_are_not_taken_for_a_result(project):
+    path = project.path("results/data/old.csv")
+    ours = path.read_bytes()
+    project.append("results/data/old.csv", "0.5,0.5\n")
+    printed = project.snakemake("--cores", "1", *SMOKE, fails=True)
+    assert "results/data/old.csv: not what the workflow has written there" in printed
+    assert "Traceback" not in printed
+    path.unlink()
+    project.snakemake("--cores", "1", *SMOKE, "results/data/old.csv")
+    assert path.read_bytes() == ours
+
+
+def test_fits_that_the_tables_will_lose_are_named(finished):
+    arguments = ("-n", "results/data/old.csv", *SMOKE, "--config", "fits={svi_new: null}")
+    assert "fits that this config does not have: svi_new." in finished.snakemake(*arguments)
+    assert "does not have" not in finished.snakemake("-n", *SMOKE)
 
 
 def test_another_directory_takes_the_tutorials_config(finished, tmp_path):
@@ -553,7 +588,8 @@ def test_odd_names_and_titles_are_only_names_and_titles(empty):
     assert "problematic" not in report
 
 
-def test_the_workflow_can_be_imported_by_another(finished, tmp_path):
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_the_workflow_can_be_imported_by_another(finished, tmp_path, snakefile):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["data"]["observations"][0]["intervals"] = [[0, 1, 20]]
     for name in ("svi_shallow", "svi_updated"):
@@ -564,7 +600,7 @@ def test_the_workflow_can_be_imported_by_another(finished, tmp_path):
 configfile: "theirs.yaml"
 
 module bnnflow:
-    snakefile: "{finished.path("Snakefile")}"
+    snakefile: "{finished.path(snakefile)}"
     config: config["networks"]
     prefix: "networks"
 
@@ -600,7 +636,7 @@ def test_strict_fails_after_everything_has_been_written(finished, project):
     printed = project.snakemake(*second, *strict, fails=True)
     assert re.search(r"\d of 7 fits fail; results/tables/diagnostics\.csv says why", printed)
     assert re.search(r"check_verdicts: mcmc_deep fails: .*\w", printed)
-    made = files(project, "logs/", "benchmarks/")
+    made = files(project, *NOT_RESULTS)
     assert set(made) == RESULTS
     assert (
         made["tables/metrics.csv"].read_bytes()

@@ -1,8 +1,10 @@
 import json
 import os
 import sys
+from contextlib import redirect_stderr, suppress
 from copy import deepcopy
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from shutil import rmtree
 
@@ -12,11 +14,15 @@ from snakemake.logging import logger
 from bnnflow.run import runs
 from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
+from bnnflow.config.relations import rule_names
+from bnnflow.run.forgotten import warning
 from bnnflow.run.names import NUMBER, POINTS, dataset, one_of
 from bnnflow.run.report import there
 from bnnflow.run.plan import Plan, PlanError, style_file
 from bnnflow.run.provenance import digest, rules_in
+from bnnflow.run.targets import unknown_target
 from bnnflow.run.verification import COMMAND_LINE, VerificationError, verified, where_jobs_run
+from bnnflow.run.written import refusal, strangers
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))
@@ -42,7 +48,10 @@ if not workflow.subprocess_exec:
 GIVEN = deepcopy(dict(config))
 
 # And not a module of another workflow.
-IS_MAIN = Path(workflow.main_snakefile).resolve() == WORKFLOW.resolve().parent / "Snakefile"
+IS_MAIN = Path(workflow.main_snakefile).resolve() in (
+    WORKFLOW.resolve().parent / "Snakefile",
+    WORKFLOW.resolve() / "Snakefile",
+)
 
 try:
     valid = checked(
@@ -57,6 +66,32 @@ config.clear()
 config.update(valid)
 
 plan = Plan(config)
+
+
+def asked_for():
+    """The targets of the command line, as Snakemake reads it."""
+    from snakemake.cli import parse_args
+
+    # It tells again which profile it takes.
+    with redirect_stderr(StringIO()), suppress(SystemExit):
+        return parse_args(sys.argv[1:])[1].targets
+    return []
+
+
+modified = workflow.modifier.modify_path
+if workflow.is_main_process:
+    strange = [] if VERIFIES else strangers(map(modified, plan.datasets()))
+    if strange:
+        raise WorkflowError(refusal(strange))
+    table = modified("results/tables/verdicts.csv")
+    if not VERIFIES and (told := warning(Path(table), {*plan.fits, "oracle"})):
+        logger.warning(f"{told}.")
+if workflow.is_main_process and IS_MAIN:
+    RULES = {*rules_in(WORKFLOW.parent), *rule_names(config)}
+    # A word may be no target, and to know takes a second look at the whole command line.
+    fault = unknown_target(sys.argv[1:], plan, RULES)
+    if fault and (fault := unknown_target(asked_for(), plan, RULES)):
+        raise WorkflowError(fault)
 
 
 def of(function, entry=None, wildcard="fit"):

@@ -7,9 +7,11 @@ jobs.start(snakemake)
 import numpy as np
 
 from bnnflow.data import datasets, tutorial
+from bnnflow.run.written import remembered
 
 random = np.random.RandomState(snakemake.params.stream)
 for intervals in snakemake.params.sets:
     table = tutorial.simulated(intervals, snakemake.params.noise, random)
-datasets.write(table, snakemake.output[0])
+with remembered(*snakemake.output):
+    datasets.write(table, snakemake.output[0])
 jobs.log.info("%d observations", len(table))

@@ -7,8 +7,10 @@ jobs.start(snakemake)
 import numpy as np
 
 from bnnflow.data import datasets, tutorial
+from bnnflow.run.written import remembered
 
 random = np.random.RandomState(snakemake.params.seed)
 table = tutorial.simulated([snakemake.params.interval], snakemake.params.noise, random)
-datasets.write(table.assign(f=tutorial.sinusoid(table["x"])), snakemake.output[0])
+with remembered(*snakemake.output):
+    datasets.write(table.assign(f=tutorial.sinusoid(table["x"])), snakemake.output[0])
 jobs.log.info("%d observations", len(table))

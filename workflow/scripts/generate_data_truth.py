@@ -5,5 +5,7 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow.data import datasets, tutorial
+from bnnflow.run.written import remembered
 
-datasets.write(tutorial.truth(snakemake.params.interval), snakemake.output[0])
+with remembered(*snakemake.output):
+    datasets.write(tutorial.truth(snakemake.params.interval), snakemake.output[0])

@@ -6,8 +6,10 @@ jobs.start(snakemake)
 
 from bnnflow.data import datasets, points
 from bnnflow.files import arrays
+from bnnflow.run.written import remembered
 
 table = datasets.read(snakemake.input.held_out, columns=["x", "y", "f"])
 held_out = points.along(table, snakemake.params.regions, snakemake.params.sets)
-arrays.write(held_out, snakemake.output[0])
+with remembered(*snakemake.output):
+    arrays.write(held_out, snakemake.output[0])
 jobs.log.info("%d points", held_out.sizes["point"])

@@ -23,11 +23,11 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def in_order(value):
+def with_sorted_keys(value):
     """The same mapping with its keys sorted: whose order changes nothing reruns nothing."""
     if not isinstance(value, dict):
         return value
-    return {key: in_order(value[key]) for key in sorted(value)}
+    return {key: with_sorted_keys(value[key]) for key in sorted(value)}
 
 
 def shortened(names: Iterable[str]) -> str:

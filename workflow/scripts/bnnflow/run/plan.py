@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -20,45 +19,15 @@ from ..data.settings import COLUMNS
 from ..figures import style
 from ..methods.registry import METHODS, Declared
 from . import resources
-from .names import POINTS, dataset, in_order, shortened
+from .fitting import FILES, PARTS, Part
+from .names import POINTS, dataset, shortened, with_sorted_keys
 
 # The data sets that the workflow makes besides the observations.
 OWN_SETS = ("truth", "held_out")
 
-# What lies beside a posterior, by what its method leaves: roles and names of files.
-FILES = {
-    "guide": {
-        "guide": "guide.safetensors",
-        "tensors": "parameters.safetensors",
-        "table": "parameters.csv",
-    },
-    "loss": {"loss": "loss.csv"},
-}
-
 # Settings of inference, where a fit has them, that combining parts and diagnosing need.
 COMBINING = ("learning_rate",)
 JUDGING = ("max_tree_depth", "steps", "target_accept")
-
-
-@dataclass(frozen=True)
-class Part:
-    """How the parts of fits are made, which may be jobs of their own.
-
-    Attributes:
-        makes: the script of a job that makes parts.
-        combines: the script of the job that puts them into one posterior.
-        priority: of making them among all jobs: the longest first, because others wait for them.
-    """
-
-    makes: str
-    combines: str
-    priority: int
-
-
-PARTS = {
-    "chain": Part("sample_chain", "merge_chains", priority=2),
-    "start": Part("fit_start", "choose_start", priority=1),
-}
 
 
 class PlanError(LookupError):
@@ -187,13 +156,15 @@ class Plan:
         """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
         own = self.fit(fit)
         model = self.config["models"][own["model"]]
-        return {"model": in_order(model), "prior": in_order(own["prior"])}
+        return {"model": with_sorted_keys(model), "prior": with_sorted_keys(own["prior"])}
 
     def settings(self, fit: str) -> dict:
         """The settings of inference that decide what a part computes, but the seed."""
         inference, part = self.fit(fit)["inference"], self._method(fit).part
         left_out = {"method", "seed", "device", f"{part}s", f"{part}s_per_job"}
-        return in_order({key: value for key, value in inference.items() if key not in left_out})
+        return with_sorted_keys(
+            {key: value for key, value in inference.items() if key not in left_out}
+        )
 
     def combined_by(self, fit: str) -> dict:
         """The settings of inference that combining the parts needs."""

@@ -32,7 +32,7 @@ def digest(script: Path) -> str:
 
 def rules_in(root: Path) -> frozenset[str]:
     """Names of the rules that stand in the workflow's own files, those of the fits excepted."""
-    files = [root / "Snakefile", *root.glob("workflow/rules/*.smk")]
+    files = [root / "Snakefile", root / "workflow/Snakefile", *root.glob("workflow/rules/*.smk")]
     texts = [file.read_text(encoding="utf-8") for file in files]
     return frozenset(name for text in texts for name in re.findall(RULE, text, re.M))
 

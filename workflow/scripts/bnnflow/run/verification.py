@@ -35,6 +35,8 @@ OPTIONS += ("--use-singularity", "--apptainer-prefix", "--singularity-prefix", "
 OPTIONS += ("--singularity-args",)
 SHORT = {"-e": "--executor", "-j": "--jobs", "-c": "--cores", "-T": "--retries"}
 SHORT |= {"-k": "--keep-going", "-w": "--latency-wait"}
+# Of what the run that makes results again would print, its jobs' own messages are left.
+QUIET = ("--quiet", "host", "reason", "rules")
 PLUGINS = ("--slurm-", "--cluster-generic-")
 
 
@@ -47,7 +49,7 @@ def verified(log: Path, root: Path) -> str:
 
     Args:
         log: of the rule, in whose path is the prefix of a module, and to which is written what
-            has been found.
+            has been found, with the names of all results of the manifest.
         root: the folder of the Snakefile.
 
     Returns:
@@ -65,9 +67,11 @@ def verified(log: Path, root: Path) -> str:
         fault = str(error)
     else:
         fault = None
-    log.write_text(f"{fault or found}\n", encoding="utf-8")
     if fault:
+        log.write_text(f"{fault}\n", encoding="utf-8")
         raise VerificationError(fault)
+    names = manifests.read(path)["sha256"]
+    log.write_text(f"{found}:{_lines(names)}\n", encoding="utf-8")
     return found
 
 
@@ -149,7 +153,14 @@ def recomputing(snakefile: Path, folder: Path, options: Iterable[str]) -> list[s
     """
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile.resolve())]
     # The target first, for options take all words up to the next.
-    return [*command, "--directory", str(folder.resolve()), "results/manifest.json", *options]
+    return [
+        *command,
+        "--directory",
+        str(folder.resolve()),
+        "results/manifest.json",
+        *QUIET,
+        *options,
+    ]
 
 
 def where_jobs_run(words: Iterable[str], leave: Collection[str]) -> list[str]:
@@ -187,5 +198,5 @@ def _empty(folder: Path) -> None:
         raise VerificationError(f"{folder} cannot be made anew: {error}") from error
 
 
-def _lines(found: list[str]) -> str:
+def _lines(found: Iterable[str]) -> str:
     return "".join(f"\n  {line}" for line in found)
