@@ -544,7 +544,9 @@ def test_a_report_of_a_run_that_failed_has_the_others_and_names_the_failure(empt
     empty.append("config/wild.yaml", yaml.safe_dump({"fits": fits}))
     arguments = (*SMOKE, "config/wild.yaml")
     printed = empty.snakemake("--keep-going", "--cores", "2", *arguments, fails=True)
-    assert "the same command with `--report results/report.html`" in printed
+    assert "The same command with `--report results/report.html`" in printed
+    partial = pandas.read_csv(empty.path("results/partial/verdicts.csv"))
+    assert partial["fit"].tolist() == ["svi_new"]
     empty.snakemake("--report", "results/report.html", *arguments)
     story = story_of(empty.path("results/report.html"))
     assert "The fit svi_new" in story
@@ -554,8 +556,12 @@ def test_a_report_of_a_run_that_failed_has_the_others_and_names_the_failure(empt
     target = ("results/figures/svi_new.png", "--report", "one.html", "--report-after-run")
     empty.snakemake(*target, "--cores", "2", *arguments)
     story = story_of(empty.path("one.html"))
-    assert story.count("<figure>") == 1
+    assert story.count("<figure>") == 3  # all of the fit, which one job draws
     assert 'id="fit-svi_new"' in story
+    # What is left of the failed run goes where one succeeds.
+    empty.path("results/figures/svi_new.png").unlink()
+    empty.snakemake("results/figures/svi_new.png", "--cores", "2", *arguments)
+    assert not empty.path("results/partial").exists()
 
 
 ODD = """
