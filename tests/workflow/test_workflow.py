@@ -626,7 +626,9 @@ rule all:
         command = [sys.executable, "-m", "snakemake", *arguments]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert "guide of <em>svi_updated</em>" in (tmp_path / "report.html").read_text()
+    report = tmp_path / "report.html"
+    assert "parameter of <em>svi_updated</em>" in report.read_text(encoding="utf-8")
+    assert "These fits of the config have no results here." in story_of(report)
     assert (tmp_path / "networks/results/figures/data.png").exists()
     assert (tmp_path / "networks/results/logs/generate_data_old.log").exists()
 

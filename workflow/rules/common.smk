@@ -229,16 +229,21 @@ def tell_what_there_is():
     logger.error(f"{told} {more}".strip())
 
 
-def story(categories):
+def bnnflow_story(files):
     """The front page of the report, of what there is; its template calls this.
 
     Args:
-        categories: of the report, with its files.
+        files: of the report, among which may be those of a workflow that imports this one.
     """
     # Not by every call of Snakemake, for it takes time.
     from bnnflow.run.report.story import of_report
 
-    return of_report(config, categories)
+    own = [
+        file
+        for file in files
+        if file.job.rule.module_globals.get("bnnflow_story") is bnnflow_story
+    ]
+    return of_report(config, own)
 
 
 def all_drawn(figures):

@@ -5,7 +5,7 @@ The story tells of what there is. A fit without results is named with the last w
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,14 +100,13 @@ def story(config: dict, results: Path, pictures: Mapping[str, Picture]) -> Story
     return Story(tag("div", _head(run), _contents(start, rest), *_all(start)), html(_all(rest)))
 
 
-def of_report(config: dict, categories: Mapping) -> Story:
+def of_report(config: dict, files: Sequence) -> Story:
     """The front page, from what Snakemake hands to a report's template.
 
     Args:
         config: as `config.checks.checked` returns it.
-        categories: files of the report, by category and subcategory.
+        files: of the report, each with a path and a caption; at least one.
     """
-    files = [file for parts in categories.values() for part in parts.values() for file in part]
     pictures = {
         file.path.stem: Picture(file.path, file.caption)
         for file in files
