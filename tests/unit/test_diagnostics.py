@@ -27,8 +27,8 @@ from bnnflow.judge import (
     verdicts,
 )
 from bnnflow.methods import nuts, svi
+from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import evaluation, levels
-from bnnflow.predict.components import Normal
 from bnnflow.predict.mixture import Mixture
 
 LIMITS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))[
@@ -621,10 +621,10 @@ def of_calibration(mean, data):
     count, sets = data.shape[1], len(data)
     parts = torch.tensor(mean, dtype=torch.float32), torch.ones(mean.shape)
     stream = torch.Generator().manual_seed(0)
-    together = evaluation.simulated([Mixture(Normal(*parts))], np.ones((1, count), bool), stream)
+    together = evaluation.simulated([Mixture(Normals(*parts))], np.ones((1, count), bool), stream)
     by_chance = scores.by_chance(together.isel(target=0).assign_coords(region=["all"]))
     # All sets at once, each in a region of its own.
-    mixture = Mixture(Normal(*(part.repeat(1, sets) for part in parts)))
+    mixture = Mixture(Normals(*(part.repeat(1, sets) for part in parts)))
     y = torch.tensor(data.ravel(), dtype=torch.float32)[None]
     inside = np.repeat(np.eye(sets, dtype=bool), count, axis=1)
     of_points = {"targets": (("target", "point"), y), "inside": (("region", "point"), inside)}

@@ -11,8 +11,8 @@ from bnnflow.files import arrays, posterior, predictions
 from bnnflow.files.encodings import Scaled
 from bnnflow.files.errors import FileError
 from bnnflow.judge import findings, fit, scores, verdicts
+from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import evaluation, levels
-from bnnflow.predict.components import Normal
 from bnnflow.predict.mixture import Mixture
 
 LIMITS = dict.fromkeys(("rhat", "calibration_error", "pareto_k", "disagreement"), (0.1, 0.2))
@@ -42,7 +42,7 @@ def mixtures(weight=WEIGHT):
     parts = []
     for _ in TARGETS:
         mean = 0.3 * torch.randn(CHAINS * DRAWS, COUNT, generator=random)
-        parts.append(Mixture.of(Normal(mean, torch.ones_like(mean)), weights))
+        parts.append(Mixture.of(Normals(mean, torch.ones_like(mean)), weights))
     return parts
 
 
@@ -196,7 +196,7 @@ def test_a_chain_without_weight_says_nothing_of_predictions():
     alone, ours = mixtures(np.array([0.5, 0.5, 0.0])), mixtures(np.array([0.5, 0.5, 0.0]))
     far = ours[0].components.mean.clone()
     far[2 * DRAWS :] += 1e3
-    moved = Mixture(Normal(far, ours[0].components.stddev), ours[0].weights)
+    moved = Mixture(Normals(far, ours[0].components.stddev), ours[0].weights)
     y = held_out()["targets"].to_numpy()[:1]
     first, second = (
         evaluation.scored([one], TARGETS[:1], y, levels.LEVELS) for one in (alone[0], moved)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import optimize, stats
 
+from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import mixture
-from bnnflow.predict.components import Normal
 from bnnflow.predict.mixture import Mixture
 
 COUNTS = np.array([2, 1, 0, 3, 1, 5, 2, 1, 1, 4])
@@ -16,7 +16,7 @@ LEVELS = torch.tensor([0.001, 0.1, 0.5, 0.99], dtype=torch.double)
 
 
 def of(mean, stddev, weights=None):
-    components = Normal(*(torch.tensor(part, dtype=torch.float32) for part in (mean, stddev)))
+    components = Normals(*(torch.tensor(part, dtype=torch.float32) for part in (mean, stddev)))
     if weights is None:
         return Mixture(components)
     return Mixture.of(components, torch.tensor(weights, dtype=torch.double))
@@ -146,7 +146,7 @@ def test_the_crps_of_many_weighted_draws_is_close_to_that_of_all_pairs(drift):
     weights = random.exponential(size=600) * np.repeat([0.2, 0.8], 300)
     own = of(mean, np.full((600, 1), 0.1), weights)
     weights /= weights.sum()
-    apart = Normal(own.components.mean - own.components.mean.T, torch.full((600, 600), 0.02**0.5))
+    apart = Normals(own.components.mean - own.components.mean.T, torch.full((600, 600), 0.02**0.5))
     pairs = weights @ apart.distance(torch.zeros(600)).double().numpy() @ weights
     exact = (
         own.components.distance(torch.tensor([0.5]))[:, 0].double().numpy() @ weights - pairs / 2

@@ -8,8 +8,8 @@ import xarray as xr
 from bnnflow.data import points
 from bnnflow.files import posterior, predictions
 from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import predictive
-from bnnflow.predict.components import Normal
 from bnnflow.predict.mixture import Mixture
 
 LIKELIHOOD = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
@@ -121,14 +121,17 @@ def test_predictions_are_in_the_targets_units(inputs):
 
 def test_function_draws_are_spread_over_the_draws():
     mean = torch.arange(10.0)[:, None].expand(10, 3)
-    mixture, grid = Mixture(Normal(mean, torch.ones(10, 3))), points.grid({"x": np.zeros(3)})
+    mixture, grid = (
+        Mixture(Normals(mean, torch.ones(10, 3))),
+        points.grid({"x": np.zeros(3)}),
+    )
     for count, expected in ((1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (50, range(10))):
         kept = predictive.summarised([mixture], PLAIN.targets[:1], grid, [0.5], count)
         assert kept["function"][:, 0, 0].values.tolist() == list(expected)
 
 
 def test_predictions_that_are_not_finite_are_an_error_with_a_remedy():
-    mixture = Mixture(Normal(torch.full((2, 1), 3e38), torch.full((2, 1), 3e38)))
+    mixture = Mixture(Normals(torch.full((2, 1), 3e38), torch.full((2, 1), 3e38)))
     grid = points.grid({"x": np.zeros(1)})
     with pytest.raises(FloatingPointError, match=r"on the grid cannot .* and fit again"):
         predictive.summarised([mixture], PLAIN.targets[:1], grid, [0.5], 1)

@@ -9,8 +9,8 @@ from scipy import integrate, stats
 from bnnflow.data import oracle, points, tutorial
 from bnnflow.files.encodings import Scaled
 from bnnflow.judge import scores
+from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import evaluation, levels, mixture
-from bnnflow.predict.components import Normal
 from bnnflow.predict.evaluation import scored
 from bnnflow.predict.mixture import Mixture
 
@@ -37,7 +37,7 @@ def tensors(*arrays):
 
 def evaluated(mean, stddev, y, levels):
     """Scores of one target."""
-    return scored([Mixture(Normal(mean, stddev))], PLAIN, y[None].numpy(), levels).isel(target=0)
+    return scored([Mixture(Normals(mean, stddev))], PLAIN, y[None].numpy(), levels).isel(target=0)
 
 
 def crps_by_quadrature(mean, stddev, y):
@@ -267,7 +267,7 @@ def test_simulated_shares_are_those_of_data_from_the_fit():
     inside = np.array([np.ones(count, bool), np.arange(count) < count // 2])
 
     def simulated(mean, stddev):
-        mixtures = [Mixture(Normal(*tensors(mean, stddev)))]
+        mixtures = [Mixture(Normals(*tensors(mean, stddev)))]
         return evaluation.simulated(mixtures, inside, stream)["shares"][:, 0]
 
     independent = simulated(np.zeros((30, count)), np.ones((30, count)))
@@ -289,7 +289,7 @@ def test_simulated_shares_are_right_however_large_the_mean_is_beside_the_noise(r
     count, stream = 200, torch.Generator().manual_seed(0)
     parts = torch.full((10, count), ratio), torch.ones(10, count)
     inside = np.ones((1, count), bool)
-    found = evaluation.simulated([Mixture(Normal(*parts))], inside, stream).isel(target=0)
+    found = evaluation.simulated([Mixture(Normals(*parts))], inside, stream).isel(target=0)
     shares = found["shares"][0].to_numpy()
     spread = np.sqrt(levels.CALIBRATION * (1 - levels.CALIBRATION) / count)
     error = 5 * spread / np.sqrt(evaluation.SIMULATIONS)
@@ -306,7 +306,7 @@ def test_regions_hold_the_points_within_their_intervals(case):
     rows = pd.DataFrame({"x": np.arange(7.0), "y": case[2], "f": case[2]})
     own = points.along(rows, intervals, {"old": [(1, 3)]})
     mean, stddev, y = tensors(*case)
-    found = scored([Mixture(Normal(mean, stddev))], PLAIN, y[None].numpy(), LEVELS).merge(own)
+    found = scored([Mixture(Normals(mean, stddev))], PLAIN, y[None].numpy(), LEVELS).merge(own)
     table = scores.table(found).set_index(["region", "metric"])["value"]
     assert [table[name, "points"] for name in intervals] == [3, 2, 7]
     lppd = found["log_density"][0, 0].to_numpy()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
+from .likelihoods.components import Components
 from .likelihoods.likelihood import Likelihood
 from .network import Network
 from .priors import Prior
@@ -32,7 +33,7 @@ class Response:
         """Of all sites, by name."""
         return self.network.shapes | self.likelihood.shapes
 
-    def components(self, draws: Mapping[str, np.ndarray], x: Tensor) -> list[tuple[Tensor, ...]]:
+    def components(self, draws: Mapping[str, np.ndarray], x: Tensor) -> list[Components]:
         """The response's distribution at every draw.
 
         Args:
@@ -40,8 +41,8 @@ class Response:
             x: encoded inputs (n, inputs).
 
         Returns:
-            For every target the parameters of distributions of the likelihood's family, each
-            (draws, n), in the units of the encoding.
+            For every target distributions of the likelihood's family at draws and points, in the
+            units of the encoding.
 
         Raises:
             ValueError: if the draws are not of this model's sites.
@@ -58,7 +59,8 @@ class Response:
         values = {name: torch.from_numpy(array) for name, array in draws.items()}
         with torch.no_grad():
             parts = vmap(one, chunk_size=max(1, CHUNK // (8 * len(x))))(values)
-        return [tuple(part[:, target] for part in parts) for target in range(parts[0].shape[1])]
+        family, targets = self.likelihood.family, range(self.likelihood.targets)
+        return [family(*(part[:, target] for part in parts)) for target in targets]
 
 
 class Model:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from .components import Normal
+from ..model.likelihoods.components import Components
 
 # Groups of draws, each of which is left out once for the Monte Carlo error.
 GROUPS = 10
@@ -41,11 +41,11 @@ class Mixture:
         weights: of the draws (draws,), summing to 1; none where all are equal.
     """
 
-    components: Normal
+    components: Components
     weights: Tensor | None = None
 
     @classmethod
-    def of(cls, components: Normal, weights: Tensor) -> "Mixture":
+    def of(cls, components: Components, weights: Tensor) -> "Mixture":
         """One whose weights may be nothing, equal, or have any sum.
 
         Raises:

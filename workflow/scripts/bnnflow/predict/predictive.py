@@ -9,7 +9,6 @@ import xarray as xr
 from ..files import posterior, predictions
 from ..files.encodings import Scaled, encoded
 from ..model import build
-from .components import FAMILIES
 from .mixture import Mixture
 from .units import in_units
 
@@ -34,8 +33,7 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     encoding, weights = posterior.encoding(tree), posterior.pooled_weights(tree)
     x = torch.from_numpy(encoded(inputs, encoding.inputs).astype(np.float32))
     response = build.response(model, len(encoding.inputs), len(encoding.targets))
-    family = FAMILIES[model["likelihood"]["family"]]
-    components = [family(*own) for own in response.components(posterior.pooled(tree), x)]
+    components = response.components(posterior.pooled(tree), x)
     if weights is None:
         return list(map(Mixture, components))
     return [Mixture.of(own, torch.from_numpy(weights)) for own in components]

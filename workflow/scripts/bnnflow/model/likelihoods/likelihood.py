@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
 from ...files.parameters import LIKELIHOOD
+from .components import Components
 
 
 class Likelihood(ABC):
@@ -18,7 +20,12 @@ class Likelihood(ABC):
     Args:
         targets: number of them.
         settings: of the family, from a config.
+
+    Attributes:
+        family: of the distributions of the response.
     """
+
+    family: ClassVar[type[Components]]
 
     @abstractmethod
     def __init__(self, targets: int, **settings: object):
@@ -52,7 +59,7 @@ class Likelihood(ABC):
             values: of its own sites, by name.
 
         Returns:
-            The parameters of a distribution of this family, each (targets, n).
+            The parameters of distributions of the family, each (targets, n).
         """
 
 

@@ -1,0 +1,96 @@
+"""What predictive distributions are made of: one of a family at every draw and point."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Generator, Tensor
+
+Average = Callable[[Tensor], Tensor]
+# Of t (n,): the average probability of less, and what gives the average density, if asked.
+Averaged = Callable[[Tensor], tuple[Tensor, Callable[[], Tensor]]]
+
+
+@dataclass(frozen=True)
+class Components(ABC):
+    """Distributions of one family: their parameters, each (draws, n), and what a mixture asks.
+
+    Sums over draws are the mixture's own: where a family could leave terms out of a sum, it is
+    given the function that averages.
+
+    Attributes:
+        mean: of every distribution; the latent function.
+    """
+
+    mean: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Draws and points."""
+        return tuple(self.mean.shape)
+
+    def parts(self, points: int) -> list["Components"]:
+        """The same at so many points each."""
+        split = (parameter.split(points, 1) for parameter in self._parameters)
+        return [type(self)(*part) for part in zip(*split, strict=True)]
+
+    def of_draws(self, draws: Tensor | slice) -> "Components":
+        """Those of some draws, by their places."""
+        return type(self)(*(parameter[draws] for parameter in self._parameters))
+
+    def at(self, points: Tensor | slice) -> "Components":
+        """Those at some points, by their places."""
+        return type(self)(*(parameter[:, points] for parameter in self._parameters))
+
+    def double(self) -> "Components":
+        """The same in double precision."""
+        return type(self)(*(parameter.double() for parameter in self._parameters))
+
+    @abstractmethod
+    def wrong(self) -> Tensor:
+        """Draws at which one of them is no distribution: (draws,)."""
+
+    @abstractmethod
+    def variance(self) -> Tensor:
+        """(draws, n)."""
+
+    @abstractmethod
+    def log_density(self, y: Tensor) -> Tensor:
+        """At observations (n,), in double precision: (draws, n)."""
+
+    @abstractmethod
+    def below(self, t: Tensor) -> Tensor:
+        """Probability of less than t (n,): (draws, n)."""
+
+    @abstractmethod
+    def density(self, t: Tensor) -> Tensor:
+        """At t (n,): (draws, n)."""
+
+    @abstractmethod
+    def averaged(self, average: Average) -> Averaged:
+        """Averages (n,) of `below` and `density` at many t, with little work for each."""
+
+    @property
+    @abstractmethod
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Between these (n,) lies all of their probability that numbers can tell from 1."""
+
+    @abstractmethod
+    def distance(self, y: Tensor) -> Tensor:
+        """Means of |X - y|, y (n,): (draws, n)."""
+
+    @abstractmethod
+    def apart(self, lag: int) -> Tensor:
+        """Means of |X - X'|, X' independent and of the draw so many before: (draws, n)."""
+
+    @abstractmethod
+    def spread(self) -> Tensor:
+        """Means of |X - X'|, X' independent and of the same draw: (draws, n)."""
+
+    @abstractmethod
+    def sample(self, stream: Generator) -> Tensor:
+        """One value of each, in double precision: (draws, n)."""
+
+    @property
+    def _parameters(self) -> tuple[Tensor, ...]:
+        return tuple(vars(self)[name] for name in self.__dataclass_fields__)
