@@ -469,8 +469,9 @@ def test_own_numbers_are_not_taken_for_a_result(project):
     assert path.read_bytes() == ours
 
 
-def test_fits_that_the_tables_will_lose_are_named(finished):
-    arguments = ("-n", "results/data/old.csv", *SMOKE, "--config", "fits={svi_new: null}")
+def test_fits_that_the_tables_will_lose_are_named(finished, tmp_path):
+    (tmp_path / "fewer.yaml").write_text("fits: {svi_new: null}")
+    arguments = ("-n", "results/data/old.csv", *SMOKE, str(tmp_path / "fewer.yaml"))
     assert "fits that this config does not have: svi_new." in finished.snakemake(*arguments)
     assert "does not have" not in finished.snakemake("-n", *SMOKE)
 
