@@ -176,7 +176,7 @@ def test_the_loss_and_the_parts_of_it_that_are_compared():
 SIMULATED = {("", "all"): np.random.default_rng(2).beta(5, 5, size=(200, 19))}
 SIMULATED["", "all"].sort(axis=1)
 FAILS = ("fail", "R-hat of the function (gap); divergences")
-STILL = np.zeros((2, 30), dtype=bool)
+STILL, EQUAL = np.zeros((2, 30), dtype=bool), np.full(2, 0.5)
 
 
 @pytest.mark.parametrize("title", ["A fit", "a long title " * 15])
@@ -190,7 +190,7 @@ def test_a_figure_has_its_fits_name_and_says_of_one_that_does_not_pass(title):
     ):
         for figure in (
             draw_fit(FRAME, replace(panel(title), verdict=verdict)),
-            draw_chains("mine", title, traces, STILL, verdict),
+            draw_chains("mine", title, traces, STILL, EQUAL, verdict),
             draw_calibration("mine", title, pit, SIMULATED, verdict),
             draw_loss("mine", title, steps, steps, 20, verdict),
         ):
@@ -236,7 +236,7 @@ def test_traces_and_ranks_of_chains():
     }
     diverging = np.zeros((2, 100), dtype=bool)
     diverging[1, [3, 50]] = True
-    figure = draw_chains("mine", "A fit", traces, diverging, ("", ""))
+    figure = draw_chains("mine", "A fit", traces, diverging, EQUAL, ("", ""))
     trace, _, apart, ranks = figure.axes
     assert [axes.get_ylabel() for axes in (trace, apart)] == ["f(0.00)\nleft", "f(1.00)\nright"]
     np.testing.assert_array_equal(trace.lines[1].get_ydata(), function[1])
@@ -257,10 +257,21 @@ def test_traces_and_ranks_of_chains():
         assert axes.transLimits.transform((0, lowest))[1] > highest
 
 
+def test_chains_of_different_weights_say_so():
+    traces = {("f", ""): np.random.default_rng(1).normal(size=(2, 30))}
+    for weights, names in (
+        (EQUAL, ["chain 0", "chain 1"]),
+        (np.array([0.75, 0.25]), ["chain 0, weight 0.75", "chain 1, weight 0.25"]),
+    ):
+        assert texts(draw_chains("mine", "A fit", traces, STILL, weights, ("", ""))) == names
+
+
 def test_ranks_of_a_single_chain_are_of_its_halves():
     function = np.arange(51.0)[None]  # a chain that drifts
     still = np.zeros((1, 51), dtype=bool)
-    trace, ranks = draw_chains("mine", "A fit", {("f", ""): function}, still, ("", "")).axes
+    trace, ranks = draw_chains(
+        "mine", "A fit", {("f", ""): function}, still, np.ones(1), ("", "")
+    ).axes
     assert legend(trace).keys() == {"first half", "second half"}
     np.testing.assert_array_equal(
         trace.lines[1].get_xydata(), np.repeat(range(26, 51), 2).reshape(-1, 2)
@@ -271,7 +282,9 @@ def test_ranks_of_a_single_chain_are_of_its_halves():
     assert (first.values + second.values == 2).all()
     for draws in (1, 2, 7):
         few = {("f", ""): function[:, :draws]}
-        draw_chains("mine", "A fit", few, still[:, :draws], ("", "")).draw_without_rendering()
+        draw_chains(
+            "mine", "A fit", few, still[:, :draws], np.ones(1), ("", "")
+        ).draw_without_rendering()
 
 
 def test_calibration_is_drawn_region_by_region_and_coverage_first():

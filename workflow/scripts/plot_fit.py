@@ -48,7 +48,8 @@ def _chains() -> Figure:
     tree = posterior.read(given.posterior, ["sample_stats/diverging"])
     diverging = tree["sample_stats"]["diverging"].to_numpy().astype(bool)
     verdict = verdicts.stamp(judged, *told["shown"])
-    return draw_chains(fit, title, traces_of(evaluation), diverging, verdict)
+    weights = evaluation["weight"].to_numpy()
+    return draw_chains(fit, title, traces_of(evaluation), diverging, weights, verdict)
 
 
 def _loss() -> Figure:

@@ -17,6 +17,7 @@ def draw_chains(
     title: str,
     traces: Mapping[tuple[str, str], np.ndarray],
     diverging: np.ndarray,
+    weights: np.ndarray,
     verdict: tuple[str, str],
 ) -> Figure:
     """Traces of the network's function at some points, and how its ranks fall to the chains.
@@ -29,10 +30,14 @@ def draw_chains(
         title: heading.
         traces: by the function's point and its region, in words, values (chain, draw).
         diverging: which transitions diverged (chain, draw); they are marked below the traces.
+        weights: of the chains (chain,), which are told where they are not equal.
         verdict: on the fit, and why.
     """
     chains, length = diverging.shape
     names, first = [f"chain {chain}" for chain in range(chains)], np.zeros(chains, dtype=int)
+    if np.ptp(weights):
+        told = zip(names, weights, strict=True)
+        names = [f"{name}, weight {weight:.2g}" for name, weight in told]
     half = length // 2
     halved = chains == 1 and half > 0
     if halved:
