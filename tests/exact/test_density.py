@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pyro.infer.mcmc.util import initialize_model
 from pyro.ops.integrator import potential_grad
 
-from bnnflow.density import native
+from bnnflow.density import kept, native
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
 from bnnflow.model.likelihoods.registry import LIKELIHOODS
@@ -254,7 +254,7 @@ def test_code_that_cannot_be_loaded_is_made_again(cache, caplog):
     values()
     (made,) = cache.glob("*.pt2")
     made.write_bytes(b"whole, but no program")
-    made.rename(cache / native._name(made.name.partition("-")[0], made))
+    made.rename(cache / kept.name(made.name.partition("-")[0], made, ".pt2"))
     assert values() == [7.0] * 4
     assert "cannot be loaded" in caplog.text
     assert len(list(cache.glob("*.pt2"))) == 1
@@ -275,7 +275,7 @@ def test_where_no_code_can_be_loaded_pyro_evaluates(cache, monkeypatch):
 
 def test_a_cache_that_can_only_be_read_is_read(cache, monkeypatch):
     native.compiled(lambda x: (x * 9,), torch.ones(4))
-    monkeypatch.setattr(native, "_usable", lambda _: pytest.fail("this wants to write"))
+    monkeypatch.setattr(kept, "usable", lambda _: pytest.fail("this wants to write"))
     (found,) = native.compiled(lambda x: (x * 9,), torch.ones(4))(torch.ones(4))
     assert found.tolist() == [9.0] * 4
 
@@ -291,7 +291,7 @@ def test_another_processor_has_code_of_its_own(cache, monkeypatch):
 def test_two_jobs_at_once(cache):
     code = """
 import torch
-from bnnflow.density import native
+from bnnflow.density import building, compilers, kept, native
 print(native.compiled(lambda x: (x * 3,), torch.ones(4))(torch.ones(4))[0].tolist())
 """
     jobs = [
@@ -319,19 +319,19 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, caplog):
 def test_the_cache_has_a_place(monkeypatch, tmp_path):
     monkeypatch.delenv("BNNFLOW_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert native.directory() == tmp_path / "bnnflow"
+    assert kept.directory() == tmp_path / "bnnflow"
     monkeypatch.setenv("BNNFLOW_CACHE", str(tmp_path / "mine"))
-    assert native.directory() == tmp_path / "mine"
+    assert kept.directory() == tmp_path / "mine"
     monkeypatch.setenv("BNNFLOW_CACHE", "~/mine")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert native.directory() == tmp_path / "mine"
+    assert kept.directory() == tmp_path / "mine"
 
 
 def test_a_user_without_a_home_has_a_cache(monkeypatch):
     for name in ("BNNFLOW_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     with patch.object(Path, "home", side_effect=RuntimeError("no home")):
-        assert native.directory().is_dir()
+        assert kept.directory().is_dir()
 
 
 @pytest.mark.parametrize(

@@ -390,7 +390,7 @@ def test_compiled_code_without_room(tmp_path, monkeypatch, caplog):
     def fails(*_, **__):
         raise full
 
-    monkeypatch.setattr("torch._inductor.aoti_compile_and_package", fails)
+    monkeypatch.setattr("torch._inductor.aot_compile", fails)
     with pytest.raises(OSError, match="No space left"):
         values()
     assert not left.exists()

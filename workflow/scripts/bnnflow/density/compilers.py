@@ -4,6 +4,10 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 # Looked for in this order, unless CXX names one.
 COMPILERS = ("g++", "c++", "clang++")
@@ -14,7 +18,13 @@ PATIENCE = 60
 
 def asked() -> list[str]:
     """The words of CXX, if it is set: perhaps a wrapper, a compiler, options."""
-    return shlex.split(os.environ.get("CXX", ""))
+    given = os.environ.get("CXX", "")
+    if whole := shutil.which(given):  # perhaps a path with blanks
+        return [given if is_plain(given) else whole]
+    try:
+        return shlex.split(given)
+    except ValueError:  # a quotation mark without its fellow
+        return given.split()
 
 
 def found() -> str | None:
@@ -22,6 +32,37 @@ def found() -> str | None:
     words = asked()
     there = [word for word in words or COMPILERS if word[0] != "-" and shutil.which(word)]
     return (there[-1] if words else there[0]) if there else None
+
+
+@contextmanager
+def plain(path: Path) -> Iterator[Path]:
+    """The path, or one to the same place, without characters that shells take for their own.
+
+    PyTorch's compiler writes its commands as lines, in which a blank ends a path.
+
+    Raises:
+        ValueError: if every folder for temporary files has such characters too.
+    """
+    if is_plain(path):
+        yield path
+        return
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if is_plain(place) and os.access(place, os.W_OK):
+            break
+    else:
+        raise ValueError(
+            f"a blank or the like is in the path {str(path)!r}, and in TMPDIR too: PyTorch's"
+            " compiler takes neither"
+        )
+    with tempfile.TemporaryDirectory(dir=place, prefix="bnnflow-") as folder:
+        link = Path(folder, path.name if is_plain(path.name) else "link")
+        link.symlink_to(path.absolute())
+        yield link
+
+
+def is_plain(path: str | Path) -> bool:
+    """Whether a path stands in a command as it is."""
+    return shlex.quote(str(path)) == str(path)
 
 
 def version() -> str:

@@ -1,31 +1,29 @@
 """Functions of tensors as machine code: traced, lowered by PyTorch's compiler, kept in a cache."""
 
-import atexit
 import hashlib
 import logging
 import math
 import operator
-import os
 import platform
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import Tensor
-from torch.fx import GraphModule
+from torch.fx import Graph, GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..jobs import EXHAUSTED, log, remedy
-from . import compilers
+from . import building, compilers, kept
 
 Function = Callable[..., tuple[Tensor, ...]]
 Program = Callable[[list[Tensor]], list[Tensor]]
+
+# With which the names of programs end.
+PACKAGE = ".pt2"
 
 # A product over at most so many terms is written out, so that it fuses with its neighbours.
 WRITTEN_OUT = 32
@@ -83,18 +81,6 @@ def compiled(function: Function, *examples: Tensor, held: tuple[Tensor, ...] = (
     held = (*held, *constants)
     run = _machine_code(graph, (*examples, *held))
     return lambda *values: run([*values, *held])
-
-
-def directory() -> Path:
-    """Where compiled code is kept: $BNNFLOW_CACHE, or else `bnnflow` in the user's cache."""
-    if chosen := os.environ.get("BNNFLOW_CACHE"):
-        return Path(chosen).expanduser()
-    if users := os.environ.get("XDG_CACHE_HOME"):
-        return Path(users, "bnnflow")
-    try:
-        return Path.home() / ".cache" / "bnnflow"
-    except RuntimeError:  # a user without a home, as in some containers
-        return _temporary()
 
 
 def compiler() -> str:
@@ -180,36 +166,16 @@ def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
     machine = (processor(), platform.libc_ver())
     facts = (graph.code, shapes, SETTINGS, torch.__version__, torch.get_num_threads(), machine)
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
-    path = _found(directory(), key)
-    if path and (run := _loaded(path)):
+    if (path := kept.found(kept.directory(), key, PACKAGE)) and (run := _loaded(path)):
         return run
-    place = _usable(directory())
-    with _alone(place / f"{key}.lock") as alone:
-        path = _found(place, key)  # another job may have been faster
-        if path is None:
-            for left in place.glob(f"making-{key}-*") if alone else ():  # by a job that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            with tempfile.TemporaryDirectory(dir=place, prefix=f"making-{key}-") as folder:
-                made = _built(graph, arguments, Path(folder))
-                path = place / _name(key, made)
-                made.replace(path)
+    place = kept.usable(kept.directory())
+    path = kept.made(place, key, PACKAGE, lambda folder: _built(graph, arguments, folder))
     if run := _loaded(path):
         return run
     raise NotCompiledError(
         "the compiled code cannot be loaded, as the log says; where the folder for temporary"
         " files forbids programs, TMPDIR can name another"
     )
-
-
-def _found(place: Path, key: str) -> Path | None:
-    """A whole package in the cache; damaged ones are removed."""
-    for path in place.glob(f"{key}-*.pt2"):
-        with suppress(OSError):  # gone meanwhile, or another user's
-            if path.name == _name(key, path):
-                return path
-            log.warning("%s is damaged; it is made again", path)
-            path.unlink()
-    return None
 
 
 def _loaded(path: Path) -> Program | None:
@@ -226,42 +192,6 @@ def _loaded(path: Path) -> Program | None:
         return None
 
 
-def _name(key: str, path: Path) -> str:
-    """The name ends in a digest of the content, so that a damaged file shows."""
-    return f"{key}-{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}.pt2"
-
-
-def _usable(place: Path) -> Path:
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=place).close()
-    except OSError as error:
-        log.warning(
-            "compiled code cannot be kept (%s); BNNFLOW_CACHE can name another folder", error
-        )
-        return _temporary()
-    return place
-
-
-@cache
-def _temporary() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="bnnflow-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """No other job within, where the file system has locks; yields whether it has."""
-    lock = FileLock(path)
-    with suppress(OSError, NotImplementedError):
-        lock.acquire()
-    try:
-        yield lock.is_locked
-    finally:
-        lock.release()
-
-
 @cache
 def processor() -> str:
     """What code for this very processor depends on."""
@@ -275,22 +205,19 @@ def processor() -> str:
 
 def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> Path:
     program = compiler()
+    if not compilers.is_plain(home := Path(torch.__file__).parents[1]):
+        raise NotCompiledError(
+            f"PyTorch's compiler takes no path with a blank or the like, and PyTorch is in {home}"
+        )
     log.info("compiling, once for this model and these shapes")
-    # PyTorch's compiler takes seconds to import; who finds the code in the cache needs it not.
-    from torch._inductor import aoti_compile_and_package
-    from torch._inductor.utils import fresh_cache
-    from torch.export import export
-
-    target = folder / "model.pt2"
+    target = folder / f"model{PACKAGE}"
     # A newer processor may have instructions that the compiler does not know: which ones it knows
     # takes seconds to find out, and is asked only after a failure.
     for known in (True, None):
-        settings = SETTINGS | {"cpp.cxx": (None, program), "cpp.vec_isa_ok": known}
-        options = {"package_path": str(target), "inductor_configs": settings}
         try:
-            # A cache of its own, because jobs that share PyTorch's can find files half-written.
-            with _quiet(), fresh_cache(dir=str(folder)):
-                aoti_compile_and_package(export(graph, arguments), **options)
+            with compilers.plain(folder) as plain, compilers.plain(Path(program)) as cxx:
+                settings = {"cpp.cxx": (None, str(cxx)), "cpp.vec_isa_ok": known}
+                _package(_bare(graph), arguments, settings, plain / target.name)
         except Exception as error:  # of a compiler there is no end of faults
             if remedy(error, EXHAUSTED):  # a retry compiles; Pyro's results would be others
                 raise
@@ -299,6 +226,33 @@ def _built(graph: GraphModule, arguments: tuple[Tensor, ...], folder: Path) -> P
             return target
     hint = f"; {COMPILER_HINT}" if "C++" in reason else ""
     raise NotCompiledError(f"PyTorch's compiler failed ({reason}){hint}") from cause
+
+
+def _package(
+    graph: GraphModule, arguments: tuple[Tensor, ...], settings: dict, target: Path
+) -> None:
+    # PyTorch's compiler takes seconds to import; who finds the code in the cache needs it not.
+    from torch._inductor import aot_compile
+    from torch._inductor.package import package_aoti
+    from torch._inductor.utils import fresh_cache
+
+    options = SETTINGS | settings | {"aot_inductor.package": True}
+    place = kept.directory()
+    # What is kept for all programs is not worth making for one.
+    stays = kept.usable(place) == place
+    kit = building.prepared(place, (processor(), platform.libc_ver())) if stays else nullcontext()
+    # A cache of its own, because jobs that share PyTorch's can find files half-written.
+    with _quiet(), fresh_cache(dir=str(target.parent)), kit:
+        package_aoti(str(target), aot_compile(graph, arguments, options=options))
+
+
+def _bare(graph: GraphModule) -> GraphModule:
+    """A copy without the values of its trace, which the compiler makes for itself."""
+    copied = Graph()
+    copied.output(copied.graph_copy(graph.graph, {}))
+    for node in copied.nodes:
+        node.meta.clear()
+    return GraphModule(graph, copied)
 
 
 def cause_of(error: Exception) -> str:
