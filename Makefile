@@ -1,6 +1,14 @@
 # Set-up and the most common commands; `make` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
+# Text is UTF-8, whatever the locale.
+export PYTHONUTF8 := 1
+# Snakemake starts its jobs by lines of the shell, in which such a character ends a path.
+SPECIAL := $(shell pwd | grep "[][[:space:]'\"\\$$&;()<>|*?!\`{}\#~]")
+ifneq ($(SPECIAL),)
+$(error This folder has a blank or a character of the shell in its path, with which jobs \
+cannot start: $(SPECIAL). Rename or move the folder, and run make again; nothing is installed)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help run report test check docs bench lock clean

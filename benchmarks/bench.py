@@ -27,6 +27,7 @@ SECTIONS = {
     "growth": "growth",
     "run": "runs",
     "profile": "runs",
+    "compiling": "compiling",
     "planning": "runs",
     "cluster": "runs",
 }

@@ -320,7 +320,7 @@ def _work(mutations: Mutations, kind: str, numbers: range, as_jobs: bool, pipe: 
     faulthandler.disable()
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(Path("/proc/self/statm").read_bytes().split()[0])
     limit = pages * mmap.PAGESIZE + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -138,7 +138,7 @@ def _measured(axis: str, size: int, quick: bool) -> list:
     process = _memory("VmHWM")
     # What tracing has left free goes back to the system, so that a call has to ask for its own.
     ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_bytes(b"5")  # the peak starts anew
     before = _memory("VmRSS")
     density.value_and_grad(argument)
     memory = _memory("VmHWM") - before
@@ -149,7 +149,7 @@ def _measured(axis: str, size: int, quick: bool) -> list:
 
 def _memory(entry: str) -> float:
     """Resident megabytes of this process, now (VmRSS) or at most (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(entry))
 
 

@@ -6,7 +6,9 @@ import os
 import resource
 import signal
 import struct
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import h5py
@@ -144,9 +146,10 @@ def test_what_is_read_is_ones_own(tmp_path):
         (lambda: any(iter(int, 1)), "takes too long"),
         (lambda: bytearray(1 << 40), "takes too much memory"),
         (lambda: [bytearray(1 << 20) for _ in range(1 << 10)], "takes too much memory"),
-        (lambda: os._exit(0), "takes too much memory"),
+        (lambda: os._exit(0), "the process that reads it was ended without a word"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was ended by SIGKILL"),
     ],
-    ids=["crash", "abort", "hang", "memory", "much memory", "end"],
+    ids=["crash", "abort", "hang", "memory", "much memory", "end", "kill"],
 )
 def test_what_hdf5_does_to_a_process_is_not_done_to_the_job(tmp_path, monkeypatch, deed, reason):
     path = tmp_path / "posterior.nc"
@@ -154,6 +157,48 @@ def test_what_hdf5_does_to_a_process_is_not_done_to_the_job(tmp_path, monkeypatc
     monkeypatch.setattr(netcdf, "SECONDS", 1)
     monkeypatch.setattr(h5py, "File", lambda *arguments: deed())
     assert reason in refusal(path)
+
+
+def test_why_a_file_cannot_be_read_is_told_if_it_is_not_the_files_fault(tmp_path, monkeypatch):
+    def refused(_):
+        raise PermissionError(1, "Operation not permitted")
+
+    path = tmp_path / "posterior.nc"
+    posterior.write(posterior.of_chain({"sigma": np.ones(4, np.float32)}), path)
+    monkeypatch.setattr(netcdf, "_limit", refused)
+    assert "PermissionError: [Errno 1] Operation not permitted" in refusal(path)
+
+
+LIMITED = """
+import os, resource, sys
+from pathlib import Path
+from bnnflow.files import posterior
+
+path, kind, limit = Path(sys.argv[1]), getattr(resource, sys.argv[2]), int(sys.argv[3])
+posterior.read(path)  # imports what there is to import, which another user may not
+resource.setrlimit(kind, (limit, limit))
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+print(posterior.read(path)["posterior"]["sigma"].sum().item())
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [("CORE", 0), ("CORE", 1), ("FSIZE", 0), ("FSIZE", 1 << 20), ("CPU", 60), ("AS", 1 << 40)],
+)
+def test_a_user_with_limits_who_is_not_root_reads_files(kind, limit):
+    """Such as `ulimit -c 0`, after which no limit can be raised, not by one."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder, "posterior.nc")
+        posterior.write(posterior.of_chain({"sigma": np.ones(4, np.float32)}), path)
+        path.chmod(0o644)
+        command = [sys.executable, "-c", LIMITED, str(path), f"RLIMIT_{kind}", str(limit)]
+        scripts = ROOT / "workflow/scripts"
+        done = subprocess.run(command, cwd=scripts, capture_output=True, text=True)
+    assert done.stdout == "4.0\n", done.stderr
 
 
 def _external(file):

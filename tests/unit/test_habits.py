@@ -264,6 +264,40 @@ def test_every_file_is_written_beside_its_place():
         assert not re.search(direct, path.read_text(encoding="utf-8")), path
 
 
+def texts_of_the_locale(tree):
+    """Lines on which text is read or written without saying that it is UTF-8."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if ast.unparse(node.func) == "os.open":
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        constants = {each.value for each in node.args if isinstance(each, ast.Constant)}
+        constants |= {key.value.value for key in node.keywords if key.arg == "mode"}
+        if name == "open":
+            asks = not any(isinstance(each, str) and "b" in each for each in constants)
+        else:
+            asks = name in ("read_text", "write_text")
+        if asks and "encoding" not in {key.arg for key in node.keywords}:
+            yield node.lineno
+
+
+def test_every_text_is_utf_8_whatever_the_locale():
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for folder in ("workflow", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        for line in texts_of_the_locale(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert not found
+    # Templates are no Python; the package reads for them.
+    for path in (ROOT / "workflow").rglob("*"):
+        if path.suffix in (".smk", ".rst"):
+            assert not re.search(
+                r"\b(read_text|write_text|open)\(\)", path.read_text(encoding="utf-8")
+            )
+
+
 def test_the_generated_documentation_is_fresh():
     command = [sys.executable, "workflow/document.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

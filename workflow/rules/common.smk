@@ -11,7 +11,7 @@ from shutil import rmtree
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from bnnflow.run import runs
+from bnnflow.run import locales, runs
 from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.relations import rule_names
@@ -23,6 +23,8 @@ from bnnflow.run.provenance import digest, rules_in
 from bnnflow.run.targets import unknown_target
 from bnnflow.run.verification import COMMAND_LINE, VerificationError, verified, where_jobs_run
 from bnnflow.run.written import refusal, strangers
+
+locales.use_utf8()
 
 # Captions are rendered by docutils; MathML needs neither a network nor a script.
 os.environ.setdefault("DOCUTILSCONFIG", str(WORKFLOW / "report" / "docutils.conf"))

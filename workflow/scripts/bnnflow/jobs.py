@@ -146,7 +146,7 @@ def _end_with_snakemake() -> None:
     """End this process when its Snakemake is dead, whose next run will do the job anew."""
     import fcntl
 
-    with suppress(OSError), Path(os.environ[ALIVE]).open() as file:
+    with suppress(OSError), Path(os.environ[ALIVE]).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         log.critical("ended, because Snakemake has been killed")
         os._exit(1)

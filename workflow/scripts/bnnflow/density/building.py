@@ -9,16 +9,15 @@ anything is not as expected, all is.
 import hashlib
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 import torch
 
-from ..jobs import EXHAUSTED, log, remedy
+from ..files import safe
+from ..jobs import log
 from . import compilers, kept
 
 # What PyTorch calls the sources of a program.
@@ -54,9 +53,12 @@ def prepared(place: Path, machine: object) -> Iterator[None]:
     """
     from torch._inductor import cpp_builder
 
-    build = _Build(place, machine, cpp_builder.run_compile_cmd)
-    with patch.object(cpp_builder, "run_compile_cmd", build):
+    run = cpp_builder.run_compile_cmd
+    cpp_builder.run_compile_cmd = _Build(place, machine, run)
+    try:
         yield
+    finally:
+        cpp_builder.run_compile_cmd = run
 
 
 class _Build:
@@ -69,11 +71,8 @@ class _Build:
     def __call__(self, command: str, cwd: str) -> None:
         try:
             self._quickly(shlex.split(command), command, cwd)
-        except (_OtherwiseError, OSError, ValueError, subprocess.CalledProcessError) as error:
-            if remedy(error, EXHAUSTED):
-                raise
-            said = getattr(error, "stderr", b"").decode(errors="replace")
-            log.debug("built as PyTorch says (%s) %s", error, said)
+        except (_OtherwiseError, OSError, ValueError, compilers.FailedError) as error:
+            log.debug("built as PyTorch says: %s", error)
             self._run(command, cwd)
 
     def _quickly(self, words: list[str], command: str, cwd: str) -> None:
@@ -85,7 +84,7 @@ class _Build:
         elif compiling and sources[0].endswith(WRAPPER):
             self._compile_wrapper(words, cwd, Path(sources[0]))
         elif target.suffix == ".so" and all(word.endswith(".o") for word in sources):
-            subprocess.run([*words, *self._parts], cwd=cwd, check=True, capture_output=True)
+            compilers.run([*words, *self._parts], cwd)
         elif target.suffix == ".so" and len(sources) == 1:
             self._probe(words, command, cwd, Path(sources[0]), target)
         else:
@@ -98,19 +97,20 @@ class _Build:
             raise _OtherwiseError("another wrapper")
         own = source.with_name("own" + WRAPPER)
         text = text.replace(interface, WRAPPER_HEADER + INSTANCES % "extern template")
-        own.write_text(text.replace(CHECK, NO_CHECK), encoding="utf-8")
+        with safe.whole(own) as part:
+            part.write_text(text.replace(CHECK, NO_CHECK), encoding="utf-8")
         whole = WRAPPER_HEADER + interface + INSTANCES % "template"
-        part = self._kept("classes", ".o", [*_flags(words), "-c"], whole)
+        classes = self._kept("classes", ".o", [*_flags(words), "-c"], whole)
         words = [str(own) if word == str(source) else word for word in words]
         self._compile(words, cwd, WRAPPER_HEADER, own)
-        self._parts = [str(part)]
+        self._parts = [str(classes)]
 
     def _compile(self, words: list[str], cwd: str, header: str, source: Path) -> None:
         precompiled = self._kept("header", ".h.gch", [*_flags(words), "-x", "c++-header"], header)
         include = str(precompiled.with_suffix(""))
         place = words.index(str(source))
         command = [*words[:place], "-include", include, *words[place:]]
-        subprocess.run(command, cwd=cwd, check=True, capture_output=True)
+        compilers.run(command, cwd)
 
     def _probe(self, words: list[str], command: str, cwd: str, source: Path, target: Path) -> None:
         """A program that shows what compiler and processor can do: built once."""
@@ -126,9 +126,10 @@ class _Build:
     def _kept(self, kind: str, suffix: str, flags: list[str], text: str) -> Path:
         def make(folder: Path) -> Path:
             source, target = folder / "source.cpp", folder / "target"
-            source.write_text(text, encoding="utf-8")
+            with safe.whole(source) as part:
+                part.write_text(text, encoding="utf-8")
             command = [flags[0], *flags[1:], str(source), "-o", str(target)]
-            subprocess.run(command, check=True, capture_output=True)
+            compilers.run(command, str(folder))
             return target
 
         key = self._key(kind, flags, text)

@@ -16,6 +16,21 @@ COMPILERS = ("g++", "c++", "clang++")
 PATIENCE = 60
 
 
+class FailedError(Exception):
+    """A compiler has ended with a complaint, which is the message."""
+
+
+def run(command: list[str], cwd: str) -> None:
+    """Run a compiler in a folder, in silence.
+
+    Raises:
+        FailedError: if it fails.
+    """
+    done = subprocess.run(command, cwd=cwd, capture_output=True)
+    if done.returncode:
+        raise FailedError(done.stderr.decode("utf-8", errors="replace"))
+
+
 def asked() -> list[str]:
     """The words of CXX, if it is set: perhaps a wrapper, a compiler, options."""
     given = os.environ.get("CXX", "")

@@ -196,7 +196,7 @@ def _loaded(path: Path) -> Program | None:
 def processor() -> str:
     """What code for this very processor depends on."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
     facts = {line for line in lines if line.startswith(("model name", "flags", "Features"))}

@@ -44,6 +44,10 @@ BARE = "This is a netCDF dimension but not a netCDF variable"
 TOO_LARGE = "reading it takes too much memory"
 # In which coordinates of texts have these, as JSON.
 LABELS = "labels"
+READER = "the process that reads it was ended"
+# By which a process ends when it does what it must not.
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
+CRASHES |= {signal.SIGSYS, signal.SIGTRAP}
 # By which values would have to be decoded.
 ENCODING = {"scale_factor", "add_offset", "missing_value", "_Unsigned"}
 
@@ -128,12 +132,7 @@ def _answer(path: str, memory: mmap.mmap, size: int) -> dict:
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        try:
-            _limit(size)
-            with os.fdopen(theirs, "wb") as pipe:
-                pipe.write(json.dumps(found(path, memory, size)).encode())
-        finally:
-            os._exit(0)
+        _answer_and_end(theirs, path, memory, size)
     os.close(theirs)
     try:
         with os.fdopen(ours, "rb") as pipe:
@@ -146,8 +145,28 @@ def _answer(path: str, memory: mmap.mmap, size: int) -> dict:
     if ended == -signal.SIGXCPU:
         return {"reason": "reading it takes too long"}
     if ended < 0:
-        return {"reason": f"HDF5 crashes on it ({signal.Signals(-ended).name})"}
-    return json.loads(text) if text else {"reason": TOO_LARGE}
+        name = signal.Signals(-ended).name
+        crashes = -ended in CRASHES
+        return {"reason": f"HDF5 crashes on it ({name})" if crashes else f"{READER} by {name}"}
+    return json.loads(text) if text else {"reason": f"{READER} without a word"}
+
+
+def _answer_and_end(pipe: int, path: str, memory: mmap.mmap, size: int) -> None:
+    """Write what is in the file, or what went wrong, into the pipe, and end the process."""
+    no_memory = json.dumps({"reason": TOO_LARGE}).encode()
+    try:
+        try:
+            _limit(size)
+            text = json.dumps(found(path, memory, size)).encode()
+        except MemoryError:
+            text = no_memory
+        except Exception as error:
+            said = f"{READER}: {type(error).__name__}: {error}"
+            text = json.dumps({"reason": said}).encode()
+        while text:
+            text = text[os.write(pipe, text) :]
+    finally:
+        os._exit(0)
 
 
 def _limit(size: int) -> None:
@@ -162,11 +181,17 @@ def _limit(size: int) -> None:
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CPU: seconds}
     pages = Path("/proc/self/statm")
     if pages.exists():  # on Linux, where alone this limit is kept
-        used = int(pages.read_text().split()[0]) * mmap.PAGESIZE
+        used = int(pages.read_bytes().split()[0]) * mmap.PAGESIZE
         limits[resource.RLIMIT_AS] = used + MEMORY
     for kind, limit in limits.items():
         # At the hard limit of time a process is killed without a word.
-        resource.setrlimit(kind, (limit, limit + 1))
+        soft, hard = map(_lower, (limit, limit + 1), resource.getrlimit(kind))
+        resource.setrlimit(kind, (soft, hard))
+
+
+def _lower(limit: int, present: int) -> int:
+    """The lower of two limits: only root may raise one again that has been lowered."""
+    return limit if present == resource.RLIM_INFINITY else min(limit, present)
 
 
 def found(path: str, memory: mmap.mmap, size: int) -> dict:

@@ -127,7 +127,7 @@ def _locked(number: int) -> bool:
 
 
 def _is_dead(path: Path) -> bool:
-    with suppress(OSError), path.open("r+") as file:
+    with suppress(OSError), path.open("r+", encoding="utf-8") as file:
         return _locked(file.fileno())
     return False
 
@@ -152,5 +152,5 @@ def _machine() -> list[str]:
     """Its name, and on Linux what tells it from others while it runs, also within a container."""
     names = [platform.node()]
     with suppress(OSError):
-        names.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        names.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
     return names

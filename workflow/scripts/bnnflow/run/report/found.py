@@ -91,7 +91,9 @@ class Run:
         """How long the jobs have taken that infer a fit, all together; 0 if nobody knows."""
         folder = self.results / "benchmarks"
         files = [path for part in PARTS for path in folder.glob(f"{name}_{part}/*.tsv")]
-        return sum(float(path.read_text().splitlines()[1].split()[0]) for path in files)
+        return sum(
+            float(path.read_text(encoding="utf-8").splitlines()[1].split()[0]) for path in files
+        )
 
     def of_fit(self, name: str, file: str) -> Path:
         """A file of a fit."""
