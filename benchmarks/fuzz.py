@@ -38,7 +38,7 @@ import xarray as xr
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from bnnflow.data import datasets
-from bnnflow.files import arrays, netcdf, parameters, posterior, predictions, starts
+from bnnflow.files import arrays, losses, netcdf, parameters, posterior, predictions, starts
 from bnnflow.files.encodings import Encoding, Scaled
 from bnnflow.files.errors import FileError
 from bnnflow.judge import chains, findings, meanings, scores, verdicts
@@ -155,7 +155,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         "data.csv": (lambda p: datasets.write(table, p), datasets.read),
         "loss.csv": (
             lambda p: datasets.write(loss, p),
-            lambda p: datasets.losses(p, steps=8),
+            lambda p: losses.read(p, steps=8),
         ),
         "diagnostics.csv": (lambda p: datasets.write(found, p), verdicts.read),
         "scores.csv": (lambda p: scores.write(metrics, p), scores.read),

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from bnnflow.data import datasets, tutorial
+from bnnflow.files import losses
 from bnnflow.files.errors import FileError
 
 
@@ -43,12 +44,12 @@ def test_reading_gives_back_every_bit(tmp_path):
 def test_losses_of_another_number_of_steps_are_refused(tmp_path):
     path = tmp_path / "loss.csv"
     datasets.write(pd.DataFrame({"step": range(1, 9), "loss": 0.5}), path)
-    assert datasets.losses(path, 8).tolist() == [0.5] * 8
+    assert losses.read(path, 8).tolist() == [0.5] * 8
     lines = path.read_text().splitlines(keepends=True)
     for steps, kept in ((9, lines), (8, lines[:-1]), (8, lines[:3] + lines[4:])):
         path.write_text("".join(kept))
         with pytest.raises(FileError, match=f"are not those from 1 to {steps}"):
-            datasets.losses(path, steps)
+            losses.read(path, steps)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow.data import datasets, regions
-from bnnflow.files import posterior, predictions, safe
+from bnnflow.files import losses, posterior, predictions, safe
 from bnnflow.judge import findings, fit, scores, verdicts
 
 given, settings = snakemake.input, snakemake.params.inference
@@ -15,7 +15,7 @@ left = fit.Left(
     posterior.read(given.posterior, fit.needed(settings)),
     settings,
     sum(len(datasets.read(path)) for path in given.data),
-    loss and datasets.losses(loss, settings["steps"]),
+    loss and losses.read(loss, settings["steps"]),
 )
 beside = {
     role: fit.Other(

@@ -16,7 +16,7 @@ from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
 from bnnflow.figures.frame import held_out_of
 from bnnflow.figures.loss import draw_loss
 from bnnflow.figures.reading import read_panels
-from bnnflow.files import posterior, predictions
+from bnnflow.files import losses, posterior, predictions
 from bnnflow.judge import plateau, verdicts
 
 given, params, fit = snakemake.input, snakemake.params, snakemake.wildcards.fit
@@ -53,11 +53,11 @@ def _chains() -> Figure:
 
 
 def _loss() -> Figure:
-    losses = datasets.losses(given.loss, told["steps"])
-    losses = losses / sum(len(datasets.read(path)) for path in given.data)
-    drift = plateau.drift(losses, params.limits)
-    steps, compared = np.arange(1, len(losses) + 1), drift.steps if drift else 0
-    return draw_loss(fit, title, steps, losses, compared, verdicts.stamp(judged, "elbo_drift"))
+    points = sum(len(datasets.read(path)) for path in given.data)
+    by_point = losses.read(given.loss, told["steps"]) / points
+    drift = plateau.drift(by_point, params.limits)
+    steps, compared = np.arange(1, len(by_point) + 1), drift.steps if drift else 0
+    return draw_loss(fit, title, steps, by_point, compared, verdicts.stamp(judged, "elbo_drift"))
 
 
 def _beside_prior() -> Figure:

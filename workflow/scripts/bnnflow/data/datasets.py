@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..files import safe
-from ..files.errors import FileError
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -22,17 +20,3 @@ def read(path: str | Path, columns: Sequence[str] = ("x", "y")) -> pd.DataFrame:
         FileError: if the file is damaged or something else.
     """
     return safe.numbers(path, columns)
-
-
-def losses(path: str | Path, steps: int) -> np.ndarray:
-    """Read the losses of a variational fit at its steps, which are numbered from 1: (steps,).
-
-    Raises:
-        FileError: if the file is damaged, something else, or not of so many steps.
-    """
-    columns = ["step", "loss"]
-    table = safe.numbers(path, columns)
-    if not np.array_equal(table["step"], np.arange(1, steps + 1)):
-        reason = f"its {len(table)} steps are not those from 1 to {steps}"
-        raise FileError(path, "the losses of a fit", reason)
-    return table["loss"].to_numpy()
