@@ -13,7 +13,7 @@ from bnnflow.config import relations
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.settings import DEFAULT_MODEL, Config, Fit
 from bnnflow.methods import nuts, registry, svi
-from bnnflow.methods.settings import METHODS
+from bnnflow.methods.settings import Nuts, Svi
 from bnnflow.model.likelihoods.registry import LIKELIHOODS
 from bnnflow.model.network import ACTIVATIONS
 from bnnflow.model.settings import Model, Normal
@@ -57,9 +57,7 @@ def test_given_settings_stay_and_the_others_get_their_defaults():
     inference = {"sampler": "pyro", "warmup": 7}
     config = checked({"fits": {"mine": {"inference": inference, "data": "new"}}})
     made = config["fits"]["mine"]["inference"]
-    assert made == METHODS["nuts"]().model_dump(exclude_none=True) | inference | {
-        "mass_matrix": "diagonal"
-    }
+    assert made == Nuts().model_dump(exclude_none=True) | inference | {"mass_matrix": "diagonal"}
     assert config["fits"]["mine"]["data"] == ["new"]
 
 
@@ -168,12 +166,12 @@ def options(kind, key: str) -> set[str]:
 
 
 def test_what_is_listed_beside_the_code_is_what_the_config_allows():
-    assert set(METHODS) == set(registry.METHODS)
+    assert {method.settings for method in registry.METHODS.values()} == {Nuts, Svi}
     assert options(Model, "activation") == set(ACTIVATIONS)
     assert options(Normal, "family") == set(LIKELIHOODS)
-    assert options(METHODS["svi"], "guide") == set(svi.GAUSSIAN)
-    assert options(METHODS["svi"], "schedule") == set(svi.SCHEDULES)
-    assert options(METHODS["nuts"], "init") == set(nuts.INITS)
+    assert options(Svi, "guide") == set(svi.GAUSSIAN)
+    assert options(Svi, "schedule") == set(svi.SCHEDULES)
+    assert options(Nuts, "init") == set(nuts.INITS)
 
 
 def test_every_key_is_described_in_a_sentence():
