@@ -11,12 +11,16 @@ import torch
 from pyro import poutine
 from scipy import stats
 
+from bnnflow.data import points
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters
+from bnnflow.files.encodings import Scaled
 from bnnflow.judge import scores
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
-from bnnflow.predict import evaluation, levels, predictive
+from bnnflow.predict import evaluation, levels
+from bnnflow.predict.components import Normal
+from bnnflow.predict.mixture import Mixture
 
 NOISE, PRIOR = 0.4, 1.5
 MODEL = {
@@ -76,9 +80,13 @@ def check(case, draws, independent):
     np.testing.assert_allclose(spread, np.eye(2), atol=4 * np.sqrt(2 / independent))
 
     noise = np.full(len(theta), NOISE, dtype=np.float32)
-    x, y = (torch.tensor(values).float() for values in (case.x, case.y))
-    mean, stddev = predictive.response(case.network, draws | {"sigma": noise}, x[:, None])
-    found = evaluation.evaluated(mean, stddev, y, levels.LEVELS)
+    x = torch.tensor(case.x).float()[:, None]
+    (own,) = build.response(MODEL, 1, 1).components(draws | {"sigma": noise}, x)
+    rows = pd.DataFrame({"x": case.x, "y": case.y, "f": 0.8 * case.x - 0.5})
+    held_out = points.along(rows, {"all": [(-2, 3)]}, {"old": [(-1, 2)]})
+    scaling, y = [Scaled("y", 0.0, 1.0)], held_out["targets"].to_numpy()
+    scored = evaluation.scored([Mixture(Normal(*own))], scaling, y, levels.LEVELS)
+    found = scored.isel(target=0)
 
     design = np.column_stack([case.x, np.ones_like(case.x)])
     exact = design @ case.mean
@@ -95,8 +103,7 @@ def check(case, draws, independent):
     crps = predicted.std() * (u * (2 * normal.cdf(u) - 1) + 2 * normal.pdf(u) - np.pi**-0.5)
     covered = np.abs(2 * predicted.cdf(case.y) - 1) <= 0.9
     truth = 0.8 * case.x - 0.5
-    held_out = pd.DataFrame({"x": case.x, "y": case.y, "f": truth})
-    table = scores.table(scores.of_points(found, held_out), {"all": [(-2, 3)]}).set_index("metric")
+    table = scores.table(scored.merge(held_out)).set_index("metric")
     for metric, true in {
         "lppd": predicted.logpdf(case.y).mean(),
         "crps": crps.mean(),
@@ -220,6 +227,7 @@ def test_ranks_of_the_truth_are_uniform():
     likelihood = {"family": "normal", "concentration": 4.0, "rate": 8.0, "power": 1}
     settings = {"hidden": [3], "activation": "tanh", "likelihood": likelihood}
     model = build.network(settings, {"stddev": 1.0, "scaling": "none"}, inputs=1, targets=1)
+    response = build.response(settings, inputs=1, targets=1)
     x, at = torch.linspace(-2, 2, 12)[:, None], torch.tensor([[-1.0], [3.0]])
     y = torch.zeros(12)
     density = LogDensity(model, x, y, engine="compiled")
@@ -235,7 +243,7 @@ def test_ranks_of_the_truth_are_uniform():
         thinned = {name: values[thin - 1 :: thin] for name, values in draws.items()}
         single = {name: value.detach()[None].numpy() for name, value in truth.items()}
         found, true = (
-            np.column_stack([predictive.response(model, d, at)[0].numpy(), d["sigma"]])
+            np.column_stack([response.components(d, at)[0][0].numpy(), d["sigma"]])
             for d in (thinned, single)
         )
         ranks[repeat] = (found < true).sum(0)
