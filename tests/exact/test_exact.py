@@ -19,7 +19,6 @@ from bnnflow.judge import scores
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
 from bnnflow.predict import evaluation, levels
-from bnnflow.predict.components import Normal
 from bnnflow.predict.mixture import Mixture
 
 NOISE, PRIOR = 0.4, 1.5
@@ -85,7 +84,7 @@ def check(case, draws, independent):
     rows = pd.DataFrame({"x": case.x, "y": case.y, "f": 0.8 * case.x - 0.5})
     held_out = points.along(rows, {"all": [(-2, 3)]}, {"old": [(-1, 2)]})
     scaling, y = [Scaled("y", 0.0, 1.0)], held_out["targets"].to_numpy()
-    scored = evaluation.scored([Mixture(Normal(*own))], scaling, y, levels.LEVELS)
+    scored = evaluation.scored([Mixture(own)], scaling, y, levels.LEVELS)
     found = scored.isel(target=0)
 
     design = np.column_stack([case.x, np.ones_like(case.x)])
@@ -243,7 +242,7 @@ def test_ranks_of_the_truth_are_uniform():
         thinned = {name: values[thin - 1 :: thin] for name, values in draws.items()}
         single = {name: value.detach()[None].numpy() for name, value in truth.items()}
         found, true = (
-            np.column_stack([response.components(d, at)[0][0].numpy(), d["sigma"]])
+            np.column_stack([response.components(d, at)[0].mean.numpy(), d["sigma"]])
             for d in (thinned, single)
         )
         ranks[repeat] = (found < true).sum(0)
