@@ -11,7 +11,7 @@ cannot start: $(SPECIAL). Rename or move the folder, and run make again; nothing
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run report test check docs bench lock clean
+.PHONY: help run report quick test check docs bench lock clean
 
 help:
 	@sed -n 's/^\([a-z ]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,6 +21,9 @@ run report: .venv/run.stamp ## make the environment and whatever is missing of t
 	$(BIN)/snakemake --omit-from check_verdicts --report results/report.html --report-after-run
 	$(BIN)/snakemake
 	@echo "Open results/report.html in a browser; the figures are in results/figures/."
+
+quick: .venv/dev.stamp ## run the unit tests, which start neither Snakemake nor a compiler
+	$(BIN)/python -m pytest -n 2 tests/unit
 
 test: .venv/dev.stamp ## make the environment and run all tests
 	$(BIN)/python -m pytest -n 2
