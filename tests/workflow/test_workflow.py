@@ -369,7 +369,7 @@ def test_the_same_config_gives_the_same_bytes(finished, empty):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("fits: {svi_deep: {steps: 5}}", "has the unknown key steps (did you mean inference.steps?)"),
+        ("fits: {svi_deep: {steps: 5}}", "unknown key steps (did you mean inference.steps?)"),
         ("fits: {svi_deep: {data: gap}}", "fits.svi_deep.data: is 'gap', which is not among"),
         ("fits: {svi_updated: {model: deep}}", "whose network does not fit"),
         ("fits: {predict: {title: x, data: old, model: deep, prior: {stddev: 1, scaling: none},"
