@@ -37,3 +37,20 @@ def test_a_config_that_is_no_yaml_is_told_with_its_line(empty):
     printed = empty.snakemake("-n", fails=True)
     assert "line 3: mapping values are not allowed here; a text with a colon needs" in printed
     assert "Traceback" not in printed
+
+
+def test_a_config_file_of_the_command_line_is_told_with_its_line(empty):
+    empty.path("my.yaml").write_text("fits:\n  mine:\n    title: My fit: the best\n")
+    printed = empty.snakemake("-n", "--configfile", "my.yaml", fails=True)
+    assert "my.yaml, line 3: mapping values are not allowed here; a text with a colon" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_target_behind_the_config_files_is_told_where_to_stand(empty):
+    empty.path("my.yaml").write_text("fits: {mine: {}}\n")
+    empty.path("results/figures").mkdir(parents=True)
+    empty.path("results/figures/mine.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    words = ("-n", "--configfile", "my.yaml", "results/figures/mine.png")
+    printed = empty.snakemake(*words, fails=True)
+    assert "name targets before that option: snakemake results/figures/mine.png" in printed
+    assert "Traceback" not in printed
