@@ -1,8 +1,8 @@
 """Write the parts of the documentation that follow from the code; `make docs` runs it.
 
 The schema of the config, by which editors complete its keys, and the table of all keys in
-config/README.md come from the classes of the settings. The table of diagnostics there comes from
-their meanings, as the report's does. The graph of rules in README.md comes from Snakemake. With
+config/README.md come from the classes of the settings. The table of diagnostics in docs/trust.md
+comes from their meanings, as the report's does. The graph of rules in README.md comes from Snakemake. With
 --check nothing is written, and what is stale makes it fail.
 """
 
@@ -33,7 +33,7 @@ def main() -> int:
     }
     for name, block, text in (
         ("config/README.md", "generated", keys(described)),
-        ("config/README.md", "generated: diagnostics", diagnostics()),
+        ("docs/trust.md", "generated: diagnostics", diagnostics()),
         ("README.md", "generated", graph()),
     ):
         old = texts.get(name) or (ROOT / name).read_text(encoding="utf-8")

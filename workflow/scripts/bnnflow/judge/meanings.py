@@ -1,6 +1,6 @@
 """What every diagnostic means: its words, the question that it asks, and what to do if it fails.
 
-The report's table of diagnostics and the one in config/README.md are made from these.
+The report's table of diagnostics and the one in docs/trust.md are made from these.
 """
 
 from collections.abc import Mapping
