@@ -2,7 +2,7 @@
 
 The schema of the config, by which editors complete its keys, and the table of all keys in
 config/README.md come from the classes of the settings. The table of diagnostics in docs/trust.md
-comes from their meanings, as the report's does. The graph of rules in README.md comes from Snakemake. With
+comes from their meanings, as the report's does. The graph of rules comes from Snakemake. With
 --check nothing is written, and what is stale makes it fail.
 """
 
