@@ -133,7 +133,7 @@ def test_a_fit_of_something_else_begins_anew(name, path, killed, caplog, other):
     assert_same(found, case.fitted(engine="pyro", **other))
 
 
-@pytest.mark.parametrize("name", set(CASES) - set(RESUMING))
+@pytest.mark.parametrize("name", sorted(set(CASES) - set(RESUMING)))
 def test_a_method_that_keeps_no_state_says_so(name, path, caplog):
     caplog.set_level("INFO", logger="bnnflow")
     CASES[name].fitted(engine="pyro", checkpoint=Checkpoint(path))
