@@ -107,7 +107,7 @@ def main(shape: str, way: str) -> None:
         if way == "own":
             stack.enter_context(patch.object(building, "prepared", lambda *_: nullcontext()))
         stack.enter_context(_recorded(cpp_builder, "run_compile_cmd", steps))
-        stack.enter_context(_recorded(compilers, "run", steps))
+        stack.enter_context(_recorded(compilers, "call", steps))
         begin = time.process_time()
         if kind == "mcmc":
             density.value_and_grad(torch.zeros(density.size))

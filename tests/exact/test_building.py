@@ -174,7 +174,7 @@ def test_what_a_killed_job_was_making_goes(tmp_path):
         (folder / "new").write_text("whole", encoding="utf-8")
         return folder / "new"
 
-    path = kept.made(tmp_path, "key", ".txt", make)
+    path = kept.keep(tmp_path, "key", ".txt", make)
     assert path.read_text(encoding="utf-8") == "whole"
     assert not left.exists()
     assert kept.found(tmp_path, "key", ".txt") == path
@@ -182,5 +182,5 @@ def test_what_a_killed_job_was_making_goes(tmp_path):
 
 def test_of_what_cannot_be_made_nothing_is_kept(tmp_path):
     with pytest.raises(OSError, match="full"):
-        kept.made(tmp_path, "key", ".txt", lambda _: (_ for _ in ()).throw(OSError("full")))
+        kept.keep(tmp_path, "key", ".txt", lambda _: (_ for _ in ()).throw(OSError("full")))
     assert [path.name for path in tmp_path.iterdir()] == ["key.lock"]

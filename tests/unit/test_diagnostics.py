@@ -2,8 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pyro
-import pyro.distributions as dist
 import pytest
 import torch
 import yaml
@@ -11,7 +9,6 @@ from conftest import ROOT
 from scipy import signal, stats
 
 from bnnflow.data import regions
-from bnnflow.density.log_density import LogDensity
 from bnnflow.files.encodings import Scaled
 from bnnflow.judge import (
     calibration,
@@ -26,7 +23,6 @@ from bnnflow.judge import (
     update,
     verdicts,
 )
-from bnnflow.methods import nuts, svi
 from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import evaluation, levels
 from bnnflow.predict.mixture import Mixture
@@ -279,45 +275,6 @@ def test_an_energy_that_does_not_move_fails():
     assert told["ebfmi"].verdict == "fail"
 
 
-def test_a_funnel_raises_an_alarm():
-    """Neal's funnel, whose neck no one step size reaches (Neal, 2003, section 8)."""
-
-    def funnel():
-        v = pyro.sample("v", dist.Normal(0.0, 3.0))
-        pyro.sample("x", dist.Normal(torch.zeros(9), torch.exp(v / 2)).to_event(1))
-
-    told = sampled(funnel, "nutpie", draws=500, max_tree_depth=8)
-    # Trajectories end in the neck, or do not reach it; v is what they ought to explore.
-    assert told["divergences"] != "pass"
-    assert {told[name] for name in ("ebfmi", "ess_bulk_function left", "ess_bulk_sigma")} == {
-        "fail"
-    }
-
-
-@pytest.mark.parametrize("sampler", ["pyro", "nutpie"])
-def test_a_normal_target_raises_none(sampler):
-    """From the sampler to every diagnostic of NUTS."""
-
-    def normal():
-        pyro.sample("v", dist.Normal(0.0, 3.0))
-        pyro.sample("x", dist.Normal(torch.zeros(3), torch.tensor([0.5, 1.0, 2.0])).to_event(1))
-
-    told = sampled(normal, sampler, draws=1000, max_tree_depth=8)
-    assert set(told.values()) == {"pass"}
-
-
-def sampled(model, sampler, **settings):
-    """Verdicts on chains of a model, with its site v for the function and, as exp(v), for sigma."""
-    settings |= {"warmup": 500, "target_accept": 0.8, "mass_matrix": "diagonal", "init": "uniform"}
-    density = LogDensity(model, engine="compiled")
-    runs = [nuts.sample_chain(density, seed=seed, sampler=sampler, **settings) for seed in range(4)]
-    v = np.stack([draws["v"] for draws, _ in runs])
-    stats_ = {name: np.stack([stats[name] for _, stats in runs]) for name in runs[0][1]}
-    depth = settings["max_tree_depth"]
-    told = list(chains.of_trajectories(stats_, NUTS | {"max_tree_depth": depth}, LIMITS))
-    return found(told + of_chains(np.stack([v, v], axis=2), np.exp(v)))
-
-
 def losses(end, steps=10_000, seed=7):
     """Noisy losses that come down to 0, or go on falling by `end` in the last tenth."""
     random = np.random.default_rng(seed)
@@ -390,25 +347,6 @@ def test_the_error_of_a_drift_is_that_of_many_losses():
     assert abs(wrong - expected) < 4 * np.sqrt(expected * (1 - expected) / 1000)
 
 
-def test_a_bound_that_was_stopped_early_rises():
-    def model(x, y):
-        theta = pyro.sample("theta", dist.Normal(0.0, 10.0))
-        with pyro.plate("data", len(x)):
-            pyro.sample("obs", dist.Normal(theta, 1.0), obs=y)
-
-    y = torch.full((50,), 5.0)
-    density = LogDensity(model, y, y, engine="compiled")
-    verdict = {}
-    for steps in (200, 5000):
-        streams = [torch.Generator().manual_seed(0)]
-        settings = {"learning_rate": 0.01, "schedule": "constant", "steps": steps}
-        ((_, values),) = svi.fit(
-            density, streams, observations=50, guide="AutoDiagonalNormal", **settings
-        )
-        verdict[steps] = guides.of_loss(values, 50, LIMITS).verdict
-    assert verdict == {200: "fail", 5000: "pass"}
-
-
 def test_starts_that_end_apart_are_told():
     for elbos, verdict in (
         ([-100.0], "not measurable"),
@@ -437,28 +375,6 @@ def test_pareto_k_is_that_of_a_normal_guide(scale):
     finding = guides.of_weights(weights, LIMITS)
     assert finding.value == pytest.approx(1 - scale**2, abs=0.15) or scale == 1
     assert finding.verdict == {0.3: "warn", 0.7: "pass", 1.0: "pass"}[scale]
-
-
-@pytest.mark.parametrize(
-    ("guide", "verdict"), [("AutoDiagonalNormal", "fail"), ("AutoMultivariateNormal", "pass")]
-)
-def test_a_guide_that_collapses_has_weights_that_fail(guide, verdict):
-    """Fitted to ten pairs that depend on each other, the one without correlations is too narrow."""
-
-    def pairs():
-        shape = torch.tensor([[1.0, 0.99], [0.99, 1.0]])
-        with pyro.plate("pairs", 10):
-            pyro.sample("pair", dist.MultivariateNormal(torch.zeros(2), shape))
-
-    density, stream = LogDensity(pairs, engine="compiled"), torch.Generator().manual_seed(0)
-    settings = {"learning_rate": 0.03, "schedule": "cosine", "steps": 4000}
-    ((fitted, _),) = svi.fit(density, [stream], observations=10, guide=guide, **settings)
-    draws, stats_ = svi.draws(fitted, density, 5000, stream, observations=10)
-    # The best of such guides has the conditional variance of each.
-    if guide == "AutoDiagonalNormal":
-        assert draws["pair"].std(0) == pytest.approx(np.sqrt(1 - 0.99**2), rel=0.1)
-    finding = guides.of_weights(stats_["lp"] - stats_["log_q"], LIMITS)
-    assert finding.verdict == verdict
 
 
 def test_pareto_k_of_pareto_weights():

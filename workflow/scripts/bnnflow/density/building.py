@@ -84,7 +84,7 @@ class _Build:
         elif compiling and sources[0].endswith(WRAPPER):
             self._compile_wrapper(words, cwd, Path(sources[0]))
         elif target.suffix == ".so" and all(word.endswith(".o") for word in sources):
-            compilers.run([*words, *self._parts], cwd)
+            compilers.call([*words, *self._parts], cwd)
         elif target.suffix == ".so" and len(sources) == 1:
             self._probe(words, command, cwd, Path(sources[0]), target)
         else:
@@ -110,7 +110,7 @@ class _Build:
         include = str(precompiled.with_suffix(""))
         place = words.index(str(source))
         command = [*words[:place], "-include", include, *words[place:]]
-        compilers.run(command, cwd)
+        compilers.call(command, cwd)
 
     def _probe(self, words: list[str], command: str, cwd: str, source: Path, target: Path) -> None:
         """A program that shows what compiler and processor can do: built once."""
@@ -120,7 +120,7 @@ class _Build:
             return Path(shutil.copy(target, folder))
 
         key = self._key("probe", _flags(words), source.read_text(encoding="utf-8"))
-        path = kept.found(self._place, key, ".so") or kept.made(self._place, key, ".so", make)
+        path = kept.found(self._place, key, ".so") or kept.keep(self._place, key, ".so", make)
         shutil.copy(path, target)
 
     def _kept(self, kind: str, suffix: str, flags: list[str], text: str) -> Path:
@@ -129,12 +129,12 @@ class _Build:
             with safe.whole(source) as part:
                 part.write_text(text, encoding="utf-8")
             command = [flags[0], *flags[1:], str(source), "-o", str(target)]
-            compilers.run(command, str(folder))
+            compilers.call(command, str(folder))
             return target
 
         key = self._key(kind, flags, text)
         found = kept.found(self._place, key, suffix)
-        return found or kept.made(self._place, key, suffix, make)
+        return found or kept.keep(self._place, key, suffix, make)
 
     def _key(self, kind: str, flags: list[str], text: str) -> str:
         facts = repr((self._facts, flags, text)).encode()

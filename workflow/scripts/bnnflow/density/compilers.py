@@ -20,7 +20,7 @@ class FailedError(Exception):
     """A compiler has ended with a complaint, which is the message."""
 
 
-def run(command: list[str], cwd: str) -> None:
+def call(command: list[str], cwd: str) -> None:
     """Run a compiler in a folder, in silence.
 
     Raises:

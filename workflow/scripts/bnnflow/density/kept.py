@@ -68,7 +68,7 @@ def found(place: Path, key: str, suffix: str) -> Path | None:
     return None
 
 
-def made(place: Path, key: str, suffix: str, make: Callable[[Path], Path]) -> Path:
+def keep(place: Path, key: str, suffix: str, make: Callable[[Path], Path]) -> Path:
     """The file of that key in a folder that can be written to.
 
     Args:
