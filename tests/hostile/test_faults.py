@@ -1,4 +1,7 @@
-"""What goes wrong in practice: kills, full disks, limits, clocks, two runs at once."""
+"""What goes wrong in practice: kills, full disks, limits, clocks, two runs at once.
+
+`faults.py`, beside this file, kills runs at random moments for as long as one likes.
+"""
 
 import errno
 import fcntl
@@ -13,8 +16,8 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
-from importlib import import_module
 
+import faults
 import numpy as np
 import pytest
 import torch
@@ -23,9 +26,6 @@ from conftest import ROOT, SMOKE, Project
 from bnnflow import jobs
 from bnnflow.density import native
 from bnnflow.run import runs
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-faults = import_module("faults")
 
 BRIEF = ("--cores", "2", "--configfile", *faults.CONFIG)
 LONG_CHAIN = "fits: {{mcmc_shallow: {{inference: {{sampler: {}, warmup: 1000000, chains: 1}}}}}}"

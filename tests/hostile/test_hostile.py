@@ -1,6 +1,8 @@
-"""Files from strangers: refused by name, whatever is in them, by a process that lives on."""
+"""Files from strangers: refused by name, whatever is in them, by a process that lives on.
 
-import importlib.util
+`fuzz.py`, beside this file, damages as many files as one likes.
+"""
+
 import json
 import os
 import resource
@@ -11,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import fuzz
 import h5py
 import numpy as np
 import pytest
@@ -35,14 +38,6 @@ READERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def fuzz():
-    spec = importlib.util.spec_from_file_location("fuzz", ROOT / "benchmarks/fuzz.py")
-    sys.modules["fuzz"] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def small_memory():
     """Nothing may take a gigabyte more than there is."""
@@ -60,7 +55,7 @@ def refusal(path, read=None) -> str:
     return str(error.value)
 
 
-def test_random_mutations_are_read_or_refused(fuzz, tmp_path):
+def test_random_mutations_are_read_or_refused(tmp_path):
     mutations = fuzz.Mutations(tmp_path, seed=0)
     found = list(fuzz.campaign(mutations, 2800, workers=2))
     assert [fault for _, _, faults, _ in found for fault in faults] == []
@@ -72,14 +67,14 @@ def test_random_mutations_are_read_or_refused(fuzz, tmp_path):
         assert counts[fuzz.REFUSED] > 100, kind
 
 
-def test_random_mutations_are_read_or_refused_as_jobs_read_them(fuzz, tmp_path):
+def test_random_mutations_are_read_or_refused_as_jobs_read_them(tmp_path):
     mutations = fuzz.Mutations(tmp_path, seed=1)
     found = fuzz.campaign(mutations, 14 * 25, workers=2, as_jobs=True)
     assert [fault for _, _, faults, _ in found for fault in faults] == []
 
 
 @pytest.mark.parametrize("kind", ["chain.nc", "data.csv"])
-def test_the_harness_sees_faults(fuzz, tmp_path, monkeypatch, kind):
+def test_the_harness_sees_faults(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(fuzz, "SECONDS", 0.5)
 
     def reader(number):
@@ -114,7 +109,7 @@ def test_the_harness_sees_faults(fuzz, tmp_path, monkeypatch, kind):
     assert worker.faults == [(kind, number) for number in (3, 4, 5, 6)]
 
 
-def test_netcdf_is_read_as_xarray_reads_it(fuzz, tmp_path):
+def test_netcdf_is_read_as_xarray_reads_it(tmp_path):
     for path, _ in fuzz._written(tmp_path).values():
         if path.suffix == ".nc":
             ours = netcdf.read(path, "a file")

@@ -15,6 +15,8 @@ from bnnflow.run.fitting import PARTS
 
 # Those of other names; pydantic_core is a part of pydantic that it has apart.
 MODULES = {"pyro": "pyro-ppl", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+# Modules beside the tests, which they import.
+OURS = {path.stem for path in (ROOT / "tests").rglob("*.py")}
 CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 
 
@@ -36,7 +38,7 @@ def packages(nodes):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.split(".")[0])
-    names -= {*sys.stdlib_module_names, "bnnflow", "conftest", "method_cases"}
+    names -= {*sys.stdlib_module_names, "bnnflow", *OURS}
     return {MODULES.get(name, name).replace("_", "-") for name in names}
 
 

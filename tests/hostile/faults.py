@@ -1,6 +1,6 @@
 """Kill runs of the workflow at random moments, and see whether one plain command ends them well.
 
-`benchmarks/faults.py --times 30` makes an undisturbed run on a small config, and then as many
+`tests/hostile/faults.py --times 30` makes an undisturbed run on a small config, and then as many
 that are killed with SIGKILL: Snakemake alone, Snakemake with all its jobs, or one job. After each
 the same command is given again, once, and every result compared with the undisturbed run's, byte
 for byte. With `--succession` a single run is killed again and again instead.
@@ -20,11 +20,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from conftest import Project
 
-CONFIG = ["config/smoke.yaml", "benchmarks/faults.yaml"]
+CONFIG = ["config/smoke.yaml", "tests/hostile/faults.yaml"]
 # How far a run may come that is killed again and again, in parts of an undisturbed one.
 SHARE = 1 / 8
 VICTIMS = ("snakemake", "all", "job")

@@ -1,4 +1,4 @@
-"""Read damaged files: `fuzz.py --mutations 1000000` counts what comes of random mutations.
+"""Read damaged files, and count what comes of random mutations: `fuzz.py --mutations 1000000`.
 
 Every kind of file that jobs read is written small by the workflow's own functions, so that most
 of it is structure, and mutated: bits flipped, pieces cut, doubled, spliced, lengths and numbers
@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "workflow" / "scripts"))
 
 from bnnflow.data import datasets
 from bnnflow.files import arrays, losses, netcdf, parameters, posterior, predictions, starts
@@ -172,7 +172,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
 class Mutations:
     """Damaged files of every kind, each known by its kind and number."""
 
-    def __init__(self, folder: Path, seed: int):  # noqa: D107
+    def __init__(self, folder: Path, seed: int):
         self.seed, files = seed, _written(folder)
         self.readers = {name: read for name, (_, read) in files.items()}
         self.whole = {name: path.read_bytes() for name, (path, _) in files.items()}
