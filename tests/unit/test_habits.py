@@ -115,7 +115,7 @@ def test_rooms_import_from_those_below_them_and_modules_from_no_circle():
 
 
 # Verbs that always stand behind their module's name, as in `posterior.read`.
-VERBS = {"read", "write"}
+VERBS = {"read", "write", "check"}
 # Names that two rooms still share; none may come to them.
 SHARED = {"Normal", "Nuts", "evaluated", "faults", "fit", "found", "number", "response", "shown"}
 SHARED |= {"masks", "simulated", "summary", "table"}
@@ -306,16 +306,28 @@ def test_the_generated_documentation_is_fresh():
     assert done.returncode == 0, done.stdout
 
 
-def test_the_readme_names_what_exists():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def documentation():
+    """The text of every page for readers, by its path."""
+    pages = ROOT / "README.md", ROOT / "config/README.md", *(ROOT / "docs").glob("*.md")
+    return {page: page.read_text(encoding="utf-8") for page in pages}
+
+
+def test_the_documentation_names_what_exists():
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"`make (\w+)`|^make (\w+)$", readme, re.M)):
-        assert re.search(rf"^[\w ]*\b{target[0] or target[1]}\b[\w ]*:", makefile, re.M), target
-    table = readme.split("### Why each dependency is there")[1].split("For the tests:")[0]
+    for page, text in documentation().items():
+        for target in set(re.findall(r"`make (\w+)`|^make (\w+)$", text, re.M)):
+            assert re.search(rf"^[\w ]*\b{target[0] or target[1]}\b[\w ]*:", makefile, re.M), target
+        for folder in re.findall(r"^\| `(\S+/)` \|", text, re.M):
+            assert (ROOT / folder).is_dir(), (page, folder)
+        for place in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+            assert (page.parent / place).exists(), (page, place)
+
+
+def test_the_documentation_says_why_each_dependency_is_there():
+    text = "".join(documentation().values())
+    table = text.split("Why each dependency is there\n")[1].split("For the tests:")[0]
     named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\| ([\w, -]+) \|", table, re.M))))
     assert required() == named - {"package", "---"}
-    for folder in re.findall(r"^\| `(\S+/)` \|", readme, re.M):
-        assert (ROOT / folder).is_dir(), folder
 
 
 @pytest.mark.parametrize(

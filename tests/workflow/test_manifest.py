@@ -346,7 +346,7 @@ def test_results_are_verified_as_they_are(project):
 def test_what_cannot_be_verified_is_told(project):
     path = project.path("results/manifest.json")
     manifest = json.loads(path.read_text())
-    fits = {"fits": {"bad": {}}}
+    fits = {"fits": {"bad": {"steps": 5}}}
     style = {"figures": manifest["config"]["figures"] | {"style": "nowhere.mplstyle"}}
     for config, told in (
         (fits, "of results/manifest.json, the config cannot be run:"),

@@ -169,7 +169,7 @@ def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
     if (path := kept.found(kept.directory(), key, PACKAGE)) and (run := _loaded(path)):
         return run
     place = kept.usable(kept.directory())
-    path = kept.made(place, key, PACKAGE, lambda folder: _built(graph, arguments, folder))
+    path = kept.keep(place, key, PACKAGE, lambda folder: _built(graph, arguments, folder))
     if run := _loaded(path):
         return run
     raise NotCompiledError(
