@@ -195,6 +195,11 @@ def test_every_job_runs_beside_snakemake_or_says_what_it_asks_of_a_cluster():
     for block, script in jobs():
         assert ("localrule: True" in block) != ("resources:" in block), script
         assert ("resources:" in block) == ("envs/torch.yaml" in block), script
+    # Which a rule made of another does not take from it.
+    for rules in (ROOT / "workflow/rules").glob("*.smk"):
+        for block in re.split(r"^ *use rule", rules.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            own = re.split(r"^(?=\S)", block, maxsplit=1, flags=re.M)[0]
+            assert ("localrule: True" in own) != ("resources:" in own), own
 
 
 def test_nothing_is_ever_unpickled():

@@ -63,6 +63,7 @@ use rule plot_sampled as plot_variational with:
         "results/benchmarks/plot_variational/{fit}.tsv"
     wildcard_constraints:
         fit=plan.fits_of(drawing.entries_with(plan, "loss", updated=False)),
+    localrule: True
 
 
 use rule plot_sampled as plot_sampled_update with:
@@ -74,6 +75,7 @@ use rule plot_sampled as plot_sampled_update with:
         "results/benchmarks/plot_sampled_update/{fit}.tsv"
     wildcard_constraints:
         fit=plan.fits_of(drawing.entries_with(plan, "chains", updated=True)),
+    localrule: True
 
 
 use rule plot_sampled as plot_variational_update with:
@@ -85,6 +87,7 @@ use rule plot_sampled as plot_variational_update with:
         "results/benchmarks/plot_variational_update/{fit}.tsv"
     wildcard_constraints:
         fit=plan.fits_of(drawing.entries_with(plan, "loss", updated=True)),
+    localrule: True
 
 
 # All fits of a group, and the spread of their scores.
