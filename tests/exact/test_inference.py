@@ -11,9 +11,10 @@ import torch
 from pyro.infer import NUTS
 from pyro.infer.mcmc.util import initialize_model
 
-from bnnflow.data import datasets, tutorial
+from bnnflow.data import tutorial
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
+from bnnflow.files import safe
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
 
@@ -343,7 +344,7 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     fit = config["fits"]["svi_shallow"]
     random = np.random.RandomState(config["data"]["seed"])
     old = config["data"]["observations"][0]
-    datasets.write(
+    safe.write_table(
         tutorial.simulated(old["intervals"], config["data"]["noise"], random), tmp_path / "old.csv"
     )
     settings = dict(fit["inference"])

@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -37,8 +38,8 @@ import xarray as xr
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow" / "scripts"))
 
-from bnnflow.data import datasets
-from bnnflow.files import arrays, losses, netcdf, parameters, posterior, predictions, starts
+from bnnflow.data import tutorial
+from bnnflow.files import arrays, losses, netcdf, parameters, posterior, predictions, safe, starts
 from bnnflow.files.encodings import Encoding, Scaled
 from bnnflow.files.errors import FileError
 from bnnflow.judge import chains, findings, meanings, scores, verdicts
@@ -152,15 +153,18 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
             ),
             parameters.read,
         ),
-        "data.csv": (lambda p: datasets.write(table, p), datasets.read),
+        "data.csv": (
+            lambda p: safe.write_table(table, p),
+            partial(safe.numbers, columns=tutorial.COLUMNS),
+        ),
         "loss.csv": (
-            lambda p: datasets.write(loss, p),
+            lambda p: safe.write_table(loss, p),
             lambda p: losses.read(p, steps=8),
         ),
-        "diagnostics.csv": (lambda p: datasets.write(found, p), verdicts.read),
+        "diagnostics.csv": (lambda p: safe.write_table(found, p), verdicts.read),
         "scores.csv": (lambda p: scores.write(metrics, p), scores.read),
         "verdicts.csv": (
-            lambda p: datasets.write(summary.assign(reasons="none"), p),
+            lambda p: safe.write_table(summary.assign(reasons="none"), p),
             verdicts.read_summary,
         ),
     }

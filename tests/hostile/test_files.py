@@ -107,7 +107,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         import errno, resource, sys
         from pathlib import Path
         import numpy as np, pandas as pd, xarray as xr
-        from bnnflow.data import datasets
+        from bnnflow.data import tutorial
         from bnnflow.figures import canvas
         from bnnflow.files import arrays, parameters, posterior, predictions, safe
         from bnnflow.judge import scores
@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
             "parameters.safetensors": lambda p: parameters.write(
                 parameters.Parameters(sites, numbers, numbers), p
             ),
-            "data.csv": lambda p: datasets.write(table, p),
+            "data.csv": lambda p: safe.write_table(table, p),
             "scores.csv": lambda p: scores.write(table, p),
             "table.csv": lambda p: safe.write_table(table, p),
             "figure.png": lambda p: canvas.save(canvas.Figure(), str(p)),

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import fuzz
@@ -20,7 +21,7 @@ import pytest
 import xarray as xr
 from conftest import ROOT
 
-from bnnflow.data import datasets
+from bnnflow.data import tutorial
 from bnnflow.files import netcdf, parameters, posterior, predictions, safe
 from bnnflow.files.errors import FileError
 from bnnflow.judge import scores, verdicts
@@ -31,7 +32,7 @@ READERS = {
     "predictions.nc": predictions.read,
     "parameters.safetensors": parameters.read,
     "guide.safetensors": parameters.extracted,
-    "data.csv": datasets.read,
+    "data.csv": partial(safe.numbers, columns=tutorial.COLUMNS),
     "scores.csv": scores.read,
     "diagnostics.csv": verdicts.read,
     "verdicts.csv": verdicts.read_summary,

@@ -4,7 +4,7 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import datasets, regions
+from bnnflow.data import regions, tutorial
 from bnnflow.files import losses, posterior, predictions, safe
 from bnnflow.judge import findings, fit, scores, verdicts
 
@@ -14,7 +14,7 @@ left = fit.Left(
     predictions.read_evaluation(given.evaluation),
     posterior.read(given.posterior, fit.needed(settings)),
     settings,
-    sum(len(datasets.read(path)) for path in given.data),
+    sum(len(safe.numbers(path, tutorial.COLUMNS)) for path in given.data),
     loss and losses.read(loss, settings["steps"]),
 )
 beside = {

@@ -4,8 +4,9 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import datasets, tutorial
+from bnnflow.data import tutorial
+from bnnflow.files import safe
 from bnnflow.run.written import remembered
 
 with remembered(*snakemake.output):
-    datasets.write(tutorial.truth(snakemake.params.interval), snakemake.output[0])
+    safe.write_table(tutorial.truth(snakemake.params.interval), snakemake.output[0])

@@ -4,11 +4,11 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import datasets, points
-from bnnflow.files import arrays
+from bnnflow.data import points, tutorial
+from bnnflow.files import arrays, safe
 from bnnflow.run.written import remembered
 
-table = datasets.read(snakemake.input.held_out, columns=["x", "y", "f"])
+table = safe.numbers(snakemake.input.held_out, tutorial.HELD_OUT)
 held_out = points.along(table, snakemake.params.regions, snakemake.params.sets)
 with remembered(*snakemake.output):
     arrays.write(held_out, snakemake.output[0])

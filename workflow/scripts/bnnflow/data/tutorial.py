@@ -5,6 +5,10 @@ import pandas as pd
 
 Interval = tuple[float, float, int]
 
+# Columns of its data sets, and of those that no fit sees, which have the true function too.
+COLUMNS = ("x", "y")
+HELD_OUT = (*COLUMNS, "f")
+
 
 def sinusoid(x: np.ndarray) -> np.ndarray:
     """The true function x + 0.3 sin(2πx) + 0.3 sin(4πx), elementwise."""

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..data import datasets
-from ..files import predictions
+from ..files import predictions, safe
 from ..judge import verdicts
 from .frame import Frame, Panel, Tables, names_of, panel_of
 
@@ -48,6 +47,6 @@ def read_frame(
     """The frame of predictions, and data sets by name; arguments as `read_panels` has them."""
     names = names_of(predicted)
     columns = [names["input"], *names["targets"]]
-    tables = {name: datasets.read(path, columns) for name, path in observed.items()}
-    true = None if truth is None else datasets.read(truth, columns)
+    tables = {name: safe.numbers(path, columns) for name, path in observed.items()}
+    true = None if truth is None else safe.numbers(truth, columns)
     return Frame(**settings, **names, truth=true), tables

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bnnflow.data import datasets, tutorial
-from bnnflow.files import losses
+from bnnflow.data import tutorial
+from bnnflow.files import losses, safe
 from bnnflow.files.errors import FileError
 
 
@@ -37,13 +37,15 @@ def test_truth_is_the_noise_free_limit():
 
 def test_reading_gives_back_every_bit(tmp_path):
     table = tutorial.simulated([[0, 1, 1000]], 0.1, np.random.RandomState(1))
-    datasets.write(table, tmp_path / "set.csv")
-    pd.testing.assert_frame_equal(datasets.read(tmp_path / "set.csv"), table, check_exact=True)
+    safe.write_table(table, tmp_path / "set.csv")
+    pd.testing.assert_frame_equal(
+        safe.numbers(tmp_path / "set.csv", tutorial.COLUMNS), table, check_exact=True
+    )
 
 
 def test_losses_of_another_number_of_steps_are_refused(tmp_path):
     path = tmp_path / "loss.csv"
-    datasets.write(pd.DataFrame({"step": range(1, 9), "loss": 0.5}), path)
+    safe.write_table(pd.DataFrame({"step": range(1, 9), "loss": 0.5}), path)
     assert losses.read(path, 8).tolist() == [0.5] * 8
     lines = path.read_text().splitlines(keepends=True)
     for steps, kept in ((9, lines), (8, lines[:-1]), (8, lines[:3] + lines[4:])):
@@ -77,4 +79,4 @@ def test_a_file_that_is_no_data_set_is_named(tmp_path, text, reason):
     path = tmp_path / "set.csv"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(FileError, match=rf"set\.csv cannot be read as .*{reason}"):
-        datasets.read(path)
+        safe.numbers(path, tutorial.COLUMNS)
