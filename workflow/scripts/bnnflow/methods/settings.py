@@ -35,7 +35,7 @@ class Nuts(Settings):
     draws: Count = Field(500, description="Draws kept of each chain.")
     chains: Few = Field(4, description="Independent chains, each a job of its own.")
     target_accept: Share = Field(
-        0.8, description="Mean acceptance probability that the adaptation aims at."
+        0.9, description="Mean acceptance probability that the adaptation aims at."
     )
     max_tree_depth: integer(1, 20) = Field(
         10, description="A trajectory has at most 2 ** max_tree_depth - 1 leapfrog steps."
