@@ -47,6 +47,37 @@ def _cache_of_compiled_code(session_folder):
         yield
 
 
+def kit(place: Path) -> set[Path]:
+    """What all programs share, in a cache of compiled code."""
+    kinds = "header", "classes", "probe"
+    return {path for kind in kinds for path in place.glob(f"{kind}-*") if path.suffix != ".lock"}
+
+
+@pytest.fixture(scope="session")
+def filled(session_folder) -> Path:
+    """A cache with what all programs share, which takes a compiler longer than most programs."""
+    import torch
+
+    from bnnflow.density import native
+
+    place = session_folder / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BNNFLOW_CACHE", str(place))
+        native.compiled(lambda x: (x * 2,), torch.ones(4))
+    return place
+
+
+@pytest.fixture
+def cache(filled, tmp_path, monkeypatch) -> Path:
+    """A cache of the test's own with what all programs share, as links, and no program."""
+    place = tmp_path / "cache"
+    place.mkdir()
+    for path in kit(filled):
+        os.link(path, place / path.name)
+    monkeypatch.setenv("BNNFLOW_CACHE", str(place))
+    return place
+
+
 @pytest.fixture
 def interruptible():
     """What runs in the background, as tests may, ignores SIGINT, and so do all its children."""

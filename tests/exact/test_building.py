@@ -1,16 +1,15 @@
 """What is compiled once for all programs: the same results, and none the worse without it."""
 
-import os
 import shutil
 from contextlib import nullcontext
 from itertools import count
 
 import pytest
 import torch
+from conftest import kit
 
 from bnnflow.density import building, compilers, kept, native
 
-KIT = ("header", "classes", "probe")
 numbers = count(3)
 
 
@@ -23,29 +22,6 @@ def compiled_anew():
     number = next(numbers)
     (result,) = native.compiled(lambda x: (x * number,), torch.ones(4))(torch.ones(4))
     assert result.tolist() == [number] * 4
-
-
-def kit(place):
-    return {path for kind in KIT for path in place.glob(f"{kind}-*") if path.suffix != ".lock"}
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """A cache with what all programs share."""
-    place = tmp_path_factory.mktemp("filled")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BNNFLOW_CACHE", str(place))
-        compiled_anew()
-    return place
-
-
-@pytest.fixture
-def cache(filled, tmp_path, monkeypatch):
-    """A cache of the test's own with what all programs share; its files are links."""
-    for path in kit(filled):
-        os.link(path, tmp_path / path.name)
-    monkeypatch.setenv("BNNFLOW_CACHE", str(tmp_path))
-    return tmp_path
 
 
 def replaced(path, content):

@@ -34,13 +34,6 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """A cache of the test's own, without code."""
-    monkeypatch.setenv("BNNFLOW_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def network(widths, activation, prior, power, seed, dtype):
     """A network with independent normal priors, constant, scaled, or different everywhere."""
     random = torch.Generator().manual_seed(seed)

@@ -1,10 +1,15 @@
 """Config files that are no YAML, and several of them."""
 
 import pytest
+import yaml
 from conftest import ROOT
+from snakemake.utils import update_config
 
+from bnnflow.config.checks import checked
 from bnnflow.config.faults import ConfigError
 from bnnflow.config.reading import readable
+from bnnflow.run.plan import PlanError, style_file
+from bnnflow.run.provenance import rules_in
 
 
 @pytest.mark.parametrize(
@@ -53,3 +58,59 @@ def test_configs_in_yaml_and_in_json_are_readable(tmp_path):
     path = tmp_path / "my.json"
     path.write_text('{"fits": {"mine": {}}}\t', encoding="utf-8")
     assert readable(path) == path
+
+
+BROKEN = {
+    "a tab": b"fits:\n\tsvi_deep: 1\n",
+    "not closed": b"fits: {a: [1, 2\n",
+    "empty": b"",
+    "a list": b"- 1\n- 2\n",
+    "two documents": b"seed: 1\n---\nseed: 2\n",
+    "no text": b"seed: 1\0\n",
+    "a key twice": b"seed: 1\nseed: 2\n",
+    "a list as key": b"fits: {[1, 2]: {}}\n",
+    "a number as key": b"fits: {1: {}}\n",
+    "a tag that runs": b"seed: !!python/object/apply:os.system ['touch results']\n",
+    "a tag that imports": b"seed: !!python/module:antigravity\n",
+    "a tag that names": b"seed: !!python/name:os.system\n",
+    "a tag of one's own": b"seed: !mine 5\n",
+    "bytes": b"seed: !!binary aGVsbG8=\n",
+    "a date": b"seed: 2020-01-01\n",
+    "a set": b"predictions: {quantiles: !!set {0.5}}\n",
+    "what contains itself": b"predictions: {quantiles: &q [*q]}\n",
+    "what grows": b"".join(
+        b"%c: &%c [%s]\n" % (97 + i, 97 + i, b",".join([b"*%c" % (96 + i) if i else b"1"] * 9))
+        for i in range(9)
+    ),
+    "too many points": b"data: {truth: [0, 1, 1000000000000000000]}\n",
+    "too wide": b"models: {deep: {hidden: [1000000000000]}}\n",
+    "not a number": b"data: {noise: .nan}\n",
+    "half a letter": b'seed: "\\ud800"\n',
+    "a colour": b'fits: {"\\e[31m": {}}\n',
+    "a path as name": b"figures: {data: {../../x: [old]}}\n",
+    "a line in a name": b'figures: {data: {"x\\n": [old]}}\n',
+    "a path with no end": b"figures: {style: /dev/zero}\n",
+    "a path that is none": b'figures: {style: "a\\0b"}\n',
+    "a style that is none": b"figures: {style: Snakefile}\n",
+    "an address": b"figures: {style: 'http://localhost/x.mplstyle'}\n",
+    "shell": b"figures: {data: {$(touch results): [old]}}\n",
+}
+
+
+def taken(path):
+    """A config file on top of the tutorial's, by the steps that the workflow takes."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    update_config(config, yaml.safe_load(readable(path).read_bytes()))
+    valid = checked(config, rules_in(ROOT), [path])
+    style_file(valid["figures"]["style"], path.parent, ROOT)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_config_is_refused_in_a_few_words_and_does_nothing(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(BROKEN[name])
+    with pytest.raises((ConfigError, PlanError)) as error:
+        taken(path)
+    assert 10 < len(str(error.value)) < 10_000
+    assert [*tmp_path.iterdir()] == [path]
