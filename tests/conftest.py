@@ -21,6 +21,23 @@ OFFLINE = ("unshare", "--map-root-user", "--net")
 SECRET = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(16)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests that share a cluster run in one process, all others wherever there is one.
+
+    The mark xdist_group would say so too, but with pytest 9.2 it is lost (pytest-xdist's issue
+    1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return file if file.endswith("test_slurm.py") else nodeid
+
+    return Scheduling(config, log)
+
+
 def is_offline(under: Sequence[str]) -> bool:
     """Whether a command that runs others does so without a network."""
     interfaces = ["cat", "/proc/net/route"]

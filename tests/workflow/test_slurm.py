@@ -13,9 +13,6 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SMOKE, Project
 
-# One cluster, which one process brings up and ends.
-pytestmark = pytest.mark.xdist_group("cluster")
-
 SCRIPT = ROOT / "tests/slurm.sh"
 PLACE = Path("/run/bnnflow-slurm")
 CONFIG = Path("/etc/slurm/slurm.conf")
