@@ -14,7 +14,12 @@ from bnnflow.run import provenance
 from bnnflow.run.fitting import PARTS
 
 # Those of other names; pydantic_core is a part of pydantic that it has apart.
-MODULES = {"pyro": "pyro-ppl", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+MODULES = {
+    "pyro": "pyro-ppl",
+    "yaml": "pyyaml",
+    "pydantic_core": "pydantic",
+    "xdist": "pytest-xdist",
+}
 # Modules beside the tests, which they import.
 OURS = {path.stem for path in (ROOT / "tests").rglob("*.py")}
 CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
