@@ -21,10 +21,11 @@ from pyro.ops.integrator import potential_grad
 from bnnflow.density import kept, native
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.model.likelihoods.registry import LIKELIHOODS
+from bnnflow.model.activations import ACTIVATIONS
+from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
-from bnnflow.model.network import ACTIVATIONS, Network
-from bnnflow.model.priors import IndependentNormal
+from bnnflow.model.network import Network
+from bnnflow.model.priors.normal import Independent, NormalPrior
 
 ROUNDING = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}
 
@@ -40,15 +41,15 @@ def network(widths, activation, prior, power, seed, dtype):
     inputs, *hidden, outputs = widths
     layers = Network(inputs, hidden, outputs, activation)
     scaling = "fan_in" if prior == "fan_in" else "none"
-    moments = IndependentNormal.configured(layers.shapes, stddev=3.0, scaling=scaling).moments
+    moments = NormalPrior(stddev=3.0, scaling=scaling).weights(layers.shapes).moments
     if prior == "stored":
         moments = {
             name: (torch.randn(loc.shape, generator=random), torch.rand(loc.shape) + 0.1)
             for name, (loc, _) in moments.items()
         }
     moments = {name: (loc.to(dtype), scale.to(dtype)) for name, (loc, scale) in moments.items()}
-    likelihood = LIKELIHOODS["normal"](outputs, concentration=0.5, rate=1.5, power=power)
-    return Model(IndependentNormal(moments), Response(layers, likelihood)), random
+    likelihood = LIKELIHOODS["normal"](concentration=0.5, rate=1.5, power=power)
+    return Model(Independent(moments), Response(layers, likelihood, outputs)), random
 
 
 def single(x, y=None):

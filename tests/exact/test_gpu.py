@@ -18,7 +18,7 @@ from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
 from bnnflow.methods import checkpoints, loop, nuts, svi
 from bnnflow.model import build
-from bnnflow.model.network import ACTIVATIONS
+from bnnflow.model.activations import ACTIVATIONS
 
 HAS_GPU = torch.cuda.is_available()
 needs_gpu = pytest.mark.skipif(not HAS_GPU, reason="PyTorch sees no GPU here")

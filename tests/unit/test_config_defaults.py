@@ -14,9 +14,7 @@ from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.settings import DEFAULT_MODEL, Config, Fit
 from bnnflow.methods import nuts, registry, svi
 from bnnflow.methods.settings import Nuts, Svi
-from bnnflow.model.likelihoods.registry import LIKELIHOODS
-from bnnflow.model.network import ACTIVATIONS
-from bnnflow.model.settings import Model, Normal
+from bnnflow.model.settings import Model
 
 
 def told(config: dict) -> str:
@@ -73,7 +71,7 @@ def test_a_grid_may_vary_what_the_entry_leaves_out():
     config = checked({"fits": {"study": {"grid": grid, "replicates": 2}}})
     assert len(config["fits"]) == 8
     fit = config["fits"]["study-stddev_2.5-method_svi-1"]
-    assert fit["prior"] == {"stddev": 2.5, "scaling": "none"}
+    assert fit["prior"] == {"family": "normal", "stddev": 2.5, "scaling": "none"}
     assert fit["inference"]["guide"]
     assert fit["title"] == "Study (stddev=2.5 method=svi, replicate 1)"
 
@@ -167,8 +165,6 @@ def options(kind, key: str) -> set[str]:
 
 def test_what_is_listed_beside_the_code_is_what_the_config_allows():
     assert {method.settings for method in registry.METHODS.values()} == {Nuts, Svi}
-    assert options(Model, "activation") == set(ACTIVATIONS)
-    assert options(Normal, "family") == set(LIKELIHOODS)
     assert options(Svi, "guide") == set(svi.GAUSSIAN)
     assert options(Svi, "schedule") == set(svi.SCHEDULES)
     assert options(Nuts, "init") == set(nuts.INITS)

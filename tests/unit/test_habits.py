@@ -87,6 +87,7 @@ def test_what_is_imported_is_required_and_pinned():
 ROOMS = (
     "jobs",
     "settings",
+    "registered",
     "files",
     "data",
     "model",
@@ -190,7 +191,7 @@ def test_every_job_declares_its_log_benchmark_environment_and_code():
     assert {script for _, script in blocks} == {*(ROOT / "workflow/scripts").glob("*.py")}
     for block, script in blocks:
         assert script.exists()
-        assert f'code=code("{script.stem}")' in block
+        assert re.search(rf'code=code(_with)?\("{script.stem}"[,)]', block)
         parts = ("output", "log", "benchmark", "conda", "params", "script")
         order = [block.index(f"{part}:") for part in parts]
         assert order == sorted(order)

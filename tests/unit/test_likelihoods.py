@@ -1,49 +1,56 @@
-"""What holds for every likelihood and every prior that is registered."""
+"""What holds for every likelihood and every prior that is found."""
 
-import inspect
-from typing import get_args
+import subprocess
+import sys
+from importlib import import_module
+from typing import Literal, get_args
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
+from pydantic import TypeAdapter
 from pyro import poutine
-from scipy import stats
 
-from bnnflow.data import table
-from bnnflow.data.settings import Data
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files.parameters import LIKELIHOOD, PRIOR, Parameters
 from bnnflow.model import build, settings
-from bnnflow.model.likelihoods.registry import LIKELIHOODS
+from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
-from bnnflow.model.network import ACTIVATIONS, Network
-from bnnflow.model.priors import PRIORS
+from bnnflow.model.network import Network
+from bnnflow.model.prior import PRIORS
+from bnnflow.registered import Registry
 
-# For every family settings, and SciPy's distribution of its components' parameters.
-FAMILIES = {
-    "normal": ({"concentration": 3.0, "rate": 2.0, "power": 2}, stats.norm),
-}
-SETTINGS_OF_PRIORS = {"normal": {"stddev": 1.5, "scaling": "fan_in"}}
+# By family what its own module in tests/likelihood_cases says.
+OWN = {family: import_module(f"likelihood_cases.{family}") for family in LIKELIHOODS}
+GIVEN = [{"family": name} | settings for name, own in OWN.items() for settings in own.SETTINGS]
+# The defaults of every prior are cases besides.
+PRIOR_TO = [{"family": "normal", "stddev": 1.5, "scaling": "fan_in"}]
 CASES = [
-    (family, prior, inputs, targets)
-    for family in LIKELIHOODS
-    for prior in PRIORS
+    (likelihood, prior, inputs, targets)
+    for likelihood in GIVEN
+    for prior in (*PRIOR_TO, *({"family": family} for family in PRIORS))
     for inputs, targets in ((1, 1), (3, 1), (3, 2), (1, 3))
 ]
 DRAWS, POINTS = 6, 11
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join(map(str, case)))
+def told(case):
+    likelihood, prior, inputs, targets = case
+    own = (value for part in (likelihood, prior) for value in part.values())
+    return "-".join(map(str, (*own, inputs, targets)))
+
+
+@pytest.fixture(params=CASES, ids=told)
 def case(request):
-    """A model, inputs (n, inputs), and its family's SciPy distribution."""
-    family, prior, inputs, targets = request.param
+    """A model, the prior's class, and inputs (n, inputs)."""
+    given, prior, inputs, targets = request.param
     torch.manual_seed(0)
-    given, reference = FAMILIES[family]
-    likelihood = LIKELIHOODS[family](targets, **given)
-    response = Response(Network(inputs, [4], likelihood.outputs, "tanh"), likelihood)
-    own = PRIORS[prior].configured(response.network.shapes, **SETTINGS_OF_PRIORS[prior])
-    return Model(own, response), torch.randn(POINTS, inputs), reference
+    likelihood, prior = LIKELIHOODS.made(given), PRIORS.made(prior)
+    network = Network(inputs, [4], likelihood.outputs(targets), "tanh")
+    response = Response(network, likelihood, targets)
+    model = Model(prior.weights(network.shapes), response)
+    return model, type(prior), torch.randn(POINTS, inputs)
 
 
 def run(model, *data, **values):
@@ -56,52 +63,88 @@ def observed(model, x):
     return y.mT if y.dim() > 1 else y
 
 
-def test_every_registered_one_is_tested():
-    assert FAMILIES.keys() == LIKELIHOODS.keys()
-    assert SETTINGS_OF_PRIORS.keys() == PRIORS.keys()
+def test_a_name_that_no_module_has_is_refused():
+    for registry in (LIKELIHOODS, PRIORS):
+        with pytest.raises(KeyError, match=r"there is no family 'another'; there are normal"):
+            registry.made({"family": "another"})
 
 
-def options(function):
-    """Names of the arguments that have to be named."""
-    parameters = inspect.signature(function).parameters.values()
-    return {each.name for each in parameters if each.kind == each.KEYWORD_ONLY}
+@pytest.mark.parametrize("registry", [LIKELIHOODS, PRIORS], ids=lambda registry: registry.package)
+def test_whatever_is_found_has_the_name_of_its_module_and_a_default_for_every_setting(registry):
+    assert next(iter(registry)) == registry.default
+    for name, kind in registry.items():
+        made = registry.made({"family": name})
+        assert isinstance(made, registry.kind)
+        assert made.family == name
+        assert all("default" in field for field in kind.model_json_schema()["properties"].values())
+        assert (ROOT / "workflow/scripts/bnnflow" / registry.file({"family": name})).is_file()
 
 
-def test_the_config_has_the_options_of_the_code_and_no_others():
-    fields = settings.Model.model_fields
-    assert {*get_args(fields["activation"].annotation)} == ACTIVATIONS.keys()
-    families = get_args(fields["likelihood"].annotation) or (fields["likelihood"].annotation,)
-    by_family = {family().family: family for family in families}
-    assert by_family.keys() == LIKELIHOODS.keys()
-    for name, family in by_family.items():
-        assert family.model_fields.keys() - {"family"} == options(LIKELIHOODS[name].__init__)
-    assert settings.Independent.model_fields.keys() == options(PRIORS["normal"].configured)
-    own = table.Table(pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 5.0]}), ("x",), ("y",))
-    for scaling in get_args(Data.model_fields["scaling"].annotation):
-        table.fitted(own, scaling)
+def test_what_is_found_is_what_the_config_offers():
+    for found, offered in (
+        (LIKELIHOODS, settings.Model.model_fields["likelihood"].annotation),
+        (PRIORS, get_args(get_args(settings.Prior)[0])[0]),
+    ):
+        offers = get_args(get_args(offered)[0]) if len(found) > 1 else (offered,)
+        assert [*found.values()] == [*offers]
+
+
+def test_what_the_config_needs_is_there_without_torch():
+    code = "import sys; import bnnflow.config.settings; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "workflow/scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_settings_that_name_no_family_are_the_defaults_unless_they_are_of_another():
+    class First(settings.Settings):
+        family: Literal["first"] = "first"
+        size: int = 1
+
+    class Second(settings.Settings):
+        family: Literal["second"] = "second"
+        width: int = 2
+
+    class Two(Registry):
+        def __iter__(self):
+            return iter(("first", "second"))
+
+        def __getitem__(self, name):
+            return {"first": First, "second": Second}[name]
+
+    one = TypeAdapter(Two("", settings.Settings, "family", "first").setting())
+    assert one.validate_python({"size": 3}) == First(size=3)
+    assert one.validate_python({"family": "second", "width": 3}) == Second(width=3)
+    with pytest.raises(ValueError, match=r"width is a key of the family second"):
+        one.validate_python({"width": 3})
 
 
 def test_a_model_of_defaults_takes_any_number_of_columns():
-    defaults = settings.Model().model_dump(), settings.Independent().model_dump()
+    defaults = settings.Model().model_dump(), PRIORS.made({}).model_dump()
     model = build.network(*defaults, inputs=3, targets=2)
     assert run(model, torch.zeros(4, 3)).nodes["obs"]["value"].shape == (2, 4)
 
 
 def test_every_site_is_declared_with_its_shape_and_known_by_its_role(case):
-    model, x, _ = case
+    model, _, x = case
     density = LogDensity(model, x, observed(model, x), engine="pyro")
     by_role = {
         role: {site.name: site.shape for site in density.sites if site.role == role}
         for role in (PRIOR, LIKELIHOOD)
     }
     assert by_role[PRIOR] == model.response.network.shapes
-    assert by_role[LIKELIHOOD] == model.response.likelihood.shapes
+    assert by_role[LIKELIHOOD] == model.response.own
     assert {site.name: site.shape for site in density.sites} == model.response.shapes
     assert all(site.transform == "identity" for site in density.sites if site.role == PRIOR)
 
 
 def test_gradients_are_those_of_differences(case):
-    model, x, _ = case
+    model, _, x = case
     y = observed(model, x)
     density = LogDensity(model, x, y, engine="pyro")
     vector = torch.randn(density.size) / 4
@@ -123,8 +166,9 @@ def test_gradients_are_those_of_differences(case):
 
 def test_components_are_the_distribution_that_the_likelihood_samples_from(case):
     """At draws of the prior all at once as at each by itself, and its density is SciPy's."""
-    model, x, reference = case
-    targets = model.response.likelihood.targets
+    model, _, x = case
+    reference = OWN[model.response.likelihood.family].reference
+    targets = model.response.targets
     traces = [run(model, x) for _ in range(DRAWS)]
     sites = model.response.shapes
     draws = {name: np.stack([t.nodes[name]["value"].numpy() for t in traces]) for name in sites}
@@ -149,7 +193,8 @@ def reference_of(components, reference):
 
 def test_components_answer_as_scipys_distributions(case):
     """In double precision; means of differences by Monte Carlo, within five of its errors."""
-    model, x, reference = case
+    model, _, x = case
+    reference = OWN[model.response.likelihood.family].reference
     traces = [run(model, x) for _ in range(DRAWS)]
     sites = model.response.shapes
     draws = {name: np.stack([t.nodes[name]["value"].numpy() for t in traces]) for name in sites}
@@ -196,11 +241,11 @@ def test_components_answer_as_scipys_distributions(case):
 
 
 def test_draws_of_another_model_are_refused(case):
-    model, x, _ = case
+    model, _, x = case
     draws = {
         name: np.zeros((2, *shape), np.float32) for name, shape in model.response.shapes.items()
     }
-    name, *_ = model.response.likelihood.shapes
+    name, *_ = model.response.own
     for wrong in (
         {other: values for other, values in draws.items() if other != name},
         draws | {name: np.zeros((2, 7), np.float32)},
@@ -211,23 +256,26 @@ def test_draws_of_another_model_are_refused(case):
 
 
 def test_a_prior_learns_the_weights_of_a_fit_and_no_more(case):
-    model, x, _ = case
+    model, prior, x = case
     density = LogDensity(model, x, observed(model, x), engine="pyro")
     numbers = np.arange(density.size, dtype=np.float32)
     stored = Parameters(density.sites, numbers, numbers + 1, np.diag((numbers + 1) ** 2))
     shapes = model.response.network.shapes
-    learnt = type(model.prior).learnt(shapes, stored)
+    learnt = prior.learnt(shapes, stored)
     trace = poutine.trace(learnt.sample).get_trace()
     values = trace.nodes["_RETURN"]["value"]
     assert {name: tuple(value.shape) for name, value in values.items()} == shapes
     assert {name for name, node in trace.nodes.items() if node["type"] == "sample"} == {*shapes}
     with pytest.raises(ValueError, match="the network needs"):
-        type(model.prior).learnt(shapes | {"layer9.weight": (1, 1)}, stored)
+        prior.learnt(shapes | {"layer9.weight": (1, 1)}, stored)
 
 
 def test_a_network_and_a_likelihood_share_no_site():
     class Named(LIKELIHOODS["normal"]):
-        shapes = {"layer1.weight": ()}  # noqa: RUF012
+        family: Literal["named"] = "named"
+
+        def shapes(self, targets):
+            return {"layer1.weight": ()}
 
     with pytest.raises(ValueError, match=r"both have the sites \['layer1\.weight'\]"):
-        Response(Network(1, [2], 1, "tanh"), Named(1, **FAMILIES["normal"][0]))
+        Response(Network(1, [2], 1, "tanh"), Named(), 1)

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pyro
@@ -12,10 +13,10 @@ from scipy import stats
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files.parameters import Parameters, Site, sites_as_text, sites_of_text
 from bnnflow.model import build
-from bnnflow.model.likelihoods.likelihood import site
+from bnnflow.model.activations import ACTIVATIONS
+from bnnflow.model.likelihood import LIKELIHOODS, site
 from bnnflow.model.likelihoods.normal import Normal
-from bnnflow.model.likelihoods.registry import LIKELIHOODS
-from bnnflow.model.network import ACTIVATIONS
+from bnnflow.registered import Registry
 
 LIKELIHOOD = {"family": "normal", "concentration": 0.5, "rate": 1.5, "power": 2}
 NUMPY = {
@@ -135,18 +136,25 @@ def test_a_stored_posterior_is_a_prior_of_independent_normals():
 class Shifted(Normal):
     """A normal likelihood with a site that is as free as a weight."""
 
-    @property
-    def shapes(self):
-        return {"shift": (), **super().shapes}
+    family: Literal["shifted"] = "shifted"
 
-    def sample(self, outputs, y=None):
+    def shapes(self, targets):
+        return {"shift": (), **super().shapes(targets)}
+
+    def sample(self, outputs, targets, y=None):
         shift = site("shift", pyro.distributions.Normal(0.0, 1.0))
-        super().sample(outputs + shift, y)
+        super().sample(outputs + shift, targets, y)
+
+
+class Both(Registry):
+    def __getitem__(self, name):
+        return Shifted if name == "shifted" else super().__getitem__(name)
 
 
 def test_an_update_carries_weights_over_and_nothing_of_the_likelihood(monkeypatch):
     """Whatever its sites are called and wherever they live."""
-    monkeypatch.setitem(LIKELIHOODS, "shifted", Shifted)
+    both = Both(*(getattr(LIKELIHOODS, name) for name in ("package", "kind", "key", "default")))
+    monkeypatch.setattr(build, "LIKELIHOODS", both)
     shifted = LIKELIHOOD | {"family": "shifted"}
     for before, after in ((shifted, shifted), (shifted, LIKELIHOOD), (LIKELIHOOD, shifted)):
         density = LogDensity(

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -49,10 +50,10 @@ def package(tmp_path, monkeypatch):
     return folder
 
 
-def digest(package):
+def digest(package, *loaded):
     provenance._imported.cache_clear()
     provenance._essence.cache_clear()
-    return provenance.digest(package.parent / "script.py")
+    return provenance.digest(package.parent / "script.py", *loaded)
 
 
 def append(path, text):
@@ -82,9 +83,21 @@ def test_the_digest_sees_nothing_else(package):
     assert digest(package) == before
 
 
+def test_the_digest_sees_modules_that_are_loaded_by_name(package):
+    """And what they import, by functions too; and those of others it does not see."""
+    (package / "second/loaded.py").write_text("def f():\n    from . import other\n")
+    loaded = Path("second/loaded.py")
+    without, before = digest(package), digest(package, loaded)
+    assert without != before
+    append(package / "second/other.py", "changed = True\n")
+    assert (digest(package), digest(package, loaded) == before) == (without, False)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "same"),
     [
+        ('x = Field(1, description="A.")', 'x = Field(1, description="B.")', True),
+        ('x = Field(1, description="A.")', 'x = Field(2, description="A.")', False),
         ("x = 1", "x = 1  # a comment", True),
         ("x = 1", "x  =  (1)", True),
         ("x = 1", "x = 2", False),

@@ -2,16 +2,21 @@
 
 import copy
 import re
+import shutil
 from itertools import chain
 
 import pytest
+from conftest import ROOT
 
 from bnnflow.config.checks import checked
 from bnnflow.config.seeds import derived
 from bnnflow.methods.registry import METHODS
+from bnnflow.run import provenance
 from bnnflow.run.fitting import FILES, PARTS
 from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
 from bnnflow.run.plan import Plan, PlanError, style_file
+
+SCRIPTS = ROOT / "workflow/scripts"
 
 
 @pytest.fixture
@@ -190,3 +195,47 @@ def test_a_style_is_the_first_that_there_is(tmp_path):
     (tmp_path / "a.mplstyle").write_text("text.usetex: True\n")
     with pytest.raises(PlanError, match=r"text\.usetex is not a setting of how figures look"):
         style_file("a.mplstyle", tmp_path)
+
+
+@pytest.fixture
+def rewritten(study, monkeypatch, tmp_path):
+    """By fit the digests of its parts and of its predictions, with a file of the code changed."""
+    package = tmp_path / "scripts" / "bnnflow"
+    shutil.copytree(SCRIPTS, package.parent, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+
+    def digests(changed=None):
+        provenance._imported.cache_clear()
+        provenance._essence.cache_clear()
+        if changed:
+            with (package / changed).open("a", encoding="utf-8") as file:
+                file.write("\nCHANGED = True\n")
+        scripts = package.parent
+        return {
+            fit: (
+                provenance.digest(scripts / "sample_chain.py", *study.fit_modules(fit)),
+                provenance.digest(scripts / "predict.py", *study.response_modules(fit)),
+            )
+            for fit in study.fits
+        }
+
+    return digests
+
+
+def test_a_new_likelihood_and_a_new_prior_refit_nothing(rewritten):
+    before = rewritten()
+    assert rewritten("model/likelihoods/another.py") == before
+    assert rewritten("model/priors/another.py") == before
+
+
+def test_a_change_of_a_likelihood_or_a_prior_refits_what_uses_it(rewritten, study):
+    rewritten("model/likelihoods/another.py")
+    study.config["models"]["deep"]["likelihood"] = {"family": "another"}
+    others = {fit for fit in study.fits if study.fits[fit]["model"] != "deep"}
+    assert others
+    before = rewritten()
+    after = rewritten("model/likelihoods/normal.py")
+    for fit, (part, predictions) in after.items():
+        assert (part != before[fit][0]) == (predictions != before[fit][1]) == (fit in others)
+    again = rewritten("model/priors/normal.py")
+    assert all(again[fit][0] != after[fit][0] and again[fit][1] == after[fit][1] for fit in after)

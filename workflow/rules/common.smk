@@ -121,9 +121,14 @@ PARTIAL = Path("results", there.PARTIAL)
 
 
 @cache
-def code(script):
-    """A param that changes when the code that the script runs does."""
-    return digest(SCRIPTS / f"{script}.py")
+def code(script, *modules):
+    """A param that changes when the code that the script runs does, loaded modules included."""
+    return digest(SCRIPTS / f"{script}.py", *modules)
+
+
+def code_with(script, modules, entry=None):
+    """The same of a script that loads modules by the names in a fit's settings."""
+    return of(lambda fit: code(script, *modules(fit)), entry)
 
 
 def style():
@@ -241,9 +246,7 @@ def bnnflow_story(files):
     from bnnflow.run.report.story import of_report
 
     own = [
-        file
-        for file in files
-        if file.job.rule.module_globals.get("bnnflow_story") is bnnflow_story
+        file for file in files if file.job.rule.module_globals.get("bnnflow_story") is bnnflow_story
     ]
     return of_report(config, own)
 

@@ -47,6 +47,7 @@ rule plot_sampled:
     params:
         panels=of(partial(drawing.panels, plan)),
         told=of(partial(drawing.told, plan)),
+        formula=of(plan.formula),
         limits=config["diagnostics"]["elbo_drift"],
         frame=plan.frame(),
         code=code("plot_fit"),

@@ -31,7 +31,7 @@ for entry, fits in plan.entries.items():
             device=of(plan.device, entry),
             torch_threads=1,
             script=made.makes,
-            code=code(made.makes),
+            code=code_with(made.makes, plan.fit_modules, entry),
         script:
             "../scripts/{params.script}.py"
 

@@ -39,7 +39,7 @@ rule predict:
         grid=config["predictions"]["grid"],
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
         torch_threads=1,
-        code=code("predict"),
+        code=code_with("predict", plan.response_modules),
     script:
         "../scripts/predict.py"
 
@@ -64,6 +64,6 @@ rule evaluate:
         model=of(lambda fit: plan.network(fit)["model"]),
         seed=of(plan.simulation_seed),
         torch_threads=1,
-        code=code("evaluate"),
+        code=code_with("evaluate", plan.response_modules),
     script:
         "../scripts/evaluate.py"

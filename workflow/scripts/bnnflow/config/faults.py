@@ -187,7 +187,8 @@ def _followed(kind: type, location: Path) -> tuple[Path, Any]:
     for part in location:
         choices = _choices(kind)
         if len(choices) > 1:
-            kind = next(choice for choice in choices if part in _tags(choice))
+            # A union within a union has a tag of its own.
+            kind = next((choice for choice in choices if part in _tags(choice)), kind)
             continue
         if part == "[key]":
             return tuple(path[:-1]), kind

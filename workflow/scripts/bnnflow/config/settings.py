@@ -7,7 +7,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from ..data.settings import Data
 from ..judge.settings import Diagnostics
 from ..methods.settings import Inference, Nuts
-from ..model.settings import Independent, Model, Prior
+from ..model.prior import PRIORS
+from ..model.settings import Model, Prior
 from ..settings import (
     Count,
     Distinct,
@@ -60,7 +61,7 @@ class Fit(Settings):
         description="Name of the model; `default` is there without being given.",
     )
     prior: Prior = Field(
-        Independent(),
+        PRIORS.made({}),
         description="Of weights and biases; either `stddev` with `scaling`, or `posterior_of`.",
     )
     inference: Inference = Field(Nuts(), description="How the posterior is found.")

@@ -9,10 +9,10 @@ from torch import Tensor
 from ..data import table
 from ..files.encodings import Encoding
 from ..files.parameters import Parameters
-from .likelihoods.registry import LIKELIHOODS
+from .likelihood import LIKELIHOODS
 from .model import Model, Response
 from .network import Network
-from .priors import PRIORS
+from .prior import PRIORS
 
 
 def observations(
@@ -62,10 +62,9 @@ def response(model: dict, inputs: int, targets: int) -> Response:
         model: the fit's settings of it.
         inputs, targets: number of them.
     """
-    settings = dict(model["likelihood"])
-    likelihood = LIKELIHOODS[settings.pop("family")](targets, **settings)
-    network = Network(inputs, model["hidden"], likelihood.outputs, model["activation"])
-    return Response(network, likelihood)
+    likelihood = LIKELIHOODS.made(model["likelihood"])
+    network = Network(inputs, model["hidden"], likelihood.outputs(targets), model["activation"])
+    return Response(network, likelihood, targets)
 
 
 def network(
@@ -74,7 +73,7 @@ def network(
     """The Pyro model of a fit.
 
     Args:
-        model, prior: the fit's settings.
+        model, prior: the fit's settings; those of the prior count where there is no source.
         inputs, targets: number of them.
         source: the parameters of the fit whose posterior is the prior, where it is one.
 
@@ -82,7 +81,7 @@ def network(
         ValueError: if the source's parameters do not belong to this network.
     """
     observed = response(model, inputs, targets)
-    shapes, kind = observed.network.shapes, PRIORS["normal"]
+    shapes = observed.network.shapes
     if source is None:
-        return Model(kind.configured(shapes, **prior), observed)
-    return Model(kind.learnt(shapes, source), observed)
+        return Model(PRIORS.made(prior).weights(shapes), observed)
+    return Model(PRIORS[PRIORS.default].learnt(shapes, source), observed)

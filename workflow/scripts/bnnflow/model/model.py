@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from .likelihoods.components import Components
-from .likelihoods.likelihood import Likelihood
+from .components import Components
+from .likelihood import Likelihood
 from .network import Network
-from .priors import Prior
+from .prior import Weights
 
 # Numbers of the responses that are computed together.
 CHUNK = 2**21
@@ -19,19 +19,25 @@ CHUNK = 2**21
 class Response:
     """A network and a likelihood: how targets are distributed, given all sites.
 
+    Args:
+        network: with as many outputs as the likelihood asks for.
+        likelihood: of the targets.
+        targets: number of them.
+
     Raises:
         ValueError: if the two would have sites of one name.
     """
 
-    def __init__(self, network: Network, likelihood: Likelihood):
-        self.network, self.likelihood = network, likelihood
-        if both := network.shapes.keys() & likelihood.shapes.keys():
+    def __init__(self, network: Network, likelihood: Likelihood, targets: int):
+        self.network, self.likelihood, self.targets = network, likelihood, targets
+        self.own = likelihood.shapes(targets)
+        if both := network.shapes.keys() & self.own.keys():
             raise ValueError(f"network and likelihood both have the sites {sorted(both)}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of all sites, by name."""
-        return self.network.shapes | self.likelihood.shapes
+        return self.network.shapes | self.own
 
     def components(self, draws: Mapping[str, np.ndarray], x: Tensor) -> list[Components]:
         """The response's distribution at every draw.
@@ -41,7 +47,7 @@ class Response:
             x: encoded inputs (n, inputs).
 
         Returns:
-            For every target distributions of the likelihood's family at draws and points, in the
+            For every target distributions of the likelihood's class at draws and points, in the
             units of the encoding.
 
         Raises:
@@ -50,23 +56,24 @@ class Response:
         given = {name: array.shape[1:] for name, array in draws.items()}
         if given != self.shapes:
             raise ValueError(f"the draws are of the sites {given}, the model has {self.shapes}")
-        weights, own = self.network.shapes, self.likelihood.shapes
+        weights = self.network.shapes
 
         def one(values: dict[str, Tensor]) -> tuple[Tensor, ...]:
             outputs = functional_call(self.network, {name: values[name] for name in weights}, (x,))
-            return self.likelihood.components(outputs, {name: values[name] for name in own})
+            own = {name: values[name] for name in self.own}
+            return self.likelihood.components(outputs, self.targets, own)
 
         values = {name: torch.from_numpy(array) for name, array in draws.items()}
         with torch.no_grad():
             parts = vmap(one, chunk_size=max(1, CHUNK // (8 * len(x))))(values)
-        family, targets = self.likelihood.family, range(self.likelihood.targets)
-        return [family(*(part[:, target] for part in parts)) for target in targets]
+        kind, targets = self.likelihood.distributions, range(self.targets)
+        return [kind(*(part[:, target] for part in parts)) for target in targets]
 
 
 class Model:
     """A Pyro model: a prior of the network's weights, and the response."""
 
-    def __init__(self, prior: Prior, response: Response):
+    def __init__(self, prior: Weights, response: Response):
         self.prior, self.response = prior, response
 
     def __call__(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -76,5 +83,5 @@ class Model:
             The network's outputs (outputs, n).
         """
         outputs = functional_call(self.response.network, self.prior.sample(), (x,))
-        self.response.likelihood.sample(outputs, y)
+        self.response.likelihood.sample(outputs, self.response.targets, y)
         return outputs

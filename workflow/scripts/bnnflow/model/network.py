@@ -2,16 +2,9 @@
 
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
-ACTIVATIONS = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "leaky_relu": nn.functional.leaky_relu,
-    "sigmoid": torch.sigmoid,
-    "silu": nn.functional.silu,
-}
+from . import activations
 
 
 class Network(nn.Module):
@@ -23,12 +16,12 @@ class Network(nn.Module):
         inputs: number of them.
         hidden: widths of the hidden layers.
         outputs: number of them.
-        activation: a key of ACTIVATIONS, of every layer but the last.
+        activation: of every layer but the last, by its name.
     """
 
     def __init__(self, inputs: int, hidden: list[int], outputs: int, activation: str):
         super().__init__()
-        self.activation = ACTIVATIONS[activation]
+        self.activation = activations.activation(activation)
         widths = [inputs, *hidden, outputs]
         self.depth = len(widths) - 1
         for number, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):

@@ -1,27 +1,14 @@
-"""Settings of the model: network, likelihood and prior."""
+"""Settings of the model: its network, and which likelihoods and priors there are."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from ..settings import Positive, Settings, fault, integer
-
-
-class Normal(Settings):
-    """A normal response about the network."""
-
-    family: Literal["normal"] = Field(
-        "normal",
-        description="Distribution of the response; `normal` about the network, with standard"
-        " deviation sigma ** power.",
-    )
-    concentration: Positive = Field(1.0, description="Shape of the gamma prior of sigma.")
-    rate: Positive = Field(1.0, description="Rate of the gamma prior of sigma.")
-    power: Positive = Field(
-        1.0,
-        description="Exponent; 2 is the tutorial's, 1 makes sigma the standard deviation itself.",
-    )
+from ..settings import Settings, fault, integer
+from .activations import ACTIVATIONS
+from .likelihood import LIKELIHOODS
+from .prior import PRIORS
 
 
 class Model(Settings):
@@ -36,22 +23,9 @@ class Model(Settings):
         max_length=100,
         description="Width of each hidden layer; an empty list is a linear model.",
     )
-    activation: Literal["tanh", "relu", "leaky_relu", "sigmoid", "silu"] = Field(
-        "tanh", description="Function between layers."
-    )
-    likelihood: Normal = Field(
-        Normal(), description="How the response is distributed about the network."
-    )
-
-
-class Independent(Settings):
-    """Weights and biases normal about zero, independently of each other."""
-
-    stddev: Positive = Field(1.5, description="Standard deviation of a normal prior about zero.")
-    scaling: Literal["none", "fan_in"] = Field(
-        "none",
-        description="With `fan_in`, the standard deviation of a weight is stddev · √(2 / fan-in of"
-        " its layer); biases are not scaled.",
+    activation: Literal[ACTIVATIONS] = Field("tanh", description="Function between layers.")
+    likelihood: LIKELIHOODS.setting() = Field(
+        LIKELIHOODS.made({}), description="How the response is distributed about the network."
     )
 
 
@@ -76,7 +50,7 @@ def _one(value: object) -> object:
 
 
 Prior = Annotated[
-    Annotated[Independent, Tag("independent")] | Annotated[Learnt, Tag("learnt")],
-    Discriminator(lambda value: "learnt" if "posterior_of" in value else "independent"),
+    Annotated[PRIORS.setting(), Tag("own")] | Annotated[Learnt, Tag("learnt")],
+    Discriminator(lambda value: "learnt" if "posterior_of" in value else "own"),
     BeforeValidator(_one),
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ..model.likelihoods.components import Components
+from ..model.components import Components
 
 # Groups of draws, each of which is left out once for the Monte Carlo error.
 GROUPS = 10

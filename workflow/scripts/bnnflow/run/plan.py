@@ -18,6 +18,8 @@ from ..config.seeds import derived
 from ..data.settings import COLUMNS
 from ..figures import style
 from ..methods.registry import METHODS, Declared
+from ..model.likelihood import LIKELIHOODS
+from ..model.prior import PRIORS
 from . import resources
 from .fitting import FILES, PARTS, Part
 from .names import POINTS, dataset, shortened, with_sorted_keys
@@ -157,6 +159,18 @@ class Plan:
         own = self.fit(fit)
         model = self.config["models"][own["model"]]
         return {"model": with_sorted_keys(model), "prior": with_sorted_keys(own["prior"])}
+
+    def formula(self, fit: str) -> str:
+        """The distribution of the response in TeX."""
+        return LIKELIHOODS.made(self.network(fit)["model"]["likelihood"]).formula()
+
+    def response_modules(self, fit: str) -> list[Path]:
+        """Modules of the package that a fit's predictions load by their names."""
+        return [LIKELIHOODS.file(self.network(fit)["model"]["likelihood"])]
+
+    def fit_modules(self, fit: str) -> list[Path]:
+        """Modules of the package that a fit's parts load by their names."""
+        return [*self.response_modules(fit), PRIORS.file(self.network(fit)["prior"])]
 
     def settings(self, fit: str) -> dict:
         """The settings of inference that decide what a part computes, but the seed."""

@@ -9,22 +9,28 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 
-# A module that speaks and stops, and on which no number depends.
-SILENT = "jobs.py"
+# Modules on which no number depends: one speaks and stops, others check settings, which jobs are
+# given as they were checked, or find modules, which are digested themselves.
+SILENT = ("jobs.py", "settings.py", "registered.py")
 
 # A rule, or one that is made from another; its name.
 RULE = r"^(?:rule|use rule \w+ as) (\w+)(?::| with:)"
 
 
-def digest(script: Path) -> str:
+def digest(script: Path, *loaded: Path) -> str:
     """Digest of a script and of every module of this package that it imports, at any depth.
+
+    Args:
+        script: of a job.
+        loaded: modules, from the package on, that the job loads by names in its settings; they and
+            what they import count too.
 
     Snakemake reruns a job when a param changes; with this as a param it also does so when the
     code changes that the job's numbers depend on: not when a file is merely touched, and not for
     comments, docstrings, what is logged, or what an exception says.
     """
     sums = hashlib.sha256()
-    for path in sorted(_closure(script)):
+    for path in sorted(_closure(script, *(PACKAGE / module for module in loaded))):
         name = path.relative_to(PACKAGE) if path.is_relative_to(PACKAGE) else path.name
         sums.update(f"{name}\0{_essence(path)}\0".encode())
     return sums.hexdigest()[:16]
@@ -37,13 +43,13 @@ def rules_in(root: Path) -> frozenset[str]:
     return frozenset(name for text in texts for name in re.findall(RULE, text, re.M))
 
 
-def _closure(script: Path) -> set[Path]:
-    found, pending = set(), {script}
+def _closure(*paths: Path) -> set[Path]:
+    found, pending = set(), {*paths}
     while pending:
         path = pending.pop()
         found.add(path)
         pending |= _imported(path) - found
-    return found - {PACKAGE / SILENT}
+    return found - {PACKAGE / name for name in SILENT}
 
 
 @cache
@@ -89,7 +95,7 @@ def _essence(path: Path) -> str:
 
 
 class _Essential(ast.NodeTransformer):
-    """Leaves out docstrings, calls of `log`, and the words of exceptions."""
+    """Leaves out docstrings, calls of `log`, and the words of exceptions and of settings."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Texts by themselves, and what is logged."""
@@ -98,6 +104,12 @@ class _Essential(ast.NodeTransformer):
             return ast.Pass()
         if isinstance(call, ast.Call) and re.match(r"(jobs\.)?log\.\w+$", ast.unparse(call.func)):
             return ast.Pass()
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """A setting without what it tells readers."""
+        if ast.unparse(node.func) == "Field":
+            node.keywords = [key for key in node.keywords if key.arg != "description"]
         return self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:

@@ -1,1 +1,1 @@
-"""Likelihoods, one a file."""
+"""Likelihoods, one a file: its settings, its sample statements, and its distributions."""

@@ -1,17 +1,21 @@
 """Normal noise of one size for every target."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
-import pyro
-import pyro.distributions as dist
-import torch
-from torch import Generator, Tensor
+from pydantic import Field
 
-from .components import Average, Averaged, Components
-from .likelihood import Likelihood, site
+from ...settings import Positive
+from ..components import Average, Averaged, Components
+from ..likelihood import Likelihood, site
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Normals(Components):
 
     def below(self, t: Tensor) -> Tensor:
         """Probability of less than t (n,): (draws, n)."""
+        import torch
+
         return torch.special.ndtr((t - self.mean) / self.stddev)
 
     def density(self, t: Tensor) -> Tensor:
@@ -48,7 +54,7 @@ class Normals(Components):
 
     def averaged(self, average: Average) -> Averaged:
         """Averages (n,) of `below` and `density` at many t, with little work for each."""
-        inverse, height = self.stddev.reciprocal(), 1 / (self.stddev * (2 * torch.pi) ** 0.5)
+        inverse, height = self.stddev.reciprocal(), 1 / (self.stddev * (2 * math.pi) ** 0.5)
 
         def at(t: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
             # In place, because much of the time would go into memory.
@@ -75,6 +81,8 @@ class Normals(Components):
 
     def spread(self) -> Tensor:
         """Means of |X - X'|, X' independent and of the same draw: (draws, n)."""
+        import torch
+
         return _absolute(torch.zeros_like(self.mean), self.stddev * 2**0.5)
 
     def sample(self, stream: Generator) -> Tensor:
@@ -82,6 +90,8 @@ class Normals(Components):
 
         In single, a mean a million times the standard deviation would make many values one.
         """
+        import torch
+
         noise = torch.randn(self.shape, generator=stream)
         return self.mean.double() + self.stddev.double() * noise.double()
 
@@ -89,54 +99,72 @@ class Normals(Components):
 class Normal(Likelihood):
     """y ~ Normal(f(x), sigma ** power), f the network's output, sigma ~ Gamma; so for each target.
 
-    Args:
-        targets: number of them.
-        concentration, rate: of the gamma distribution.
-        power: exponent.
+    There is one output a target; `sigma` is a scalar, or (targets,) where there are several.
     """
 
-    family = Normals
+    distributions = Normals
 
-    def __init__(self, targets: int, *, concentration: float, rate: float, power: float):
-        super().__init__(targets)
-        self.concentration, self.rate, self.power = concentration, rate, power
+    family: Literal["normal"] = Field(
+        "normal",
+        description="Distribution of the response; `normal` about the network, with standard"
+        " deviation sigma ** power.",
+    )
+    concentration: Positive = Field(1.0, description="Shape of the gamma prior of sigma.")
+    rate: Positive = Field(1.0, description="Rate of the gamma prior of sigma.")
+    power: Positive = Field(
+        1.0,
+        description="Exponent; 2 is the tutorial's, 1 makes sigma the standard deviation itself.",
+    )
 
-    @property
-    def outputs(self) -> int:
+    def outputs(self, targets: int) -> int:
         """One a target."""
-        return self.targets
+        return targets
 
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
+    def shapes(self, targets: int) -> dict[str, tuple[int, ...]]:
         """`sigma`, a scalar, or (targets,) where there are several."""
-        return {"sigma": () if self.targets == 1 else (self.targets,)}
+        return {"sigma": () if targets == 1 else (targets,)}
 
-    def sample(self, outputs: Tensor, y: Tensor | None = None) -> None:
+    def sample(self, outputs: Tensor, targets: int, y: Tensor | None = None) -> None:
         """Sample sigma, and the response: (n,), or (targets, n) where there are several."""
+        import pyro
+        import pyro.distributions as dist
+
         prior = dist.Gamma(self.concentration, self.rate)
-        if self.targets > 1:
-            prior = prior.expand([self.targets]).to_event(1)
-        mean, stddev = self._moments(outputs, site("sigma", prior))
+        if targets > 1:
+            prior = prior.expand([targets]).to_event(1)
+        mean, stddev = self._moments(outputs, targets, site("sigma", prior))
         with pyro.plate("data", outputs.shape[-1], dim=-1):
-            if self.targets == 1:
+            if targets == 1:
                 pyro.sample("obs", dist.Normal(mean, stddev), obs=y)
             else:
-                with pyro.plate("targets", self.targets, dim=-2):
+                with pyro.plate("targets", targets, dim=-2):
                     pyro.sample("obs", dist.Normal(mean, stddev), obs=None if y is None else y.mT)
 
-    def components(self, outputs: Tensor, values: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    def components(
+        self, outputs: Tensor, targets: int, values: Mapping[str, Tensor]
+    ) -> tuple[Tensor, ...]:
         """Mean and standard deviation, each (targets, n)."""
-        mean, stddev = self._moments(outputs, values["sigma"])
+        mean, stddev = self._moments(outputs, targets, values["sigma"])
         return outputs, stddev.expand_as(mean).reshape(outputs.shape)
 
-    def _moments(self, outputs: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    def formula(self) -> str:
+        """Normal about the network, and the gamma distribution of sigma."""
+        return (
+            r"y_i \mid \theta, \sigma \sim \mathcal{N}\left(f_\theta(x_i),"
+            rf" (\sigma^{{{self.power}}})^2\right), \qquad"
+            rf" \sigma \sim \Gamma({self.concentration}, {self.rate})"
+        )
+
+    def _moments(self, outputs: Tensor, targets: int, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation: (n,) and (), or (targets, n) and (targets, 1)."""
-        if self.targets == 1:
+        if targets == 1:
             return outputs.squeeze(-2), sigma**self.power
         return outputs, (sigma**self.power)[:, None]
 
 
 def _absolute(mean: Tensor, stddev: Tensor) -> Tensor:
     """The mean of |X| for normal X."""
+    import torch
+
     u = mean / stddev
     return mean * torch.erf(u * 2**-0.5) + stddev * (2 / math.pi) ** 0.5 * (u.square() / -2).exp()

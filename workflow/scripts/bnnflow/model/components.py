@@ -1,14 +1,18 @@
 """What predictive distributions are made of: one of a family at every draw and point."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Generator, Tensor
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
-Average = Callable[[Tensor], Tensor]
+Average = Callable[["Tensor"], "Tensor"]
 # Of t (n,): the average probability of less, and what gives the average density, if asked.
-Averaged = Callable[[Tensor], tuple[Tensor, Callable[[], Tensor]]]
+Averaged = Callable[["Tensor"], tuple["Tensor", Callable[[], "Tensor"]]]
 
 
 @dataclass(frozen=True)
@@ -29,20 +33,20 @@ class Components(ABC):
         """Draws and points."""
         return tuple(self.mean.shape)
 
-    def parts(self, points: int) -> list["Components"]:
+    def parts(self, points: int) -> list[Components]:
         """The same at so many points each."""
         split = (parameter.split(points, 1) for parameter in self._parameters)
         return [type(self)(*part) for part in zip(*split, strict=True)]
 
-    def of_draws(self, draws: Tensor | slice) -> "Components":
+    def of_draws(self, draws: Tensor | slice) -> Components:
         """Those of some draws, by their places."""
         return type(self)(*(parameter[draws] for parameter in self._parameters))
 
-    def at(self, points: Tensor | slice) -> "Components":
+    def at(self, points: Tensor | slice) -> Components:
         """Those at some points, by their places."""
         return type(self)(*(parameter[:, points] for parameter in self._parameters))
 
-    def double(self) -> "Components":
+    def double(self) -> Components:
         """The same in double precision."""
         return type(self)(*(parameter.double() for parameter in self._parameters))
 

@@ -1,0 +1,1 @@
+"""For every likelihood a module of its name: settings worth a look, and SciPy's distribution."""

@@ -1,0 +1,10 @@
+"""Normal noise."""
+
+from scipy import stats
+
+SETTINGS = [{}, {"concentration": 3.0, "rate": 2.0, "power": 2}]
+
+
+def reference(mean, stddev):
+    """SciPy's distribution of parameters of the components, in their order."""
+    return stats.norm(mean, stddev)

@@ -1,0 +1,1 @@
+"""Priors of the weights, one a file: its settings, and the distribution."""
