@@ -13,8 +13,8 @@ from pyro.infer import SVI, Trace_ELBO
 from pyro.infer.autoguide import AutoDiagonalNormal
 from pyro.optim import Adam
 
-from bnnflow.methods import loop as methods_loop
 from bnnflow.methods import svi
+from bnnflow.methods.running import loop as methods_loop
 
 CHAINS = (16, 64, 256)
 STARTS = 16

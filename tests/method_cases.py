@@ -53,7 +53,7 @@ def the_starts(density, seed, large, checkpoint, **settings) -> dict[str, np.nda
     streams = [torch.Generator().manual_seed(seed + start) for start in (0, 1000)]
     size = {"learning_rate": 0.03, "schedule": "cosine", "steps": 4000 if large else 12}
     known = {"observations": len(X)}
-    fits = svi.fit(density, streams, checkpoint=checkpoint, **known, **size, **settings)
+    fits = svi.fit(density, streams, checkpoint=checkpoint, **known, **size | settings)
     count = LARGE["draws"] if large else SMALL["draws"]
     draws, stats = svi.draws(fits[0][0], density, count, streams[0], **known)
     found = {f"draws of {name}": values for name, values in draws.items()} | stats

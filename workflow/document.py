@@ -2,8 +2,8 @@
 
 The schema of the config, by which editors complete its keys, and the table of all keys in
 config/README.md come from the classes of the settings. The table of diagnostics in docs/trust.md
-comes from their meanings, as the report's does. The graph of rules comes from Snakemake. With
---check nothing is written, and what is stale makes it fail.
+comes from their meanings, as the report's does. The graph of jobs in docs/developing.md
+comes from Snakemake. With --check nothing is written, and what is stale makes it fail.
 """
 
 import re
@@ -17,12 +17,15 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
+from bnnflow.config.checks import checked  # noqa: E402
 from bnnflow.config.settings import Config  # noqa: E402
 from bnnflow.judge.meanings import MEANINGS  # noqa: E402
+from bnnflow.run.plan import Plan  # noqa: E402
 
 SCHEMA = "workflow/schemas/config.schema.yaml"
 MADE = "# Made from the classes of the settings by `make docs`.\n"
-TARGETS = ("all_fits", "svi_updated_beside_prior", "svi_updated", "svi_deep_loss")
+# Of a rule's name its kind, where that is not the whole.
+KINDS = r"^(?:generate_(data)|(diagnose|plot)).*"
 
 
 def main() -> int:
@@ -34,7 +37,7 @@ def main() -> int:
     for name, block, text in (
         ("config/README.md", "generated", keys(described)),
         ("docs/trust.md", "generated: diagnostics", diagnostics()),
-        ("README.md", "generated", graph()),
+        ("docs/developing.md", "generated", graph()),
     ):
         old = texts.get(name) or (ROOT / name).read_text(encoding="utf-8")
         made = rf"\g<1>{text}\g<2>"
@@ -73,24 +76,22 @@ def diagnostics() -> str:
 
 
 def graph() -> str:
-    """The rules between data and figures as a Mermaid block, edges in order of their names.
+    """The kinds of jobs of the tutorial as a Mermaid block, edges in order of their names.
 
-    The rules that diagnose a fit each are one there. Every plot shows data too; those edges are
-    left out.
+    Rules of a kind are one there: those that make data, parts, posteriors, diagnostics, figures.
     """
-    targets = [f"results/figures/{name}.png" for name in TARGETS]
-    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", *targets]
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     names = dict(re.findall(r"^\s*(id\d+)\[(\w+)\]$", done.stdout, re.M))
     edges = re.findall(r"^\s*(id\d+) --> (id\d+)$", done.stdout, re.M)
-    names = {key: re.sub("^diagnose_.*", "diagnose", name) for key, name in names.items()}
-    named = sorted({(names[a], names[b]) for a, b in edges})
-    lines = [
-        f"    {a} --> {b}\n"
-        for a, b in named
-        if a != b and not (a.startswith("generate_data") and b.startswith("plot"))
-    ]
-    return "".join(["```mermaid\nflowchart TB\n", *lines, "```\n"])
+    plan = Plan(checked(yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))))
+    kinds = {plan.posterior_rule(entry): "combine" for entry in plan.entries}
+    kinds |= {f"{entry}_{plan.method(entry).part}": "infer" for entry in plan.entries}
+    of = {key: kinds.get(name) or re.sub(KINDS, r"\1\2", name) for key, name in names.items()}
+    found = sorted({(of[a], of[b]) for a, b in edges if of[a] != of[b]})
+    ends = ("all", "manifest")
+    lines = [f"    {a} --> {b}\n" for a, b in found if a not in ends and b not in ends]
+    return "".join(["```mermaid\nflowchart LR\n", *lines, "```\n"])
 
 
 def _is(path: Path, text: str) -> bool:
@@ -141,8 +142,9 @@ def _inner(entry: dict, root: dict, key: str) -> Iterator[tuple[str, str, str, s
     name = entry.get("discriminator", {}).get("propertyName")
     if name:
         first = choices[0]["properties"][name]
+        told = " ".join(choice["properties"][name]["description"] for choice in choices)
         kinds = ", ".join(f"`{choice['properties'][name]['const']}`" for choice in choices)
-        yield f"{key}.{name}", kinds, f"`{first['const']}`", first["description"]
+        yield f"{key}.{name}", kinds, f"`{first['const']}`", told
     for choice in choices:
         kind = f"({choice['properties'][name]['const']}) " if name else ""
         for inner, allowed, default, text in _rows(choice, root, key):

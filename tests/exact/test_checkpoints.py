@@ -26,8 +26,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.methods import checkpoints, loop, nuts, svi
-from bnnflow.methods.checkpoints import Checkpoint
+from bnnflow.methods import nuts, svi
+from bnnflow.methods.running import checkpoints, loop
+from bnnflow.methods.running.checkpoints import Checkpoint
 
 Y = torch.tensor([0.3, 1.9, 0.8, 1.2])
 

@@ -16,7 +16,8 @@ from bnnflow.density import gpu, native
 from bnnflow.density.gpu import NoGpuError
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.methods import checkpoints, loop, nuts, svi
+from bnnflow.methods import nuts, svi
+from bnnflow.methods.running import checkpoints, loop
 from bnnflow.model import build
 from bnnflow.model.activations import ACTIVATIONS
 

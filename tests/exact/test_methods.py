@@ -7,7 +7,7 @@ import pytest
 import torch
 from method_cases import CASES, COVARIANCE, MEAN, X, Y, assert_same
 
-from bnnflow.methods import loop
+from bnnflow.methods.running import loop
 
 
 @pytest.fixture(autouse=True)

@@ -110,9 +110,7 @@ def test_one_command_ends_a_run_that_was_killed(undisturbed, empty, victim, seed
 
 def test_a_finished_chain_is_not_run_again(empty):
     with running(empty, "mcmc_shallow", *BRIEF) as run:
-        chains = until(
-            lambda: [p for p, job in run.jobs().items() if job == "sample_chain"][:2][1:]
-        )
+        chains = until(lambda: [p for p, job in run.jobs().items() if job == "infer"][:2][1:])
         os.kill(chains[0], signal.SIGKILL)
         printed = run.wait()
     assert run.process.returncode

@@ -1,7 +1,6 @@
 """Configs that leave out what is no decision."""
 
 import math
-from typing import get_args
 
 import pytest
 import yaml
@@ -12,8 +11,7 @@ from hypothesis import strategies as st
 from bnnflow.config import relations
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.settings import DEFAULT_MODEL, Config, Fit
-from bnnflow.methods import nuts, registry, svi
-from bnnflow.methods.settings import Nuts, Svi
+from bnnflow.methods.running.method import METHODS
 from bnnflow.model.settings import Model
 
 
@@ -55,7 +53,9 @@ def test_given_settings_stay_and_the_others_get_their_defaults():
     inference = {"sampler": "pyro", "warmup": 7}
     config = checked({"fits": {"mine": {"inference": inference, "data": "new"}}})
     made = config["fits"]["mine"]["inference"]
-    assert made == Nuts().model_dump(exclude_none=True) | inference | {"mass_matrix": "diagonal"}
+    assert made == METHODS.made({}).model_dump(exclude_none=True) | inference | {
+        "mass_matrix": "diagonal"
+    }
     assert config["fits"]["mine"]["data"] == ["new"]
 
 
@@ -157,17 +157,6 @@ def test_a_region_that_no_point_reaches_is_told_with_the_ways_out():
     assert "change predictions.grid, or leave the region out" in message
     assert "far: null" in message
     assert "regions.all" not in message
-
-
-def options(kind, key: str) -> set[str]:
-    return set(get_args(kind.model_fields[key].annotation))
-
-
-def test_what_is_listed_beside_the_code_is_what_the_config_allows():
-    assert {method.settings for method in registry.METHODS.values()} == {Nuts, Svi}
-    assert options(Svi, "guide") == set(svi.GAUSSIAN)
-    assert options(Svi, "schedule") == set(svi.SCHEDULES)
-    assert options(Nuts, "init") == set(nuts.INITS)
 
 
 def test_every_key_is_described_in_a_sentence():

@@ -2,17 +2,20 @@
 
 import os
 import signal
+from dataclasses import replace
 from itertools import count
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from method_cases import CASES, SMALL, X, Y, assert_same
+from method_cases import CASES, SMALL, X, Y, assert_same, regression
 
-from bnnflow.methods import loop, nuts, svi
-from bnnflow.methods.checkpoints import Checkpoint
-from bnnflow.methods.registry import METHODS
+from bnnflow.density.log_density import LogDensity
+from bnnflow.files import posterior
+from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.methods.running import loop
+from bnnflow.methods.running.checkpoints import Checkpoint
+from bnnflow.methods.running.method import METHODS
 
 RESUMING = [name for name, case in CASES.items() if case.resumes]
 
@@ -143,7 +146,7 @@ def test_a_method_that_keeps_no_state_says_so(name, path, caplog):
 
 @pytest.mark.parametrize("name", CASES)
 def test_settings_of_a_method_have_defaults_and_no_other_key_is_one(name):
-    settings = METHODS[CASES[name].method].settings
+    settings = METHODS[CASES[name].method]
     own = CASES[name].settings
     made = settings(method=CASES[name].method, **own)
     assert {key: getattr(made, key) for key in own} == own
@@ -151,13 +154,46 @@ def test_settings_of_a_method_have_defaults_and_no_other_key_is_one(name):
         settings(method=CASES[name].method, nonsense=1)
 
 
-def test_what_settings_offer_there_is():
-    offered = {
-        key: set(get_args(METHODS[method].settings.model_fields[key].annotation))
-        for method, key in (("nuts", "init"), ("svi", "schedule"), ("svi", "guide"))
-    }
-    assert offered == {
-        "init": {*nuts.INITS},
-        "schedule": {*svi.SCHEDULES},
-        "guide": {*svi.GAUSSIAN},
-    }
+@pytest.mark.parametrize(
+    ("case", "wrong"),
+    [
+        ("nuts by pyro", {"sampler": "hmc"}),
+        ("nuts by pyro", {"mass_matrix": "low_rank"}),
+        ("nuts by nutpie", {"mass_matrix": "dense"}),
+        ("svi, mean-field", {"schedule": "linear"}),
+        ("svi, mean-field", {"guide": "AutoNothing"}),
+    ],
+)
+def test_what_a_method_does_not_know_is_refused(case, wrong):
+    (name, value) = next(iter(wrong.items()))
+    own = CASES[case]
+    with pytest.raises(ValueError, match=f"is '{value}', not one of"):
+        replace(own, settings=own.settings | wrong).fitted(engine="pyro")
+    with pytest.raises(ValueError, match=name):
+        METHODS.made({"method": own.method} | own.settings | wrong)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path):
+    """With weights that are equal, and what the method says that it leaves."""
+    own = CASES[name]
+    small = {"method": own.method, "draws": SMALL["draws"]} | own.settings
+    small |= {"warmup": SMALL["warmup"]} if own.method == "nuts" else {"steps": own.steps}
+    method = METHODS.made(small)
+    columns = (tuple(Scaled(name, 0.0, 1.0) for name in names) for names in ("abc", "yz"))
+    encoding = Encoding(*columns)
+    paths = []
+    for numbers in method.jobs({f"{method.part}s": 2}):
+        seeds = list(numbers)
+        streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+        density = LogDensity(regression, X, Y, engine="pyro")
+        tree = method.infer(density, seeds, streams, observations=len(X), encoding=encoding)
+        paths.append(tmp_path / f"{seeds[0]}.nc")
+        posterior.write(tree, paths[-1])
+    left = method.combined(paths)
+    kept = left.posterior["posterior"].sizes
+    assert kept["draw"] == SMALL["draws"]
+    assert posterior.weights(left.posterior).tolist() == [1 / kept["chain"]] * kept["chain"]
+    assert (left.guide is not None) == ("guide" in method.leaves)
+    assert (left.losses is not None) == ("loss" in method.leaves)
+    assert ("trajectories" in method.leaves) == (kept["chain"] > 1)

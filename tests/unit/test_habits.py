@@ -11,7 +11,6 @@ from conftest import ROOT
 from docutils.core import publish_parts
 
 from bnnflow.run import provenance
-from bnnflow.run.fitting import PARTS
 
 # Those of other names; pydantic_core is a part of pydantic that it has apart.
 MODULES = {
@@ -59,12 +58,8 @@ def jobs():
         for block in re.split(r"^ *rule.*:$", rules.read_text(), flags=re.M)[1:]:
             if "    run:" in block or "    script:" not in block:  # verifies, or collects
                 continue
-            names = re.findall(r"scripts/(\w+)\.py", block)
-            if role := re.search(r"script=made\.(\w+)", block):
-                names = sorted({getattr(part, role[1]) for part in PARTS.values()})
-            for name in names:
-                told = block.replace(f"made.{role[1]}", f'"{name}"') if role else block
-                yield told, ROOT / "workflow/scripts" / f"{name}.py"
+            for name in re.findall(r"scripts/(\w+)\.py", block):
+                yield block, ROOT / "workflow/scripts" / f"{name}.py"
 
 
 def test_what_is_imported_is_required_and_pinned():
@@ -156,16 +151,29 @@ def test_conda_pins_agree_with_the_lock(name):
     assert found == {package: locked[CONDA.get(package, package)] for package in found}
 
 
+# What jobs of an environment load by name.
+PACKAGE = ROOT / "workflow/scripts/bnnflow"
+REGISTERED = {
+    "base": [PACKAGE / "methods"],
+    "torch": [PACKAGE / "methods", PACKAGE / "model/likelihoods", PACKAGE / "model/priors"],
+}
+
+
 @pytest.mark.parametrize("name", ["base", "torch"])
 def test_a_conda_environment_has_what_its_scripts_import(name):
     dependencies = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"]
     there = {CONDA.get(entry.split(" ")[0], entry.split(" ")[0]) for entry in dependencies}
     scripts = [script for block, script in jobs() if f"envs/{name}.yaml" in block]
     assert scripts
-    for script in scripts:
-        for path in provenance._closure(script):
-            # At the top only: what a function imports is for those who call it.
-            assert packages(ast.parse(path.read_text(encoding="utf-8")).body) <= there, path
+    found = [path for folder in REGISTERED[name] for path in folder.glob("*.py")]
+    seen, pending = set(), {*scripts, *found}
+    while pending:
+        path = pending.pop()
+        # At the top only: what a function imports is for those who call it.
+        top = ast.parse(path.read_text(encoding="utf-8")).body
+        assert packages(top) <= there, path
+        seen.add(path)
+        pending |= provenance._named(path, top) - seen
 
 
 def test_the_container_has_a_compiler_and_what_the_lock_pins_and_no_root():

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.methods import loop
-from bnnflow.methods.checkpoints import Checkpoint
+from bnnflow.methods.running import loop
+from bnnflow.methods.running.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from conftest import ROOT
 
 from bnnflow.config.checks import checked
 from bnnflow.config.seeds import derived
-from bnnflow.methods.registry import METHODS
+from bnnflow.methods.running.method import METHODS
 from bnnflow.run import provenance
-from bnnflow.run.fitting import FILES, PARTS
+from bnnflow.run.fitting import FILES
 from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
 from bnnflow.run.plan import Plan, PlanError, style_file
 
@@ -127,7 +127,7 @@ def test_later_data_change_no_earlier_ones(study):
 
 def test_settings_of_a_part_are_those_that_decide_what_it_computes(study):
     settings = study.settings("svi_deep")
-    assert not {"method", "seed", "device", "starts", "starts_per_job"} & set(settings)
+    assert not {"seed", "device", "starts", "starts_per_job"} & set(settings)
     assert {"steps", "draws", "guide"} <= set(settings)
     assert list(settings) == sorted(settings)
     assert "chains" not in study.settings("mcmc_deep")
@@ -158,7 +158,6 @@ def test_only_methods_that_extract_leave_parameters(study):
 
 def test_every_method_that_is_registered_can_be_planned():
     for method in METHODS.values():
-        assert method.part in PARTS
         assert method.leaves <= {*FILES, "trajectories"}
 
 
@@ -213,7 +212,7 @@ def rewritten(study, monkeypatch, tmp_path):
         scripts = package.parent
         return {
             fit: (
-                provenance.digest(scripts / "sample_chain.py", *study.fit_modules(fit)),
+                provenance.digest(scripts / "infer.py", *study.fit_modules(fit)),
                 provenance.digest(scripts / "predict.py", *study.response_modules(fit)),
             )
             for fit in study.fits
@@ -226,6 +225,15 @@ def test_a_new_likelihood_and_a_new_prior_refit_nothing(rewritten):
     before = rewritten()
     assert rewritten("model/likelihoods/another.py") == before
     assert rewritten("model/priors/another.py") == before
+
+
+def test_a_new_method_refits_nothing_and_a_change_of_one_refits_its_own_fits(rewritten):
+    before = rewritten()
+    assert rewritten("methods/another.py") == before
+    after = rewritten("methods/nuts.py")
+    for fit, (part, predictions) in after.items():
+        assert (part != before[fit][0]) == fit.startswith("mcmc")
+        assert predictions == before[fit][1]
 
 
 def test_a_change_of_a_likelihood_or_a_prior_refits_what_uses_it(rewritten, study):

@@ -48,6 +48,7 @@ rule plot_sampled:
         panels=of(partial(drawing.panels, plan)),
         told=of(partial(drawing.told, plan)),
         formula=of(plan.formula),
+        inference=of(plan.inference),
         limits=config["diagnostics"]["elbo_drift"],
         frame=plan.frame(),
         code=code("plot_fit"),

@@ -1,5 +1,6 @@
 for entry, fits in plan.entries.items():
-    part, made = plan.method(entry).part, plan.part(entry)
+    method = plan.method(entry)
+    part = method.part
 
     # A chain, or starts that are fitted together.
     rule:
@@ -17,7 +18,7 @@ for entry, fits in plan.entries.items():
         wildcard_constraints:
             **{part: NUMBER},
             fit=plan.fits_of([entry]),
-        priority: made.priority
+        priority: method.priority
         conda:
             "../../envs/torch.yaml"
         resources:
@@ -30,10 +31,9 @@ for entry, fits in plan.entries.items():
             engine=config["engine"],
             device=of(plan.device, entry),
             torch_threads=1,
-            script=made.makes,
-            code=code_with(made.makes, plan.fit_modules, entry),
+            code=code_with("infer", plan.fit_modules, entry),
         script:
-            "../scripts/{params.script}.py"
+            "../scripts/infer.py"
 
     rule:
         name:
@@ -54,10 +54,9 @@ for entry, fits in plan.entries.items():
         params:
             fit=of(str, entry),
             settings=of(plan.combined_by, entry),
-            script=made.combines,
-            code=code(made.combines),
+            code=code_with("combine", plan.method_modules, entry),
         script:
-            "../scripts/{params.script}.py"
+            "../scripts/combine.py"
 
     if entry in plan.groups:
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..judge import limits
+from ..methods.running.method import METHODS
 from . import studies
 from .faults import some, unknown
 from .relations import entries, figure_names, observation_names, prior_source, reached, rule_names
@@ -107,6 +108,7 @@ def _intervals(config: dict) -> Iterator[tuple[str, list]]:
 
 def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dict) -> Iterator[str]:
     key = f"fits.{name}.prior.posterior_of"
+    extracting = [method for method, kind in METHODS.items() if "guide" in kind.leaves]
     if source in groups:
         members = studies.fits_of(groups[source]["cells"])
         yield f"{key}: is {source!r}, which is many fits; allowed is one of them: {some(members)}"
@@ -117,7 +119,7 @@ def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dic
             other
             for other, fit in fits.items()
             if other != name
-            and fit["inference"]["method"] == "svi"
+            and fit["inference"]["method"] in extracting
             and _same_network(models.get(fit["model"]), network)
         ]
         allowed = some(fitting) or "none of them: remove this fit or change its prior"
@@ -133,10 +135,10 @@ def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dic
             return
         circle.append(following)
 
-    if (method := fits[source]["inference"]["method"]) != "svi":
+    if (method := fits[source]["inference"]["method"]) not in extracting:
         yield (
-            f"{key}: is {source!r}, whose method is {method}; allowed is a fit with method svi,"
-            " the only one with means and standard deviations to extract"
+            f"{key}: is {source!r}, whose method is {method}; allowed is a fit with method"
+            f" {' or '.join(extracting)}, which has means and standard deviations to extract"
         )
     mine, theirs = models.get(fits[name]["model"]), models.get(fits[source]["model"])
     if mine and theirs:

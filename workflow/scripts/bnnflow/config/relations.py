@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 
-from ..methods.registry import METHODS
+from ..methods.running.method import METHODS
 from . import studies
+
+# The figure of fits whose draws are trajectories.
+SAMPLED = "chains"
 
 
 def reached(places: list[list], points: list) -> bool:
@@ -36,7 +39,7 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
     """For every fit those beside which it is judged, where the config has them.
 
     Returns:
-        For a variational fit `reference`, the sampled one of the same model, prior and data.
+        For a fit without trajectories `reference`, a sampled one of the same model, prior and data.
         For an update `source`, whose posterior is its prior; `joint`, of the same model and
         method, which has the prior of the first of the lineage and learns from all its data
         together; and `alone`, which has that prior and learns from the update's data.
@@ -48,13 +51,15 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
 
     first_of = {}
     for name, fit in fits.items():
-        method = fit["inference"]["method"]
-        first_of.setdefault(kind(fit["model"], method, fit["prior"], fit["data"]), name)
+        for label in {fit["inference"]["method"], own_figure(fit)}:
+            first_of.setdefault(kind(fit["model"], label, fit["prior"], fit["data"]), name)
 
     found = {}
     for name, fit in fits.items():
         ancestors, method = lineage(fits, name), fit["inference"]["method"]
-        wanted = {"reference": ("nuts", fit["prior"], fit["data"])} if method == "svi" else {}
+        wanted = {}
+        if own_figure(fit) != SAMPLED:
+            wanted = {"reference": (SAMPLED, fit["prior"], fit["data"])}
         own = found[name] = {}
         if len(ancestors) > 1:
             own["source"] = ancestors[-2]
@@ -92,7 +97,7 @@ def entries(config: dict) -> dict[str, list[str]]:
 def own_figure(fit: dict) -> str:
     """The end of the name of the figure that a fit has by its method."""
     leaves = METHODS[fit["inference"]["method"]].leaves
-    return "chains" if "trajectories" in leaves else "loss"
+    return SAMPLED if "trajectories" in leaves else "loss"
 
 
 def figure_names(config: dict) -> list[str]:

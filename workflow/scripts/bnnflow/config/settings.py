@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from ..data.settings import Data
 from ..judge.settings import Diagnostics
-from ..methods.settings import Inference, Nuts
+from ..methods.running.method import METHODS
 from ..model.prior import PRIORS
 from ..model.settings import Model, Prior
 from ..settings import (
@@ -64,7 +64,9 @@ class Fit(Settings):
         PRIORS.made({}),
         description="Of weights and biases; either `stddev` with `scaling`, or `posterior_of`.",
     )
-    inference: Inference = Field(Nuts(), description="How the posterior is found.")
+    inference: METHODS.setting() = Field(
+        METHODS.made({}), description="How the posterior is found."
+    )
     note: str | None = Field(
         None,
         description="What a reader should know of the fit, printed in the captions of its figures;"

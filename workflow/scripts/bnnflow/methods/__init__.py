@@ -1,1 +1,1 @@
-"""Inference: each method ends in draws of the posterior."""
+"""Methods of inference, one a file: its settings, what it declares, and what it does."""

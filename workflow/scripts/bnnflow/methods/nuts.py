@@ -1,38 +1,165 @@
 """The No-U-Turn sampler (Hoffman and Gelman, 2014, arXiv:1111.4246): Pyro's own, and nutpie."""
 
+from __future__ import annotations
+
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from pyro.infer.autoguide import initialization
-from pyro.infer.mcmc.util import initialize_model
-from torch import Generator, Tensor
+from pydantic import Field, ValidationInfo, field_validator
 
-from ..density.log_density import LogDensity
-from ..density.pyro_private import Nuts, NutsState, drawing_from
 from ..jobs import log, timed
-from . import loop
-from .checkpoints import Checkpoint
+from ..settings import Count, Few, Seed, Share, fault, integer
+from .running.method import Combined, Method, Work
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Generator, Tensor
+
+    from ..density.log_density import LogDensity
+    from ..density.pyro_private import NutsState
+    from ..files.encodings import Encoding
+    from .running.checkpoints import Checkpoint
+    from .running.loop import Rows
 
 Arrays = dict[str, np.ndarray]
 
-# Of a draw of Pyro's sampler, as ArviZ names them.
+# Of a draw of Pyro's sampler, as ArviZ names them, with torch's types.
 STATISTICS = {
-    "lp": torch.float64,
-    "acceptance_rate": torch.float64,
-    "step_size": torch.float64,
-    "n_steps": torch.int64,
-    "energy": torch.float64,
-    "diverging": torch.bool,
+    "lp": "float64",
+    "acceptance_rate": "float64",
+    "step_size": "float64",
+    "n_steps": "int64",
+    "energy": "float64",
+    "diverging": "bool",
 }
 
-INITS = {
-    "uniform": initialization.init_to_uniform,
-    "median": initialization.init_to_median,
-    "prior": initialization.init_to_sample,
-}
+# Of pyro.infer.autoguide.initialization.
+INITS = {"uniform": "init_to_uniform", "median": "init_to_median", "prior": "init_to_sample"}
+
+# By sampler; the first is what it learns in the warm-up unless it is told otherwise.
+MASS_MATRICES = {"pyro": ("diagonal", "dense"), "nutpie": ("low_rank", "diagonal")}
+
+# Seconds that a sampler needs beside each gradient; and a bound on the doublings of a trajectory,
+# which may be longer but hardly ever is.
+SECONDS = {"pyro": 250e-6, "nutpie": 20e-6}
+DEPTH = 12
+
+
+class Nuts(Method):
+    """The No-U-Turn sampler."""
+
+    part = "chain"
+    leaves = frozenset({"trajectories"})
+    priority = 2
+
+    method: Literal["nuts"] = Field("nuts", description="`nuts` samples the posterior.")
+    sampler: Literal[*MASS_MATRICES] = Field(
+        "nutpie",
+        description="Implementation of NUTS; `pyro` is the tutorial's, `nutpie` the faster one with"
+        " the better adaptation.",
+    )
+    warmup: integer(0, 10_000_000) = Field(
+        500,
+        description="Iterations that adapt step size and mass matrix, and are not kept; at least 1"
+        " for nutpie.",
+    )
+    draws: Count = Field(500, description="Draws kept of each chain.")
+    chains: Few = Field(4, description="Independent chains, each a job of its own.")
+    target_accept: Share = Field(
+        0.9, description="Mean acceptance probability that the adaptation aims at."
+    )
+    max_tree_depth: integer(1, 20) = Field(
+        10, description="A trajectory has at most 2 ** max_tree_depth - 1 leapfrog steps."
+    )
+    mass_matrix: Literal[*dict.fromkeys(chain(*MASS_MATRICES.values()))] = Field(
+        default_factory=lambda data: MASS_MATRICES.get(data.get("sampler"), [""])[0],
+        description="What the warm-up learns of the posterior's covariance; `diagonal`, with `pyro`"
+        " also `dense`, with `nutpie` also `low_rank`. Without it: `low_rank` for `nutpie`,"
+        " `diagonal` for `pyro`.",
+    )
+    init: Literal[*INITS] = Field(
+        "uniform",
+        description="Where a chain starts; `uniform` in (-2, 2) for every unconstrained value, the"
+        " `median` of draws from the prior, or a draw from the `prior`.",
+    )
+    seed: Seed | None = Field(
+        None, description="Seed of the first chain in place of the derived one."
+    )
+
+    @field_validator("mass_matrix")
+    @classmethod
+    def _learnt_by_the_sampler(cls, value: str, info: ValidationInfo) -> str:
+        allowed = MASS_MATRICES.get(sampler := info.data.get("sampler"), (value,))
+        if value not in allowed:
+            raise fault(f"allowed with the sampler {sampler} are {', '.join(allowed)}")
+        return value
+
+    @field_validator("warmup")
+    @classmethod
+    def _enough_for_the_sampler(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("sampler") == "nutpie" and value < 1:
+            raise fault("allowed with the sampler nutpie is 1 or more")
+        return value
+
+    def infer(
+        self,
+        density: LogDensity,
+        seeds: Sequence[int],
+        streams: Sequence[Generator],
+        *,
+        observations: int,
+        encoding: Encoding,
+        checkpoint: Checkpoint | None = None,
+    ) -> xr.DataTree:
+        """As for any method: one chain."""
+        from ..files import posterior
+
+        (seed,) = seeds
+        names = ("warmup", "draws", "target_accept", "max_tree_depth", "mass_matrix")
+        settings = {name: getattr(self, name) for name in ("sampler", "init", *names)}
+        draws, stats = sample_chain(density, seed=seed, **settings, checkpoint=checkpoint)
+        return posterior.of_chain(draws, stats, density.facts, encoding)
+
+    def combined(self, paths: Sequence[str | Path]) -> Combined:
+        """All chains."""
+        from ..files import posterior
+
+        return Combined(posterior.merged([posterior.read(path) for path in paths]))
+
+    def work(self, size: int, gradient: float, compiled: bool) -> Work:
+        """As for any method: all trajectories as long as is allowed."""
+        longest = 2 ** min(self.max_tree_depth, DEPTH) - 1
+        return Work(
+            together=1,
+            steps=(self.warmup + self.draws) * longest,
+            seconds=gradient + SECONDS[self.sampler],
+            covariance=size**2 if self.mass_matrix == "dense" else 0,
+        )
+
+    @property
+    def kept(self) -> int:
+        """Those of all chains."""
+        return self.draws * self.chains
+
+    @property
+    def effort(self) -> str:
+        """Chains and steps."""
+        return f"{self.chains} × ({self.warmup} + {self.draws}) steps"
+
+    def account(self) -> str:
+        """The sampler and its settings."""
+        name = {"pyro": "Pyro"}.get(self.sampler, self.sampler)
+        chains = f"{self.chains} chain{'s' if self.chains != 1 else ''}"
+        return (
+            f"The No-U-Turn sampler of {name}: {chains}, each with {self.warmup} steps of warm-up"
+            rf" and {self.draws} draws :math:`\theta_s`, target acceptance {self.target_accept},"
+            f" tree depth at most {self.max_tree_depth}."
+        )
 
 
 def sample_chain(
@@ -65,12 +192,24 @@ def sample_chain(
         Statistics: for each an array (draws,), named as ArviZ names them.
 
     Raises:
-        ValueError: if no starting point of finite density is found, or for nutpie without warmup.
+        ValueError: if no starting point of finite density is found, for nutpie without warmup, or
+            if there is no such sampler, mass matrix or way to start.
         NotCompiledError: if the density's engine `compiled`, or its GPU, is not possible.
         KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
         SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
     """
-    stream = Generator().manual_seed(seed)
+    import torch
+
+    from .running import loop
+
+    for name, value, known in (
+        ("sampler", sampler, MASS_MATRICES),
+        ("mass matrix", settings["mass_matrix"], MASS_MATRICES.get(sampler, ())),
+        ("init", init, INITS),
+    ):
+        if value not in known:
+            raise ValueError(f"the {name} is {value!r}, not one of {', '.join(known)}")
+    stream = torch.Generator().manual_seed(seed)
     start = _start(density, init, stream)
     density.value_and_grad(start)  # compiles, so that the sampler's time is its own
     if sampler == "nutpie":
@@ -91,9 +230,15 @@ def sample_chain(
 
 
 def _start(density: LogDensity, init: str, stream: Generator) -> Tensor:
+    from pyro.infer.autoguide import initialization
+    from pyro.infer.mcmc.util import initialize_model
+
+    from ..density.pyro_private import drawing_from
+
+    strategy = getattr(initialization, INITS[init])
     with drawing_from(stream):
         try:
-            found, *_ = initialize_model(density.model, density.data, init_strategy=INITS[init])
+            found, *_ = initialize_model(density.model, density.data, init_strategy=strategy)
         except ValueError as error:
             others = " or ".join(name for name in INITS if name != init)
             raise ValueError(
@@ -130,6 +275,8 @@ class ByPyro:
         max_tree_depth: int,
         mass_matrix: str,
     ):
+        from ..density.pyro_private import Nuts
+
         self.density, self.facts = density, facts
         self.phases = {"warm-up": warmup, "draws": draws}
         self._start, self._stream = start, stream
@@ -145,15 +292,20 @@ class ByPyro:
         """As for any method."""
         return self._sampler.begun(self._start, self._stream)
 
-    def step(self, state: NutsState, numbers: range) -> tuple[NutsState, loop.Rows]:
+    def step(self, state: NutsState, numbers: range) -> tuple[NutsState, Rows]:
         """As for any method; leaves vectors (draws, n) and STATISTICS (draws,)."""
+        import torch
+
         state, found = self._sampler.iterated(state, len(numbers))
         if numbers.start < self.phases["warm-up"]:
             return state, {}
-        rows = {name: torch.tensor(found[name], dtype=kind) for name, kind in STATISTICS.items()}
+        rows = {
+            name: torch.tensor(found[name], dtype=getattr(torch, kind))
+            for name, kind in STATISTICS.items()
+        }
         return state, rows | {"vector": torch.stack(found["vector"])}
 
-    def shown(self, state: NutsState, rows: loop.Rows) -> dict[str, float]:
+    def shown(self, state: NutsState, rows: Rows) -> dict[str, float]:
         """As for any method."""
         return {"step size": float(state.step_size), "acceptance": float(state.acceptance)}
 
@@ -170,6 +322,7 @@ def _nutpie(
     seed: int,
 ) -> tuple[Tensor, Arrays]:
     import nutpie
+    import torch
     from nutpie.compiled_pyfunc import from_pyfunc
 
     with timed("warm-up and draws", warmup + draws) as report:
@@ -222,6 +375,8 @@ def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float,
 
     To be called in one thread, which need not be Python's own.
     """
+    import torch
+
     vector = torch.empty(density.size, dtype=density.dtype)
     entries = vector.numpy()
     called = False

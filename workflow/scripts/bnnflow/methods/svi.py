@@ -1,20 +1,27 @@
 """Stochastic variational inference (Hoffman et al., 2013, arXiv:1206.7051)."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pyro
-import torch
-from pyro.infer.autoguide import AutoContinuous
-from torch import Generator
+from pydantic import Field
 
-from ..density.log_density import LogDensity
-from ..density.pyro_private import drawing_from, guide_at_start, guide_parameters, guides
 from ..jobs import log
-from . import loop
-from .checkpoints import Checkpoint
-from .svi_steps import ByPyro, Compiled, compiled_step
+from ..settings import Count, Few, Positive, Seed
+from .running.method import Combined, Method, Work
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from pyro.infer.autoguide import AutoContinuous
+    from torch import Generator
+
+    from ..density.log_density import LogDensity
+    from ..files.encodings import Encoding
+    from .running.checkpoints import Checkpoint
 
 # Normal in unconstrained space: their whole step is compiled.
 GAUSSIAN = ("AutoDiagonalNormal", "AutoMultivariateNormal", "AutoLowRankMultivariateNormal")
@@ -24,11 +31,133 @@ SCHEDULES = {
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
 }
 
-Fit = tuple[AutoContinuous, np.ndarray]
+Fit = tuple["AutoContinuous", np.ndarray]
 Arrays = dict[str, np.ndarray]
 
 # Numbers that the densities of a chunk of draws may hold at once.
 CHUNK = 2**22
+
+# Seconds of a step beside the gradient, compiled and by Pyro, and by number of the covariance.
+STEP, PYRO_STEP, COVARIANCE_TIME = 60e-6, 4e-3, 20e-9
+
+
+class Svi(Method):
+    """Stochastic variational inference."""
+
+    part = "start"
+    leaves = frozenset({"guide", "loss"})
+    priority = 1
+    first_is_fits = True
+
+    method: Literal["svi"] = Field(
+        "svi", description="`svi` fits a normal distribution to the posterior."
+    )
+    guide: Literal[*GAUSSIAN] = Field(
+        "AutoDiagonalNormal",
+        description="Pyro's family of variational distributions, all normal in unconstrained space;"
+        " `AutoDiagonalNormal` is mean-field, `AutoMultivariateNormal` has a full covariance,"
+        " `AutoLowRankMultivariateNormal` a diagonal one and √n more directions of n.",
+    )
+    learning_rate: Positive = Field(0.01, description="Step size of the Adam optimizer.")
+    schedule: Literal[*SCHEDULES] = Field(
+        "cosine",
+        description="Of the learning rate over the steps; `constant`, or `cosine` from"
+        " learning_rate down to zero.",
+    )
+    steps: Count = Field(20_000, description="Gradient steps, each with one draw from the guide.")
+    starts: Few = Field(
+        16,
+        description="Independent starts; the posterior is that of the best, by the evidence lower"
+        " bound at its end.",
+    )
+    starts_per_job: Few = Field(
+        8,
+        description="Starts that are fitted together in one job; together they take less time in"
+        " sum, as jobs of their own they run side by side.",
+    )
+    draws: Count = Field(1000, description="Draws from the fitted guide that make the posterior.")
+    seed: Seed | None = Field(None, description="Seed in place of the derived one.")
+
+    def infer(
+        self,
+        density: LogDensity,
+        seeds: Sequence[int],
+        streams: Sequence[Generator],
+        *,
+        observations: int,
+        encoding: Encoding,
+        checkpoint: Checkpoint | None = None,
+    ) -> xr.DataTree:
+        """As for any method: several starts together, and draws from the best of them."""
+        from ..files import posterior, starts
+
+        settings = {
+            name: getattr(self, name) for name in ("guide", "learning_rate", "schedule", "steps")
+        }
+        known = {"observations": observations}
+        try:
+            fitted = fit(density, streams, **known, **settings, checkpoint=checkpoint)
+        except FloatingPointError as error:
+            # Other starts may do better.
+            log.error("%s", error)
+            return starts.packed([math.nan] * len(streams))
+        elbos = [final_elbo(*each) for each in fitted]
+        best = int(np.nanargmax(elbos))
+        guide, losses = fitted[best]
+        drawn, stats = draws(guide, density, self.draws, streams[best], **known)
+        tree = posterior.of_chain(drawn, stats, density.facts, encoding)
+        return starts.packed(elbos, tree, stored(guide), density.sites, losses)
+
+    def combined(self, paths: Sequence[str | Path]) -> Combined:
+        """The best of all starts, by its evidence lower bound.
+
+        Raises:
+            FloatingPointError: if all have diverged.
+        """
+        from ..files import starts
+
+        try:
+            return Combined(*starts.best([starts.read(path) for path in paths]))
+        except FloatingPointError as error:
+            rate = self.learning_rate
+            raise FloatingPointError(f"{error}; try a learning_rate below {rate:g}") from None
+
+    def work(self, size: int, gradient: float, compiled: bool) -> Work:
+        """As for any method."""
+        covariance = {
+            "AutoMultivariateNormal": size**2,
+            # Few, but each is worked on more often.
+            "AutoLowRankMultivariateNormal": 10 * round(size**1.5),
+        }.get(self.guide, 0)
+        return Work(
+            together=min(self.starts_per_job, self.starts),
+            steps=self.steps,
+            seconds=gradient + (STEP if compiled else PYRO_STEP) + COVARIANCE_TIME * covariance,
+            covariance=covariance,
+        )
+
+    @property
+    def kept(self) -> int:
+        """Those from the best start."""
+        return self.draws
+
+    @property
+    def effort(self) -> str:
+        """Steps."""
+        return f"{self.steps} steps"
+
+    def account(self) -> str:
+        """The bound, and how it is maximised."""
+        decay = ", decayed to zero along a cosine" if self.schedule == "cosine" else ""
+        return rf"""A normal distribution :math:`q_\phi` ({self.guide}, in unconstrained
+space) that maximises the evidence lower bound
+
+.. math:: \mathrm{{ELBO}}(\phi) =
+   \mathbb{{E}}_{{q_\phi}}\left[\log p(\mathcal{{D}} \mid \theta, \sigma)\right]
+   - \mathrm{{KL}}\left(q_\phi \,\|\, p(\theta, \sigma)\right)
+
+by {self.steps} steps of Adam with learning rate {self.learning_rate}{decay}; then
+{self.draws} draws from it."""
 
 
 def fit(
@@ -65,11 +194,17 @@ def fit(
         that step on.
 
     Raises:
-        ValueError: if there is no such guide.
+        ValueError: if there is no such guide or schedule.
         FloatingPointError: if every start diverges.
         NotCompiledError: if the density's engine `compiled`, or its GPU, is not possible.
         SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
     """
+    from ..density.pyro_private import guide_at_start, guides
+    from .running import loop
+    from .running.svi_steps import ByPyro, Compiled, compiled_step
+
+    if schedule not in SCHEDULES:
+        raise ValueError(f"the schedule is {schedule!r}, not one of {', '.join(SCHEDULES)}")
     if guide not in guides():
         raise ValueError(f"the guide is {guide!r}, not one of {', '.join(sorted(guides()))}")
     seeds = [stream.get_state() for stream in streams]
@@ -107,6 +242,11 @@ def draws(
         Statistics: `lp`, the log density of each draw, and `log_q`, the guide's, both of the
         unconstrained values in nats, (count,). Their difference is a draw's log weight.
     """
+    import pyro
+    import torch
+
+    from ..density.pyro_private import drawing_from
+
     with drawing_from(stream), torch.no_grad(), pyro.validation_enabled(False):
         posterior = guide.get_posterior()
         vectors = posterior.sample((count,))
@@ -121,6 +261,8 @@ def draws(
 
 def stored(guide: AutoContinuous) -> dict[str, np.ndarray]:
     """The parameters of a guide, named as Pyro's parameter store names them."""
+    from ..density.pyro_private import guide_parameters
+
     return {name: value.numpy().copy() for name, value in guide_parameters(guide).items()}
 
 

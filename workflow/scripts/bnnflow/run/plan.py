@@ -17,18 +17,18 @@ from ..config.relations import (
 from ..config.seeds import derived
 from ..data.settings import COLUMNS
 from ..figures import style
-from ..methods.registry import METHODS, Declared
+from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS
 from . import resources
-from .fitting import FILES, PARTS, Part
+from .fitting import FILES
 from .names import POINTS, dataset, shortened, with_sorted_keys
 
 # The data sets that the workflow makes besides the observations.
 OWN_SETS = ("truth", "held_out")
 
 # Settings of inference, where a fit has them, that combining parts and diagnosing need.
-COMBINING = ("learning_rate",)
+COMBINING = ("method", "learning_rate")
 JUDGING = ("max_tree_depth", "steps", "target_accept")
 
 
@@ -73,13 +73,9 @@ class Plan:
         """The entries of the config, in words."""
         return f"this config has {shortened(self.entries)}"
 
-    def method(self, entry: str) -> Declared:
+    def method(self, entry: str) -> type[Method]:
         """The method of an entry, which is that of all its fits."""
         return self._method(self.entries[entry][0])
-
-    def part(self, entry: str) -> Part:
-        """How the parts of an entry's fits are made."""
-        return PARTS[self.method(entry).part]
 
     # Paths and wildcards.
 
@@ -164,18 +160,31 @@ class Plan:
         """The distribution of the response in TeX."""
         return LIKELIHOODS.made(self.network(fit)["model"]["likelihood"]).formula()
 
+    def inference(self, fit: str) -> dict:
+        """How many draws a fit keeps, and what its method did, in reStructuredText."""
+        method = METHODS.made(self.fit(fit)["inference"])
+        return {"draws": method.kept, "account": method.account()}
+
     def response_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's predictions load by their names."""
         return [LIKELIHOODS.file(self.network(fit)["model"]["likelihood"])]
 
     def fit_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's parts load by their names."""
-        return [*self.response_modules(fit), PRIORS.file(self.network(fit)["prior"])]
+        return [
+            *self.response_modules(fit),
+            PRIORS.file(self.network(fit)["prior"]),
+            *self.method_modules(fit),
+        ]
+
+    def method_modules(self, fit: str) -> list[Path]:
+        """Modules of the package that combining a fit's parts loads by their names."""
+        return [METHODS.file(self.fit(fit)["inference"])]
 
     def settings(self, fit: str) -> dict:
         """The settings of inference that decide what a part computes, but the seed."""
         inference, part = self.fit(fit)["inference"], self._method(fit).part
-        left_out = {"method", "seed", "device", f"{part}s", f"{part}s_per_job"}
+        left_out = {"seed", "device", f"{part}s", f"{part}s_per_job"}
         return with_sorted_keys(
             {key: value for key, value in inference.items() if key not in left_out}
         )
@@ -324,8 +333,8 @@ class Plan:
         """Memory and time of a fit's predictions."""
         own = self.fit(fit)
         points = self.config["predictions"]["grid"][2] + self.config["data"]["held_out"][2]
-        draws = own["inference"]["draws"] * own["inference"].get("chains", 1)
-        return resources.prediction_needs(self._hidden(own), draws, points)
+        kept = METHODS.made(own["inference"]).kept
+        return resources.prediction_needs(self._hidden(own), kept, points)
 
     # What the rest is made of.
 
@@ -333,7 +342,7 @@ class Plan:
         self.fit(fit)
         return self.relatives[fit]
 
-    def _method(self, fit: str) -> Declared:
+    def _method(self, fit: str) -> type[Method]:
         return METHODS[self.fit(fit)["inference"]["method"]]
 
     def _jobs(self, fit: str) -> list[range]:
@@ -357,8 +366,7 @@ class Plan:
         """Seed of a part; one that the config gives holds for the first."""
         own = self.fit(fit)
         given = own["inference"].get("seed")
-        # The first start has the seed of its fit.
-        name = () if self._method(fit).part == "start" and not part else (part,)
+        name = () if self._method(fit).first_is_fits and not part else (part,)
         if given is None:
             return derived(self.config["seed"], fit, *name)
         return derived(given, fit, part) if part else given

@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -55,8 +55,13 @@ def _closure(*paths: Path) -> set[Path]:
 @cache
 def _imported(path: Path) -> set[Path]:
     """Modules of the package that a file imports, with the packages that they lie in."""
+    return _named(path, ast.walk(ast.parse(path.read_bytes())))
+
+
+def _named(path: Path, nodes: Iterable[ast.AST]) -> set[Path]:
+    """Those that some nodes of a file's syntax tree import."""
     found = {PACKAGE / "__init__.py"}
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names = [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -7,6 +7,8 @@ and work is given SAFETY times as long.
 
 from itertools import pairwise
 
+from ..methods.running.method import METHODS
+
 SAFETY = 3
 
 # Minutes for everything but the work: Python and torch from a slow disk, the compiler, the wait
@@ -23,21 +25,14 @@ CALL, ARITHMETIC, LAYER = 20e-6, 0.6e-9, 1e-3
 # And on a GPU, for all starts of a job together, by layer: some fifty kernels; a guess too.
 LAUNCH = 0.2e-3
 
-# Seconds that a sampler needs beside each gradient, and a step of variational inference.
-SAMPLER = {"pyro": 250e-6, "nutpie": 20e-6}
-STEP, PYRO_STEP = 60e-6, 4e-3
-
-# Seconds of a step, and bytes, by number of the guide's covariance.
-COVARIANCE_TIME, COVARIANCE_SIZE = 20e-9, 100
+# Bytes by number of a covariance.
+COVARIANCE_SIZE = 100
 
 # Bytes by observation and unit, while the model is traced.
 ACTIVATION = 100
 
 # Of a prediction by draw and input: bytes, seconds, and seconds by parameter too.
 MIXTURE_SIZE, MIXTURE_TIME, FORWARD = 40, 0.2e-6, 1e-9
-
-# Trajectories are allowed to be longer, but hardly ever are.
-DEPTH = 12
 
 
 def fit_needs(hidden: list[int], points: int, inference: dict, engine: str) -> dict[str, int]:
@@ -58,22 +53,12 @@ def fit_needs(hidden: list[int], points: int, inference: dict, engine: str) -> d
     # The prior, the likelihood, guide and optimizer are as much as five layers.
     launches = LAUNCH * (len(hidden) + 5) if on_gpu else 0
     gradient = ARITHMETIC * points * size + call
-    if inference["method"] == "nuts":
-        together = 1
-        iterations = inference["warmup"] + inference["draws"]
-        steps = iterations * (2 ** min(inference["max_tree_depth"], DEPTH) - 1)
-        step = gradient + SAMPLER[inference["sampler"]]
-        covariance = size**2 if inference["mass_matrix"] == "dense" else 0
-    else:
-        together = min(inference["starts_per_job"], inference["starts"])
-        steps = inference["steps"]
-        covariance = _covariance(inference["guide"], size)
-        step = gradient + (STEP if compiled else PYRO_STEP) + COVARIANCE_TIME * covariance
+    method = METHODS.made(inference)
+    work = method.work(size, gradient, compiled)
     activations = ACTIVATION * points * (sum(hidden) + 2)
-    memory = (
-        together * (activations + COVARIANCE_SIZE * covariance) + 16 * inference["draws"] * size
-    )
-    return _asked(FIT + CUDA * on_gpu, memory, steps * (together * step + launches))
+    memory = work.together * (activations + COVARIANCE_SIZE * work.covariance)
+    seconds = work.steps * (work.together * work.seconds + launches)
+    return _asked(FIT + CUDA * on_gpu, memory + 16 * method.draws * size, seconds)
 
 
 def prediction_needs(hidden: list[int], draws: int, points: int) -> dict[str, int]:
@@ -95,17 +80,6 @@ def prediction_needs(hidden: list[int], draws: int, points: int) -> dict[str, in
 def count_parameters(hidden: list[int]) -> int:
     """Number of a network's random variables: weights, biases and sigma; one input, one output."""
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise([1, *hidden, 1])) + 1
-
-
-def _covariance(guide: str, size: int) -> int:
-    """Numbers that a guide keeps of the covariance, beside its diagonal."""
-    match guide:
-        case "AutoMultivariateNormal":
-            return size**2
-        case "AutoLowRankMultivariateNormal":
-            return 10 * round(size**1.5)  # few, but each is worked on more often
-        case _:
-            return 0
 
 
 def _asked(base: int, memory: float, seconds: float) -> dict[str, int]:

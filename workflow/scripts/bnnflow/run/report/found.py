@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...config import studies
 from ...judge import scores, verdicts
-from ...methods.registry import METHODS
+from ...methods.running.method import METHODS
 
 # What the jobs are called that infer a part of a fit.
 PARTS = tuple(method.part for method in METHODS.values())

@@ -14,6 +14,7 @@ from ...config.relations import entries, learnt_data
 from ...files import safe
 from ...judge import verdicts
 from ...judge.meanings import MEANINGS
+from ...methods.running.method import METHODS
 from . import numbers, opinion
 from .found import Picture, Run, last_words
 from .markup import (
@@ -206,17 +207,13 @@ def _in_words(run: Run, name: str) -> str:
     fit = run.config["fits"][name]
     layers = ", ".join(map(str, run.config["models"][fit["model"]]["hidden"])) or "none"
     how = fit["inference"]
-    counts = {
-        "nuts": f"{how.get('chains')} × ({how.get('warmup')} + {how.get('draws')}) steps",
-        "svi": f"{how.get('steps')} steps",
-    }
     before = [own for own in learnt_data(run.config["fits"], name) if own not in fit["data"]]
     after = f", after {' and '.join(before)}" if before else ""
     told = [
         fit["title"],
         f"Data: {' and '.join(fit['data'])}{after}",
         f"Hidden layers: {layers}",
-        f"{how['method'].upper()}: {counts.get(how['method'], '')}",
+        f"{how['method'].upper()}: {METHODS.made(how).effort}",
     ]
     if seconds := run.seconds(name):
         told.append(f"Time: {seconds:.0f} s")

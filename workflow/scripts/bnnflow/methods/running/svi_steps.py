@@ -14,9 +14,9 @@ from pyro.infer.autoguide import AutoContinuous
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
-from ..density.log_density import LogDensity
-from ..density.native import Function
-from ..density.pyro_private import drawing_from, standard_normal
+from ...density.log_density import LogDensity
+from ...density.native import Function
+from ...density.pyro_private import drawing_from, standard_normal
 from .loop import Rows
 
 # Adam's, by default in PyTorch as in its paper (Kingma and Ba, 2015, arXiv:1412.6980).

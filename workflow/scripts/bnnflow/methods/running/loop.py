@@ -12,8 +12,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ..density.log_density import LogDensity
-from ..jobs import log, tenth, timed
+from ...density.log_density import LogDensity
+from ...jobs import log, tenth, timed
 from .checkpoints import Checkpoint, Kept
 
 # A frozen dataclass, all of whose fields are tensors.
@@ -30,7 +30,7 @@ SHARE = 0.01
 PACE = 0.1
 
 
-class Method(Protocol[State]):
+class Steps(Protocol[State]):
     """What the loop runs: a start, and a step from one state to the next.
 
     A state holds all by which what follows depends on what was: the streams of random numbers too.
@@ -67,7 +67,7 @@ class Method(Protocol[State]):
         """Numbers after a call of `step` that are worth a look, for the log."""
 
 
-def run(method: Method[State], checkpoint: Checkpoint | None = None) -> tuple[State, Rows]:
+def run(method: Steps[State], checkpoint: Checkpoint | None = None) -> tuple[State, Rows]:
     """Take all steps of a method.
 
     While there is a checkpoint, SIGTERM, which schedulers send some seconds before they kill, and
@@ -124,7 +124,7 @@ def _joined(rows: list[Rows]) -> Rows:
 
 
 @contextmanager
-def _keeper(method: Method, checkpoint: Checkpoint | None) -> Iterator["_Keeper"]:
+def _keeper(method: Steps, checkpoint: Checkpoint | None) -> Iterator["_Keeper"]:
     """Who keeps the state of a run; within, signals to stop are the keeper's."""
     kept = checkpoint and Kept(checkpoint, method.density, method.facts)
     keeper = _Keeper(kept)

@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ..density import native
-from ..density.log_density import LogDensity
-from ..files import safe
-from ..files.errors import FileError
-from ..jobs import log
+from ...density import native
+from ...density.log_density import LogDensity
+from ...files import safe
+from ...files.errors import FileError
+from ...jobs import log
 
 Tensors = dict[str, Tensor]
 

@@ -1,29 +1,33 @@
-"""Draw one chain of a sampled fit."""
+"""Make parts of a fit: a chain, or starts that are fitted together."""
 
 from bnnflow import jobs
 
 jobs.start(snakemake)
 
+import pyro
 import torch
 
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters, posterior
-from bnnflow.methods import checkpoints, nuts
+from bnnflow.methods.running import checkpoints
+from bnnflow.methods.running.method import METHODS
 from bnnflow.model import build
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
-columns = snakemake.params.columns
+columns, seeds = snakemake.params.columns, snakemake.params.seeds
 encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
 network = snakemake.params.network | {key: len(columns[key]) for key in ("inputs", "targets")}
-model = build.network(**network, source=source)
+streams = []
+for seed in seeds:
+    pyro.set_rng_seed(seed)
+    # Its layers use the stream too.
+    model = build.network(**network, source=source)
+    streams.append(torch.Generator().set_state(torch.get_rng_state()))
 density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
 checkpoint = checkpoints.of_job(snakemake)
-(seed,) = snakemake.params.seeds
-draws, stats = nuts.sample_chain(
-    density, seed=seed, **snakemake.params.settings, checkpoint=checkpoint
-)
-tree = posterior.of_chain(draws, stats, density.facts, encoding)
+known = {"observations": len(data[0]), "encoding": encoding, "checkpoint": checkpoint}
+tree = METHODS.made(snakemake.params.settings).infer(density, seeds, streams, **known)
 posterior.write(tree, snakemake.output[0])
 checkpoint.remove()

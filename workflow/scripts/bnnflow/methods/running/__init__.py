@@ -1,0 +1,1 @@
+"""What runs methods: the loop, its checkpoints, and steps that are long."""

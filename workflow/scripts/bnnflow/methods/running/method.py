@@ -1,0 +1,152 @@
+"""What every method of inference is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from ...registered import Registry
+from ...settings import Count, Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+    from torch import Generator
+
+    from ...density.log_density import LogDensity
+    from ...files.encodings import Encoding
+    from ...files.parameters import Site
+    from .checkpoints import Checkpoint
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What a fit leaves, made of its parts.
+
+    Attributes:
+        posterior: as `files.posterior` has it.
+        guide: the parameters of the guide as Pyro stores them, of a method that leaves one.
+        sites: that the guide covers, in the model's order.
+        losses: of every step, (steps,), in nats, of a method that leaves them.
+    """
+
+    posterior: xr.DataTree
+    guide: Mapping[str, np.ndarray] | None = None
+    sites: tuple[Site, ...] = ()
+    losses: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job that makes parts has to do.
+
+    Attributes:
+        together: parts that it makes together.
+        steps: that each takes.
+        seconds: of a step of one part.
+        covariance: numbers of a covariance that each part keeps, beside the diagonal.
+    """
+
+    together: int
+    steps: int
+    seconds: float
+    covariance: int
+
+
+class Method(Settings, ABC):
+    """How a posterior is found; the fields are the settings of `inference` in a config.
+
+    A fit consists of parts, such as chains, which are independent, each with a seed of its own.
+
+    Attributes:
+        part: what a part is called. The settings have the number of them under its plural, and may
+            have how many a job makes, under `<plural>_per_job`.
+        leaves: what lies beside the posterior: "trajectories", draws whose order means something,
+            so that they can be looked at as chains; "guide", a normal distribution in
+            unconstrained space, which can be another fit's prior; "loss", a number for each step.
+        priority: of making parts among all jobs: the longest first, because others wait for them.
+        first_is_fits: whether the first part has the seed of the fit itself.
+        method: the name of its module.
+    """
+
+    part: ClassVar[str]
+    leaves: ClassVar[frozenset[str]]
+    priority: ClassVar[int]
+    first_is_fits: ClassVar[bool] = False
+
+    method: str
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu",
+        description="Where the log density is evaluated; `cpu`, the processor, or `cuda`, a GPU.",
+    )
+    draws: Count
+
+    @classmethod
+    def jobs(cls, inference: Mapping) -> list[range]:
+        """Numbers of the parts that a job makes, for each job of a fit with these settings."""
+        count = inference[f"{cls.part}s"]
+        together = inference.get(f"{cls.part}s_per_job", 1)
+        return [range(n, min(n + together, count)) for n in range(0, count, together)]
+
+    @abstractmethod
+    def infer(
+        self,
+        density: LogDensity,
+        seeds: Sequence[int],
+        streams: Sequence[Generator],
+        *,
+        observations: int,
+        encoding: Encoding,
+        checkpoint: Checkpoint | None = None,
+    ) -> xr.DataTree:
+        """Make parts.
+
+        Args:
+            density: of the posterior.
+            seeds: of every part.
+            streams: of random numbers, one for every part: its seed has begun the stream, and
+                PyTorch's initial weights of the network have been drawn from it.
+            observations: how many the data are.
+            encoding: of the data.
+            checkpoint: where the state is kept; with one that an earlier call has left, the parts
+                go on from there and end with the same bytes as if never stopped.
+
+        Returns:
+            What the file of these parts has; `combined` reads it.
+        """
+
+    @abstractmethod
+    def combined(self, paths: Sequence[str | Path]) -> Combined:
+        """What the files of all parts make together."""
+
+    @abstractmethod
+    def work(self, size: int, gradient: float, compiled: bool) -> Work:
+        """What a job that makes parts has to do.
+
+        Args:
+            size: number of unconstrained values.
+            gradient: seconds of one value and gradient.
+            compiled: whether compiled code evaluates them.
+        """
+
+    @property
+    @abstractmethod
+    def kept(self) -> int:
+        """Number of draws of the whole fit."""
+
+    @property
+    @abstractmethod
+    def effort(self) -> str:
+        """How much is done, in a few words."""
+
+    @abstractmethod
+    def account(self) -> str:
+        """What is done, for the caption of a fit: reStructuredText."""
+
+
+METHODS = Registry(__package__.rpartition(".")[0], Method, key="method", default="nuts")

@@ -1,0 +1,24 @@
+"""Put the parts of a fit together: its posterior, and what its method leaves besides."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import pandas as pd
+
+from bnnflow.files import parameters, posterior, safe
+from bnnflow.methods.running.method import METHODS
+
+left = METHODS.made(snakemake.params.settings).combined(snakemake.input)
+tree, to = left.posterior, snakemake.output
+posterior.write(tree, to.posterior)
+jobs.log.info("chains and draws: %s", dict(tree["posterior"].sizes))
+if left.guide is not None:
+    parameters.write_guide(left.guide, left.sites, to.guide, posterior.encoding(tree))
+    extracted = parameters.extracted(to.guide)
+    parameters.write(extracted, to.tensors)
+    safe.write_table(extracted.table(), to.table)
+    jobs.log.info("%d parameters of %d sites", len(extracted.mean), len(extracted.sites))
+if left.losses is not None:
+    loss = pd.DataFrame({"step": range(1, len(left.losses) + 1), "loss": left.losses})
+    safe.write_table(loss, to.loss, float_format="%.8g")
