@@ -336,7 +336,8 @@ def test_the_documentation_names_what_exists():
     for page, text in documentation().items():
         for target in set(re.findall(r"`make (\w+)`|^make (\w+)$", text, re.M)):
             assert re.search(rf"^[\w ]*\b{target[0] or target[1]}\b[\w ]*:", makefile, re.M), target
-        for folder in re.findall(r"^\| `(\S+/)` \|", text, re.M):
+        # The page of results tells of folders that a run makes.
+        for folder in re.findall(r"^\| `(\S+/)` \|", text, re.M) if page.stem != "results" else ():
             assert (ROOT / folder).is_dir(), (page, folder)
         for place in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
             assert (page.parent / place).exists(), (page, place)
