@@ -114,7 +114,7 @@ def test_a_linear_model_of_two_targets_is_two_regressions(file):
     components = model.response.components(draws | {"sigma": sigma.copy()}, at)
     design = np.column_stack([at, np.ones(7)])
     for k, parts in enumerate(components):
-        mean, stddev = (part.double().numpy() for part in parts)
+        mean, stddev = (part.double().numpy() for part in (parts.mean, parts.stddev))
         of_target, _ = exact[k]
         spread = np.sqrt(np.einsum("ni,ij,nj->n", design, of_target.cov, design))
         error = 4 * spread / 250**0.5
