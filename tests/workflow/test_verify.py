@@ -96,14 +96,15 @@ use rule * from bnnflow as bnn_*
 
 
 @pytest.mark.slow
-def test_a_run_is_verified_where_fits_fail_and_the_workflow_is_strict(project):
+def test_a_run_on_one_core_gives_the_bytes_of_one_on_two(project):
+    """And is verified where fits fail and the workflow is strict."""
     path = project.path("results/manifest.json")
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"config": manifest["config"] | {"strict": True}}))
     before = state(project)
     profile = project.path("profiles/mine/config.yaml")
     profile.parent.mkdir()
-    profile.write_text("cores: 2\n")
+    profile.write_text("cores: 1\n")
     printed = project.snakemake("verify", "--workflow-profile", "profiles/mine")
     # By both calls.
     assert printed.count("Using workflow specific profile profiles/mine ") == 2

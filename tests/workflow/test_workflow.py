@@ -360,14 +360,6 @@ def test_how_starts_share_jobs_changes_nothing(empty):
     assert len(set(stored["starts/elbo"].values)) == 3
 
 
-def test_the_same_config_gives_the_same_bytes(finished, empty):
-    empty.snakemake("--cores", "1", *SMOKE)
-    first, second = (files(p, *NOT_RESULTS) for p in (finished, empty))
-    assert set(first) == set(second) == RESULTS
-    different = [name for name in RESULTS if first[name].read_bytes() != second[name].read_bytes()]
-    assert not different
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
