@@ -316,7 +316,7 @@ def outcome(read: Callable, path: Path) -> tuple[str, str]:
 
 
 def _in_this_process(path: str, memory: mmap.mmap, size: int) -> dict:
-    return netcdf.found(path, memory, size)
+    return netcdf.contents(path, memory, size)
 
 
 def _work(mutations: Mutations, kind: str, numbers: range, as_jobs: bool, pipe: int) -> None:

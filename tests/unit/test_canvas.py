@@ -121,7 +121,7 @@ def test_every_axis_has_ticks_that_can_be_read(values, signed, words, labels):
 def test_numbers_are_written_as_people_do():
     numbers = [0, 0.01, -100, 20000, 1e5, -2e-7]
     shown = ["0", "0.01", "−100", "20000", "10⁵", "−2·10⁻⁷"]
-    assert list(map(canvas.number, numbers)) == shown
+    assert list(map(canvas.tick_label, numbers)) == shown
 
 
 def test_a_legend_is_as_wide_as_the_figure_at_most():

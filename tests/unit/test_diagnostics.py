@@ -537,7 +537,7 @@ def of_calibration(mean, data):
     count, sets = data.shape[1], len(data)
     parts = torch.tensor(mean, dtype=torch.float32), torch.ones(mean.shape)
     stream = torch.Generator().manual_seed(0)
-    together = evaluation.simulated([Mixture(Normals(*parts))], np.ones((1, count), bool), stream)
+    together = evaluation.simulations([Mixture(Normals(*parts))], np.ones((1, count), bool), stream)
     by_chance = scores.by_chance(together.isel(target=0).assign_coords(region=["all"]))
     # All sets at once, each in a region of its own.
     mixture = Mixture(Normals(*(part.repeat(1, sets) for part in parts)))
@@ -610,12 +610,12 @@ def test_limits_lie_above_or_below():
 
 
 def test_limits_in_the_wrong_order_are_a_fault():
-    assert list(limits.faults(LIMITS)) == []
+    assert list(limits.disorder(LIMITS)) == []
     for key, pair in LIMITS.items():
         if pair[0] != pair[1]:
-            (fault,) = limits.faults(LIMITS | {key: pair[::-1]})
+            (fault,) = limits.disorder(LIMITS | {key: pair[::-1]})
             assert fault.startswith(f"{key}: is [{pair[1]}, {pair[0]}]; ")
-    assert list(limits.faults({"ess": (100, 100), "rhat": (1.1, 1.1)})) == []
+    assert list(limits.disorder({"ess": (100, 100), "rhat": (1.1, 1.1)})) == []
 
 
 def test_the_engine_that_was_not_compiled_is_told():
@@ -735,7 +735,7 @@ def test_a_summary_has_a_row_for_every_fit_and_for_the_generating_process():
         ("mine", "transfer", "new data", "right", "warn", ""),
         ("mine", "divergences", "", "", "pass", ""),
     ]
-    mine, oracle = verdicts.summary(metrics, pd.DataFrame(rows, columns=columns)).to_dict("records")
+    mine, oracle = verdicts.of_fits(metrics, pd.DataFrame(rows, columns=columns)).to_dict("records")
     assert (mine["verdict"], mine["verdict_left"], mine["verdict_right"]) == (
         "fail",
         "fail",

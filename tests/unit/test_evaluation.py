@@ -140,16 +140,16 @@ def left(own, sampled=True):
 def test_every_finding_on_predictions_is_by_target(truth):
     own = evaluated(truth)
     table = scores.table(own)
-    around = regions.around(scores.masks(own))
+    around = regions.around(scores.inside_of(own))
     learning = {"old": ["first"], "new": ["second"]}
-    sampled = fit.found(left(own), table, LIMITS, {})
+    sampled = fit.diagnosed(left(own), table, LIMITS, {})
     rows = findings.table(sampled, around)
     beside = {
         "source": fit.Other("before", own),
         "joint": fit.Other("together", own, rows),
         "reference": fit.Other("sampled", own, rows),
     }
-    guided = fit.found(left(own, sampled=False), table, LIMITS, beside, learning)
+    guided = fit.diagnosed(left(own, sampled=False), table, LIMITS, beside, learning)
     updated = findings.table(guided, around)
     for told, names in (
         (rows, ("rhat_function", "ess_tail_function", "calibration_error")),
@@ -170,7 +170,7 @@ def test_every_finding_on_predictions_is_by_target(truth):
 
 def test_a_summary_of_two_targets_names_them():
     metrics = scores.table(evaluated(truth=False)).assign(fit="mine")
-    row = verdicts.summary(metrics, pd.DataFrame({"fit": [], "counts_for": [], "verdict": []}))
+    row = verdicts.of_fits(metrics, pd.DataFrame({"fit": [], "counts_for": [], "verdict": []}))
     assert {"lppd_a_young", "coverage_95_b c_all", "error_lppd_a_all"} <= set(row)
     assert not [name for name in row if "rmse_function" in name]
 
@@ -178,7 +178,7 @@ def test_a_summary_of_two_targets_names_them():
 def test_groups_of_two_targets_are_spread_by_target():
     metrics = scores.table(evaluated(truth=False)).assign(fit="g-0")
     summary = pd.DataFrame({"fit": ["g-0"], "verdict": ["pass"], "verdict_all": ["fail"]})
-    spread = studies.summary(metrics, summary, {"g": {"": ["g-0"]}})
+    spread = studies.spreads(metrics, summary, {"g": {"": ["g-0"]}})
     own = spread[spread["metric"] == "lppd"]
     expected = metrics[metrics["metric"] == "lppd"]
     for name, other in (("region", "region"), ("target", "target"), ("mean", "value")):

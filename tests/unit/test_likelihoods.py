@@ -1,10 +1,12 @@
 """What holds for every likelihood and every prior that is found."""
 
+import re
 import subprocess
 import sys
 from importlib import import_module
 from typing import Literal, get_args
 
+import likelihood_cases
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from pyro import poutine
 
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files.parameters import LIKELIHOOD, PRIOR, Parameters
-from bnnflow.model import build, settings
+from bnnflow.model import build, likelihoods, settings
 from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
 from bnnflow.model.network import Network
@@ -43,8 +45,11 @@ def told(case):
 
 @pytest.fixture(params=CASES, ids=told)
 def case(request):
+    return built(*request.param)
+
+
+def built(given, prior, inputs, targets):
     """A model, the prior's class, and inputs (n, inputs)."""
-    given, prior, inputs, targets = request.param
     torch.manual_seed(0)
     likelihood, prior = LIKELIHOODS.made(given), PRIORS.made(prior)
     network = Network(inputs, [4], likelihood.outputs(targets), "tanh")
@@ -279,3 +284,25 @@ def test_a_network_and_a_likelihood_share_no_site():
 
     with pytest.raises(ValueError, match=r"both have the sites \['layer1\.weight'\]"):
         Response(Network(1, [2], 1, "tanh"), Named(), 1)
+
+
+@pytest.mark.parametrize(("inputs", "targets"), [(1, 1), (3, 2)])
+def test_the_likelihood_of_the_developers_page_is_one(inputs, targets, tmp_path, monkeypatch):
+    """As the page has it: a file in one folder and a file in another."""
+    page = (ROOT / "docs/developing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M)
+    for package, text in zip((likelihoods, likelihood_cases), blocks, strict=True):
+        folder = tmp_path / package.__name__
+        folder.mkdir()
+        (folder / "laplace.py").write_text(text, encoding="utf-8")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+        monkeypatch.delitem(sys.modules, f"{package.__name__}.laplace", raising=False)
+    assert [*LIKELIHOODS] == ["normal", "laplace"]
+    own = import_module("likelihood_cases.laplace")
+    monkeypatch.setitem(OWN, "laplace", own)
+    for given in own.SETTINGS:
+        case = built({"family": "laplace"} | given, {}, inputs, targets)
+        test_every_site_is_declared_with_its_shape_and_known_by_its_role(case)
+        test_gradients_are_those_of_differences(case)
+        test_components_are_the_distribution_that_the_likelihood_samples_from(case)
+        test_components_answer_as_scipys_distributions(case)

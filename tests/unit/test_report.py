@@ -309,7 +309,7 @@ def test_a_study_alone_is_told_by_its_spread(results, config):
     run.pictures.clear()
     metrics = verdicts.stacked(names, [scores(run.regions)] * 3)
     summary = pd.DataFrame({"fit": names, "verdict": ["pass", "fail", "fail"]})
-    table = studies.summary(metrics, summary, {"study": run.config["groups"]["study"]["cells"]})
+    table = studies.spreads(metrics, summary, {"study": run.config["groups"]["study"]["cells"]})
     (run.folder / "tables").mkdir()
     safe.write_table(table, run.folder / "tables/groups.csv")
     for name in ("study", "scores"):
@@ -341,7 +341,7 @@ def test_text_is_escaped_wherever_it_stands():
     assert markup.joined(["<", markup.BREAK], " & ") == "&lt; &amp; <br/>"
     assert re.fullmatch(
         r'<div class="scroll"><table><tbody><tr><td>&lt;</td><th>b</th></tr></tbody></table></div>',
-        markup.table([], [["<", markup.tag("th", "b")]]),
+        markup.html_table([], [["<", markup.tag("th", "b")]]),
     )
 
 

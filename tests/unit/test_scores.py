@@ -268,7 +268,7 @@ def test_simulated_shares_are_those_of_data_from_the_fit():
 
     def simulated(mean, stddev):
         mixtures = [Mixture(Normals(*tensors(mean, stddev)))]
-        return evaluation.simulated(mixtures, inside, stream)["shares"][:, 0]
+        return evaluation.simulations(mixtures, inside, stream)["shares"][:, 0]
 
     independent = simulated(np.zeros((30, count)), np.ones((30, count)))
     for shares, own in zip(independent.to_numpy(), (count, count // 2), strict=True):
@@ -289,7 +289,7 @@ def test_simulated_shares_are_right_however_large_the_mean_is_beside_the_noise(r
     count, stream = 200, torch.Generator().manual_seed(0)
     parts = torch.full((10, count), ratio), torch.ones(10, count)
     inside = np.ones((1, count), bool)
-    found = evaluation.simulated([Mixture(Normals(*parts))], inside, stream).isel(target=0)
+    found = evaluation.simulations([Mixture(Normals(*parts))], inside, stream).isel(target=0)
     shares = found["shares"][0].to_numpy()
     spread = np.sqrt(levels.CALIBRATION * (1 - levels.CALIBRATION) / count)
     error = 5 * spread / np.sqrt(evaluation.SIMULATIONS)
@@ -316,7 +316,7 @@ def test_regions_hold_the_points_within_their_intervals(case):
 def test_the_oracle_is_the_generating_process():
     x = np.linspace(-0.5, 1.5, 2000)
     y = tutorial.simulated([(-0.5, 1.5, 2000)], 0.02, np.random.RandomState(5))["y"].to_numpy()
-    found = oracle.evaluated(x, y, 0.02, LEVELS).isel(replicate=0, target=0)
+    found = oracle.foretold(x, y, 0.02, LEVELS).isel(replicate=0, target=0)
     assert stats.kstest(found["pit"], "uniform").pvalue > 0.001
     random = np.random.default_rng(6)
     for i in (0, 400, 1003, 1700):
@@ -336,7 +336,7 @@ def test_the_oracle_has_the_density_of_a_function_of_a_normal_variable():
     """Exactly where f is monotone: x ± 0.1 around 0."""
     e = np.linspace(-0.1, 0.1, 401)
     t = tutorial.sinusoid(e)
-    found = oracle.evaluated(np.zeros(401), t, 0.02, LEVELS).isel(replicate=0, target=0)
+    found = oracle.foretold(np.zeros(401), t, 0.02, LEVELS).isel(replicate=0, target=0)
     slope = 1 + 0.6 * np.pi * np.cos(2 * np.pi * e) + 1.2 * np.pi * np.cos(4 * np.pi * e)
     exact = stats.norm(0, 0.02).logpdf(e) - np.log(slope)
     # Within a step of a hundredth of the noise, both factors are taken as constant.

@@ -194,7 +194,7 @@ def test_the_spread_is_that_of_a_groups_own_fits():
     verdicts = pd.DataFrame({"fit": names, "verdict": ["pass"] * 3 + ["fail"] * 6})
     verdicts["verdict_gap"] = "pass"
     cells = {"k=x": names[:4], "k=y": names[4:8]}
-    table = studies.summary(metrics, verdicts, {"a": cells}).set_index(
+    table = studies.spreads(metrics, verdicts, {"a": cells}).set_index(
         ["group", "settings", "region", "metric"]
     )
     assert (table["fits"] == [4, 8][0]).sum() == 2 * (2 + 4)

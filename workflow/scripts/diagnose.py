@@ -27,8 +27,8 @@ beside = {
 }
 table = scores.table(left.evaluation)
 limits, learning = snakemake.params.limits, snakemake.params.learning
-around = regions.around(scores.masks(left.evaluation))
-found = findings.table(fit.found(left, table, limits, beside, learning), around)
+around = regions.around(scores.inside_of(left.evaluation))
+found = findings.table(fit.diagnosed(left, table, limits, beside, learning), around)
 scores.write(table, snakemake.output.scores)
 safe.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(found["verdict"]))

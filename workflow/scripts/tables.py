@@ -12,12 +12,12 @@ fits = snakemake.params.fits
 paths = [*snakemake.input.scores, snakemake.input.oracle]
 metrics = verdicts.stacked([*fits, "oracle"], map(scores.read, paths))
 diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnostics))
-summary = verdicts.summary(metrics, diagnostics)
+summary = verdicts.of_fits(metrics, diagnostics)
 
 for name, table in (("metrics", metrics), ("diagnostics", diagnostics), ("verdicts", summary)):
     safe.write_table(table, snakemake.output[name])
 if groups := snakemake.params.groups:
-    spread = studies.summary(metrics, summary, groups)
+    spread = studies.spreads(metrics, summary, groups)
     safe.write_table(spread, snakemake.output.groups, float_format="%.6g")
 for row in summary[summary["verdict"] != ""].itertuples():
     jobs.log.info("%s: %s", row.fit, row.verdict)

@@ -33,7 +33,7 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             if entry not in observations:
                 yield f"figures.data.{name}[{i}]: {unknown(entry, 'observations', observations)}"
 
-    for fault in limits.faults(config["diagnostics"]):
+    for fault in limits.disorder(config["diagnostics"]):
         yield f"diagnostics.{fault}"
 
     for key in ("xlim", "ylim"):

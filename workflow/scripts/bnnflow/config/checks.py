@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from . import agreement, defaults, grids, notes, plain, reading, sizes, studies
-from .faults import ConfigError, found
+from .faults import ConfigError, faults_of
 from .relations import entries, observation_names
 from .settings import Config, Fit
 
@@ -34,16 +34,16 @@ def checked(
     _raise(islice(plain.faults(config), MOST_FAULTS))
     config = plain.without_nulls(config)
     twice = [fault for path in paths for fault in reading.twice(path)]
-    _raise([*found(Config, config), *twice])
+    _raise([*faults_of(Config, config), *twice])
     given = {
         name: {"title": defaults.title(name)} | entry for name, entry in config["fits"].items()
     }
     _raise([*grids.faults(given), *notes.faults(given)])
     fits, groups = studies.expanded(given)
-    _raise(fault for name, fit in fits.items() for fault in found(Fit, fit, ("fits", name)))
+    _raise(fault for name, fit in fits.items() for fault in faults_of(Fit, fit, ("fits", name)))
     config = Config.model_validate(config).model_dump(exclude_none=True, warnings=False)
     sets = observation_names(config)
-    config |= {"fits": {name: defaults.fit(fit, sets) for name, fit in fits.items()}}
+    config |= {"fits": {name: defaults.whole_fit(fit, sets) for name, fit in fits.items()}}
     config = defaults.completed(config) | {"groups": groups}
     _raise(agreement.faults(config, reserved))
     _raise(sizes.faults(config))

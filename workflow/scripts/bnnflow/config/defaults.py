@@ -19,7 +19,7 @@ def title(name: str) -> str:
     return name.replace("_", " ").strip().capitalize()
 
 
-def fit(given: dict, sets: list[str]) -> dict:
+def whole_fit(given: dict, sets: list[str]) -> dict:
     """A fit with all its settings, from those that are given.
 
     Args:

@@ -36,7 +36,7 @@ class ConfigError(ValueError):
     """A config that cannot be run; the message lists every fault found."""
 
 
-def found(kind: type[Settings], value: object, at: Path = ()) -> list[str]:
+def faults_of(kind: type[Settings], value: object, at: Path = ()) -> list[str]:
     """Every fault of a mapping as settings of a class, a line for each, sorted by key.
 
     Args:
@@ -60,7 +60,7 @@ def key_of(path: Path) -> str:
     return text.lstrip(".") or "config"
 
 
-def shown(value: object) -> str:
+def quote(value: object) -> str:
     """A value, or its beginning."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -127,7 +127,7 @@ def _keys(several: list) -> str:
 
 
 def _sentence(path: Path, place: Any, error: Mapping) -> tuple[Path, str]:
-    kind, value, limits = error["type"], shown(error["input"]), error.get("ctx", {})
+    kind, value, limits = error["type"], quote(error["input"]), error.get("ctx", {})
     match kind:
         case "fault" if not limits["what"].startswith("allowed"):
             return path, limits["what"]
@@ -146,7 +146,7 @@ def _sentence(path: Path, place: Any, error: Mapping) -> tuple[Path, str]:
         case "union_tag_invalid":
             key = limits["discriminator"].strip("'")
             tags = limits["expected_tags"].replace("'", "")
-            return (*path, key), f"is {shown(error['input'][key])}; allowed are {tags}"
+            return (*path, key), f"is {quote(error['input'][key])}; allowed are {tags}"
         case "too_short" if limits["field_type"] == "Dictionary":
             return path, f"is empty; at least {limits['min_length']} entry is needed"
         case "too_short":

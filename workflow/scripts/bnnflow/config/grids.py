@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from . import studies
-from .faults import found, keys_in, meant
+from .faults import faults_of, keys_in, meant
 from .settings import Fit
 
 ALLOWED = "allowed are settings of a fit, such as prior.stddev"
@@ -23,7 +23,7 @@ def faults(entries: Mapping[str, dict]) -> Iterator[str]:
         if not told:
             for words, fit in studies.variants(entry):
                 grid = f" (grid: {words})" if words else ""
-                told += [f"{fault}{grid}" for fault in found(Fit, fit, ("fits", name))]
+                told += [f"{fault}{grid}" for fault in faults_of(Fit, fit, ("fits", name))]
         yield from dict.fromkeys(told)
 
 

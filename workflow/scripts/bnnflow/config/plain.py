@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 
-from .faults import key_of, shown
+from .faults import key_of, quote
 
 # The most that a config may have: entries in all and in one list or mapping, levels, letters in a
 # text.
@@ -29,15 +29,15 @@ def faults(config: object) -> Iterator[str]:
             entries = value.items() if isinstance(value, dict) else enumerate(value)
             for key, entry in entries:
                 if isinstance(value, dict) and not _is_key(key):
-                    yield f"{key_of(path)}: has the key {shown(key)}; a key is a short line of text"
+                    yield f"{key_of(path)}: has the key {quote(key)}; a key is a short line of text"
                 else:
                     pending.append(((*path, key), entry))
         elif isinstance(value, int) and abs(value) >= 2**63:
             yield f"{key_of(path)}: is a number of {value.bit_length()} bits; allowed are 63"
         elif isinstance(value, str) and (fault := _not_text(value)):
-            yield f"{key_of(path)}: is {shown(value)}, {fault}"
+            yield f"{key_of(path)}: is {quote(value)}, {fault}"
         elif not isinstance(value, str | int | float | None):
-            yield f"{key_of(path)}: is {shown(value)}, neither a text nor a number, list or mapping"
+            yield f"{key_of(path)}: is {quote(value)}, neither a text nor a number, list or mapping"
 
 
 def _is_key(value: object) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from .faults import ConfigError, shown
+from .faults import ConfigError, quote
 
 # What YAML says of a text with a colon, and of a tab.
 COLON, TAB = "mapping values are not allowed here", "that cannot start any token"
@@ -30,7 +30,7 @@ def readable(path: str | Path) -> str | Path:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: is no YAML ({error})") from None
     if not isinstance(config, dict):
-        raise ConfigError(f"{path}: is {shown(config)}; a config is a mapping of keys to values")
+        raise ConfigError(f"{path}: is {quote(config)}; a config is a mapping of keys to values")
     return path
 
 
@@ -49,7 +49,7 @@ def twice(path: str | Path) -> list[str]:
         if isinstance(node, yaml.MappingNode):
             keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
             found += [
-                f"{path}, line {key.start_mark.line + 1}: the key {shown(key.value)} stands twice"
+                f"{path}, line {key.start_mark.line + 1}: the key {quote(key.value)} stands twice"
                 for key, _ in node.value
                 if isinstance(key, yaml.ScalarNode) and keys.pop(key.value, 0) > 1
             ]

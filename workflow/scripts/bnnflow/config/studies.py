@@ -102,7 +102,7 @@ def fits_of(cells: Cells) -> list[str]:
     return [fit for fits in cells.values() for fit in fits]
 
 
-def summary(
+def spreads(
     metrics: pd.DataFrame, verdicts: pd.DataFrame, groups: Mapping[str, Cells]
 ) -> pd.DataFrame:
     """The spread of scores and verdicts within groups.
@@ -153,7 +153,7 @@ def read(path: str | Path) -> pd.DataFrame:
     Raises:
         FileError: if the file is damaged or something else.
     """
-    return safe.table(path, "a table of groups", COLUMNS, numeric=COLUMNS[4:])
+    return safe.read_table(path, "a table of groups", COLUMNS, numeric=COLUMNS[4:])
 
 
 def _at(fit: dict, values: Mapping[str, object]) -> dict:

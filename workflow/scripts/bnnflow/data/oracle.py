@@ -11,7 +11,7 @@ from .tutorial import sinusoid
 REACH, STEPS = 8.0, 1600
 
 
-def evaluated(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) -> xr.Dataset:
+def foretold(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) -> xr.Dataset:
     """Scores and summaries of y = f(x + e), e normal, as `evaluation.scored` has them of a fit.
 
     f is taken as linear within each step of e.

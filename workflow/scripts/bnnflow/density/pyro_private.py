@@ -141,7 +141,7 @@ class NutsState:
     stream: Tensor
 
 
-class Nuts:
+class PyroNuts:
     """Pyro's sampler on a flat vector, with its state in the open.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from ..judge.scores import by_target, masks
+from ..judge.scores import by_target, inside_of
 from ..predict.levels import CALIBRATION
 from .canvas import Axes, Figure, head, legend_below, rcParams
 
@@ -84,7 +84,7 @@ def by_region(evaluation: xr.Dataset) -> tuple[dict, dict]:
     """What `draw_calibration` takes of a fit's evaluation: the transform, and simulated shares."""
     pit, simulated = {}, {}
     for target, own in by_target(evaluation).items():
-        for place, (region, inside) in enumerate(masks(own).items()):
+        for place, (region, inside) in enumerate(inside_of(own).items()):
             pit[target, region] = own["pit"][0].to_numpy()[inside.astype(bool)]
             simulated[target, region] = own["shares"][place].to_numpy()
     return pit, simulated

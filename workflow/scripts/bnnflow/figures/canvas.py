@@ -200,14 +200,14 @@ def scaled(
     limits = axis.get_transform().inverted().transform([low - margin, high + margin])
     {"x": axes.set_xlim, "y": axes.set_ylim}[which](limits)
     ticks = _ticks(*limits, transform, signed, gap)
-    axis.set_ticks(ticks, list(map(number, ticks)))
+    axis.set_ticks(ticks, list(map(tick_label, ticks)))
     axis.set_minor_formatter(NullFormatter())
     if signed:
         axis.set_minor_locator(NullLocator())
     return "logarithmic beyond ±1" if signed else "logarithmic"
 
 
-def number(value: float) -> str:
+def tick_label(value: float) -> str:
     """A round number as it is written: 0.01, −100, 10⁵."""
     sign, size = "−" if value < 0 else "", abs(value)
     if size == 0 or 1e-3 <= size < 1e5:

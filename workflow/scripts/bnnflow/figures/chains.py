@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from ..judge.scores import by_target, masks
+from ..judge.scores import by_target, inside_of
 from .canvas import Axes, Figure, head, legend_below, rcParams
 
 # Of ranks, at most, and how many of a chain's draws are to fall to each.
@@ -78,7 +78,7 @@ def traces_of(evaluation: xr.Dataset) -> dict[tuple[str, str], np.ndarray]:
         By the function's point and its region, in words, values (chain, draw), ordered as the
         probes are.
     """
-    places, inside = evaluation["probe_inputs"].to_numpy(), masks(evaluation, "probe_inside")
+    places, inside = evaluation["probe_inputs"].to_numpy(), inside_of(evaluation, "probe_inside")
     shown = shown_probes(np.array(list(inside.values())))
     found = {}
     for region, probe in sorted(shown.items(), key=lambda entry: entry[1]):

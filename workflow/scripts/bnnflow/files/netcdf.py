@@ -157,7 +157,7 @@ def _answer_and_end(pipe: int, path: str, memory: mmap.mmap, size: int) -> None:
     try:
         try:
             _limit(size)
-            text = json.dumps(found(path, memory, size)).encode()
+            text = json.dumps(contents(path, memory, size)).encode()
         except MemoryError:
             text = no_memory
         except Exception as error:
@@ -194,7 +194,7 @@ def _lower(limit: int, present: int) -> int:
     return limit if present == resource.RLIM_INFINITY else min(limit, present)
 
 
-def found(path: str, memory: mmap.mmap, size: int) -> dict:
+def contents(path: str, memory: mmap.mmap, size: int) -> dict:
     """What a file of that size holds, its arrays in the memory; or the reason why not.
 
     Calls HDF5 in this process, which is for files of one's own, and for tests.

@@ -147,7 +147,7 @@ def numbers(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def table(
+def read_table(
     path: str | Path, expected: str, columns: Collection[str], numeric: Collection[str] = ()
 ) -> pd.DataFrame:
     """Read a small CSV table.

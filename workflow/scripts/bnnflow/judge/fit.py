@@ -56,7 +56,7 @@ def needed(settings: Mapping) -> list[str]:
     return []
 
 
-def found(
+def diagnosed(
     fit: Left,
     table: pd.DataFrame,
     limits: Limits,
@@ -110,7 +110,7 @@ def _of_guide(fit: Left, log_weights: np.ndarray, limits: Limits) -> Iterator[Fi
 def _beside_sampled(
     evaluation: xr.Dataset, reference: Other | None, limits: Limits
 ) -> Iterator[Finding]:
-    regions = scores.masks(evaluation, "probe_inside")
+    regions = scores.inside_of(evaluation, "probe_inside")
     parts = scores.by_target(evaluation)
     if reference is None:
         reason = "no sampled fit of the same model, prior and data; add one"
@@ -126,7 +126,7 @@ def _beside_sampled(
 
 
 def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
-    regions = scores.masks(evaluation, "probe_inside")
+    regions = scores.inside_of(evaluation, "probe_inside")
     for target, own in scores.by_target(evaluation).items():
         function = own["function"].to_numpy()
         yield from of_target(chains.of_chains(function, regions, limits), target)
@@ -138,7 +138,7 @@ def _of_update(
     learning: Mapping[str, list[str]],
     limits: Limits,
 ) -> Iterator[Finding]:
-    of_set, inside = scores.masks(evaluation, "of_set"), scores.masks(evaluation)
+    of_set, inside = scores.inside_of(evaluation, "of_set"), scores.inside_of(evaluation)
     places = {
         f"{age} data": np.any([of_set[name] for name in names], axis=0) if names else None
         for age, names in learning.items()

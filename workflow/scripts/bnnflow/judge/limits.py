@@ -32,7 +32,7 @@ def against(name: str, value: float, limits: Limits) -> tuple[str, float]:
     return "warn" if sign * (value - warn) > 0 else "pass", warn
 
 
-def faults(limits: Limits) -> Iterator[str]:
+def disorder(limits: Limits) -> Iterator[str]:
     """A line for all limits of which the failure would come before the warning."""
     for key, (warn, fail) in limits.items():
         bad, larger = ("low", "first") if key in LOW else ("high", "second")

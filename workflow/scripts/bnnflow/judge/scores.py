@@ -22,7 +22,7 @@ def by_chance(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
     """By region what both calibration errors stay below in 95 of 100 cases if the fit is right.
 
     Args:
-        evaluation: of one target, with the shares of `evaluation.simulated`.
+        evaluation: of one target, with the shares of `evaluation.simulations`.
     """
     shares = evaluation["shares"].transpose("below", "region", "simulation").to_numpy()
     # Each in 97.5, so that both do in 95.
@@ -54,7 +54,7 @@ def table(evaluation: xr.Dataset) -> pd.DataFrame:
     terms = {target: _terms(part) for target, part in parts.items()}
     rows = [
         (region, target, *row)
-        for region, inside in masks(evaluation).items()
+        for region, inside in inside_of(evaluation).items()
         for target, own in terms.items()
         for row in _rows({name: values[:, inside] for name, values in own.items()}, inside.sum())
     ]
@@ -62,7 +62,7 @@ def table(evaluation: xr.Dataset) -> pd.DataFrame:
     return found if len(parts) > 1 else found.drop(columns="target")
 
 
-def masks(evaluation: xr.Dataset, name: str = "inside") -> dict[str, np.ndarray]:
+def inside_of(evaluation: xr.Dataset, name: str = "inside") -> dict[str, np.ndarray]:
     """By region, or by data set, which of the points (n,) lie in it."""
     (dim,) = set(evaluation[name].dims[:1])
     labels = evaluation[dim].to_numpy().tolist()
@@ -91,7 +91,7 @@ def read(path: str | Path, first: Sequence[str] = ()) -> pd.DataFrame:
     Raises:
         FileError: if the file is damaged or something else.
     """
-    found = safe.table(path, "a table of scores", (*first, *COLUMNS), numeric=COLUMNS[2:])
+    found = safe.read_table(path, "a table of scores", (*first, *COLUMNS), numeric=COLUMNS[2:])
     rows = [name for name in (*first, "region", "target", "metric") if name in found]
     if found[rows].duplicated().any():
         raise FileError(path, "a table of scores", "a score stands twice")

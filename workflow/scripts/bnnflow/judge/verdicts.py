@@ -36,7 +36,7 @@ def read(path: str | Path) -> pd.DataFrame:
     """
     return _known(
         path,
-        safe.table(path, "a table of diagnostics", COLUMNS, numeric=COLUMNS[1:3]),
+        safe.read_table(path, "a table of diagnostics", COLUMNS, numeric=COLUMNS[1:3]),
         {"diagnostic": MEANINGS, "verdict": VERDICTS},
     )
 
@@ -48,7 +48,7 @@ def read_summary(path: str | Path) -> pd.DataFrame:
         FileError: if the file is damaged or something else.
     """
     columns = ["fit", "verdict", "reasons"]
-    found = safe.table(path, "a table of verdicts", columns)[columns]
+    found = safe.read_table(path, "a table of verdicts", columns)[columns]
     return _known(path, found[found["verdict"] != ""], {"verdict": VERDICTS})
 
 
@@ -123,7 +123,7 @@ def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
     return verdict, f"{reasons(diagnostics, 2)}. What is shown here {told}"
 
 
-def summary(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
+def of_fits(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
     """A row for every fit, and for what has scores only, the generating process.
 
     Returns:

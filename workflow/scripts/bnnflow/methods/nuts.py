@@ -275,12 +275,12 @@ class ByPyro:
         max_tree_depth: int,
         mass_matrix: str,
     ):
-        from ..density.pyro_private import Nuts
+        from ..density.pyro_private import PyroNuts
 
         self.density, self.facts = density, facts
         self.phases = {"warm-up": warmup, "draws": draws}
         self._start, self._stream = start, stream
-        self._sampler = Nuts(
+        self._sampler = PyroNuts(
             density.value_and_grad,
             warmup=warmup,
             target_accept=target_accept,

@@ -52,7 +52,7 @@ def evaluated(
         points[own],
         scored(mixtures, targets, points["targets"].to_numpy(), levels),
         probed(mixtures, targets, points, len(weight)),
-        simulated(mixtures, points["inside"].to_numpy(), stream),
+        simulations(mixtures, points["inside"].to_numpy(), stream),
         xr.Dataset({"weight": ("chain", weight)}),
     ]
     return xr.merge(parts)
@@ -94,7 +94,7 @@ def scored(
     return finite(found, "at the held-out observations")
 
 
-def simulated(mixtures: Sequence[Mixture], inside: np.ndarray, stream: Generator) -> xr.Dataset:
+def simulations(mixtures: Sequence[Mixture], inside: np.ndarray, stream: Generator) -> xr.Dataset:
     """How observations would fall to a predictive distribution if it were right.
 
     Each of many data sets is drawn from the response at one draw, so that its points share what

@@ -195,7 +195,7 @@ def _where(old: Path, new: Path) -> str:
     if old.suffix != ".csv":
         return ""
     try:
-        ours, theirs = (safe.table(path, "a table", ()) for path in (old, new))
+        ours, theirs = (safe.read_table(path, "a table", ()) for path in (old, new))
     except FileError as error:
         return f": {error}"
     if ours.shape != theirs.shape or list(ours) != list(theirs):
@@ -217,7 +217,7 @@ def _comparison(name: str):
 
 def _parameters(path: Path) -> pd.DataFrame:
     columns = ("site", "index", "mean", "stddev")
-    return safe.table(path, "a table of parameters", columns, numeric=columns[2:])
+    return safe.read_table(path, "a table of parameters", columns, numeric=columns[2:])
 
 
 def _scores(path: Path) -> pd.DataFrame:

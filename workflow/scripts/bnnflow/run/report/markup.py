@@ -49,7 +49,9 @@ def items(parts: Iterable[object]) -> Html:
     return tag("ul", [tag("li", part) for part in parts])
 
 
-def table(head: Iterable[object], rows: Iterable[Iterable[object]], **attributes: object) -> Html:
+def html_table(
+    head: Iterable[object], rows: Iterable[Iterable[object]], **attributes: object
+) -> Html:
     """A table that scrolls in its own box where it is too wide for the page.
 
     Args:

@@ -6,7 +6,7 @@ from ...judge import limits, verdicts
 from ...judge.meanings import MEANINGS, shown
 from . import opinion
 from .found import Run
-from .markup import BREAK, Html, badge, html, joined, spoken, table, tag
+from .markup import BREAK, Html, badge, html, html_table, joined, spoken, tag
 
 # Rows of the table of scores: words, factor, form of the value.
 SCORES = {
@@ -35,7 +35,7 @@ def of_fit(run: Run, name: str) -> Html:
                 continue
             cells = [_score(values, (region, metric), factor, form) for region in run.regions]
             rows.append([tag("th", words, scope="row"), *cells])
-    return table(["", *run.regions], rows, class_="scores")
+    return html_table(["", *run.regions], rows, class_="scores")
 
 
 def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) -> str:
@@ -114,7 +114,7 @@ def of_group(run: Run, group: dict, spread: pd.DataFrame) -> Html:
         cells = [[tag("div", line) for line in cell] for cell in (told, labels, *columns)]
         name, fits = settings or "replicates", f"{share['fits'].iloc[0]:.0f}"
         rows.append([tag("b", name), fits, *cells])
-    return table(["settings", "fits", "verdict", "", *run.regions], rows, class_="spread")
+    return html_table(["settings", "fits", "verdict", "", *run.regions], rows, class_="spread")
 
 
 def _ranged(values: pd.DataFrame, at: tuple[str, str, str], factor: float, form: str) -> str:

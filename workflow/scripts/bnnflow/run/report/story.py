@@ -24,12 +24,12 @@ from .markup import (
     code,
     folded,
     html,
+    html_table,
     items,
     joined,
     link,
     picture,
     spoken,
-    table,
     tag,
 )
 
@@ -159,7 +159,7 @@ def _fits(run: Run) -> Iterator[Section]:
         about = [tag("b", "oracle"), tag("p", "The process that made the data, for comparison.")]
         rows.append([tag("td"), tag("td", about, numbers.of_fit(run, "oracle"))])
     metrics = {metric for found in run.scores.values() for metric in found["metric"]}
-    content = [table([], rows, class_="fits"), _legend(metrics, "oracle" in run.scores)]
+    content = [html_table([], rows, class_="fits"), _legend(metrics, "oracle" in run.scores)]
     yield Section("fits", "The fits", html(content))
 
 
@@ -264,7 +264,7 @@ def _diagnostics(run: Run) -> Iterator[Section]:
     )
     content = [
         tag("p", lead),
-        table(
+        html_table(
             ["diagnostic", "values", "limits", "verdict", "what to do"], rows, class_="diagnostics"
         ),
         folded("What the diagnostics ask", tag("dl", questions)),
@@ -313,13 +313,13 @@ def _parameters(run: Run, name: str) -> Html:
     path = run.of_fit(name, "parameters.csv")
     if not path.exists():
         return html("")
-    found = safe.table(path, "a table of parameters", ("site", "index", "mean", "stddev"))
+    found = safe.read_table(path, "a table of parameters", ("site", "index", "mean", "stddev"))
     rows = [
         list(map(_shortened, row)) for row in found.head(MOST_PARAMETERS).itertuples(index=False)
     ]
     more = len(found) - len(rows)
     note = tag("p", f"{more} more are in ", code(path), ".") if more > 0 else ""
-    return folded("Parameters in unconstrained space", table(found.columns, rows), note)
+    return folded("Parameters in unconstrained space", html_table(found.columns, rows), note)
 
 
 def _shortened(text: str) -> str:
