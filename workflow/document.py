@@ -146,6 +146,8 @@ def _inner(entry: dict, root: dict, key: str) -> Iterator[tuple[str, str, str, s
         kinds = ", ".join(f"`{choice['properties'][name]['const']}`" for choice in choices)
         yield f"{key}.{name}", kinds, f"`{first['const']}`", told
     for choice in choices:
+        if "oneOf" in choice:
+            yield from _inner(choice, root, key)
         kind = f"({choice['properties'][name]['const']}) " if name else ""
         for inner, allowed, default, text in _rows(choice, root, key):
             if inner != f"{key}.{name}":

@@ -12,6 +12,7 @@ from pyro.infer import NUTS
 from pyro.infer.mcmc.util import initialize_model
 
 from bnnflow.data import tutorial
+from bnnflow.density import pyro_private
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
 from bnnflow.files import safe
@@ -264,7 +265,7 @@ def test_what_a_model_itself_learns_is_learnt_by_pyro():
     [("pyro", "AutoDiagonalNormal"), *(("compiled", guide) for guide in svi.GAUSSIAN)],
 )
 def test_one_start_that_diverges_leaves_the_others(engine, guide, monkeypatch, caplog):
-    begun, count = svi.guide_at_start, iter(range(3))
+    begun, count = pyro_private.guide_at_start, iter(range(3))
 
     def poisoned(*arguments):
         guide = begun(*arguments)
@@ -272,7 +273,7 @@ def test_one_start_that_diverges_leaves_the_others(engine, guide, monkeypatch, c
             guide.loc.data[:] = torch.inf
         return guide
 
-    monkeypatch.setattr(svi, "guide_at_start", poisoned)
+    monkeypatch.setattr(pyro_private, "guide_at_start", poisoned)
     streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
     settings = {"guide": guide, "learning_rate": 0.01, "steps": 20}
     fits = fitted(location_model, engine, streams=streams, **settings)

@@ -4,14 +4,14 @@ import re
 import subprocess
 import sys
 from importlib import import_module
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import likelihood_cases
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from pydantic import TypeAdapter
+from pydantic import Discriminator, Field, Tag, TypeAdapter, create_model
 from pyro import poutine
 
 from bnnflow.density.log_density import LogDensity
@@ -106,23 +106,47 @@ def test_what_the_config_needs_is_there_without_torch():
     assert done.stdout.strip() == "False"
 
 
+class First(settings.Settings):
+    family: Literal["first"] = Field("first", description="`first`.")
+    size: int = Field(1, description="How large.")
+
+
+class Second(settings.Settings):
+    family: Literal["second"] = Field("second", description="`second`.")
+    width: int = Field(2, description="How wide.")
+
+
+class Two(Registry):
+    def __iter__(self):
+        return iter(("first", "second"))
+
+    def __getitem__(self, name):
+        return {"first": First, "second": Second}[name]
+
+
+SETTING = Two("", settings.Settings, "family", "first").setting()
+
+
+def test_keys_of_several_families_are_documented_each(monkeypatch):
+    """Also where a family is one choice among others, as of a prior."""
+    monkeypatch.syspath_prepend(ROOT / "workflow")
+    document = import_module("document")
+    other = Annotated[settings.Learnt, Tag("learnt")]
+    either = Annotated[
+        Annotated[SETTING, Tag("own")] | other,
+        Discriminator(lambda value: "learnt" if "posterior_of" in value else "own"),
+    ]
+    for kind, more in ((SETTING, set()), (either, {"x.posterior_of"})):
+        made = create_model("Made", __base__=settings.Settings, x=(kind, Field(description="X.")))
+        table = document.keys(made.model_json_schema())
+        keys = re.findall(r"^\| `([^`]+)` \|", table, re.M)
+        assert sorted(keys) == sorted({"x", "x.family", "x.size", "x.width"} | more)
+        assert "| `first`, `second` | `first` | `first`. `second`. |" in table
+        assert "| (second) How wide. |" in table
+
+
 def test_settings_that_name_no_family_are_the_defaults_unless_they_are_of_another():
-    class First(settings.Settings):
-        family: Literal["first"] = "first"
-        size: int = 1
-
-    class Second(settings.Settings):
-        family: Literal["second"] = "second"
-        width: int = 2
-
-    class Two(Registry):
-        def __iter__(self):
-            return iter(("first", "second"))
-
-        def __getitem__(self, name):
-            return {"first": First, "second": Second}[name]
-
-    one = TypeAdapter(Two("", settings.Settings, "family", "first").setting())
+    one = TypeAdapter(SETTING)
     assert one.validate_python({"size": 3}) == First(size=3)
     assert one.validate_python({"family": "second", "width": 3}) == Second(width=3)
     with pytest.raises(ValueError, match=r"width is a key of the family second"):
