@@ -37,6 +37,15 @@ def changed(path: str, value) -> dict:
     return config
 
 
+@pytest.mark.parametrize("null", [None, "null", "~"])
+def test_null_leaves_out_as_a_value_and_as_the_text_that_the_command_line_passes(config, null):
+    config["fits"]["mcmc_deep"] = null
+    config["fits"]["svi_shallow"]["inference"]["seed"] = null
+    found = checked(config)
+    assert "mcmc_deep" not in found["fits"]
+    assert "seed" not in found["fits"]["svi_shallow"]["inference"]
+
+
 def test_the_default_is_valid_and_loses_only_its_nulls():
     expected = copy.deepcopy(DEFAULT) | {"groups": {}}
     for fit in ("mcmc_deep", "svi_deep", "svi_updated", "svi_joint", "svi_new"):

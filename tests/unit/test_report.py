@@ -149,7 +149,7 @@ def test_causes_stand_before_what_follows_from_them_with_values_and_limits():
     table = pd.DataFrame(FAILING, columns=COLUMNS)
     assert list(opinion.sentences(table, ["data", "gap", "all"])) == [
         "Do not take this fit for the posterior.",
-        "Likely cause: 0.4 % of the draws end a divergent trajectory (limit 0 %); 90 % of the"
+        "Possible cause: 0.4 % of the draws end a divergent trajectory (limit 0 %); 90 % of the"
         " trajectories end at the greatest depth of the tree (limit 50 %).",
         "Signs: R-hat of the function within a chain is 1.3 (limit 1.1), in data; the bulk ESS of"
         " the function is 4.2 (limit 100), in data; the tail ESS of the function is 9 (limit 100),"

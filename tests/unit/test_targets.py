@@ -102,3 +102,9 @@ def test_fits_that_a_table_will_lose_are_named(tmp_path):
     assert "fits that this config does not have: mine." in said
     table.write_bytes(b"\xff\xfe\n\xff")
     assert forgotten.warning(table, {"a"}) is None
+
+
+def test_a_table_that_there_is_not_is_told_with_those_there_are(plan):
+    fault = told(plan, "results/tables/foo.csv")
+    assert fault.endswith("there is no table 'foo', but metrics, diagnostics, verdicts, groups")
+    assert told(plan, "results/tables/metrics.csv", "results/tables/verdicts.checked") is None

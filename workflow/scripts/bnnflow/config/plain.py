@@ -9,6 +9,9 @@ from .faults import key_of, quote
 # text.
 ENTRIES, LONGEST, DEPTH, LETTERS = 50_000, 1000, 12, 10_000
 
+# How YAML writes null.
+NULLS = ("null", "~")
+
 
 def faults(config: object) -> Iterator[str]:
     """What no config has: what goes round in circles, or is too much, or no text or number."""
@@ -54,7 +57,7 @@ def _not_text(value: str) -> str | None:
 
 
 def without_nulls(value):
-    """A config without keys that are null."""
+    """A config without keys that are null, or the texts for it that `--config` passes."""
     if isinstance(value, dict):
-        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+        return {k: without_nulls(v) for k, v in value.items() if v not in (None, *NULLS)}
     return value

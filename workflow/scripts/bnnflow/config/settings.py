@@ -128,7 +128,7 @@ class Evaluation(Settings):
 
 
 class Figures(Settings):
-    """The look of the figures. A change here redraws and refits nothing."""
+    """The look of the figures. A change here draws the figures again and refits nothing."""
 
     style: Text = Field(
         "config/bnnflow.mplstyle",

@@ -50,6 +50,9 @@ def _fault_of_file(folder: str, name: str, plan: Plan) -> str | None:
         return None if stem in figure_names(plan.config) else _fault_of_fit(_fit(stem, plan), plan)
     if folder in OF_FITS and stem not in OF_NOBODY:
         return _fault_of_fit(name if folder == "fits" else stem, plan)
+    if folder == "tables" and Path(name).suffix == ".csv":
+        known = [Path(table).stem for table in plan.tables()]
+        return None if stem in known else f"there is no table {stem!r}, but {', '.join(known)}"
     if folder == "data" and f"results/data/{name}" not in plan.datasets():
         return f"this config has no data set {stem!r}, but {', '.join(plan.observations)}"
     return None

@@ -17,7 +17,7 @@ LEADS = {
 }
 
 KINDS = {
-    CAUSE: "Likely cause",
+    CAUSE: "Possible cause",
     SIGN: "Signs",
     PREDICTION: "Predictions",
     UPDATE: "Update",
