@@ -178,7 +178,8 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path
     """With weights that are equal, and what the method says that it leaves."""
     own = CASES[name]
     small = {"method": own.method, "draws": SMALL["draws"]} | own.settings
-    small |= {"warmup": SMALL["warmup"]} if own.method == "nuts" else {"steps": own.steps}
+    sizes = {"warmup": SMALL["warmup"], "steps": own.steps}
+    small |= {key: n for key, n in sizes.items() if key in METHODS[own.method].model_fields}
     method = METHODS.made(small)
     columns = (tuple(Scaled(name, 0.0, 1.0) for name in names) for names in ("abc", "yz"))
     encoding = Encoding(*columns)
