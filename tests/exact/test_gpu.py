@@ -45,13 +45,20 @@ def _one_thread():
 
 
 class _Far(torch.Tensor):
-    """What a tensor on a GPU can be asked here: to be copied, or brought back."""
+    """What a tensor on a GPU can be asked here: to be copied, stacked with others, or brought back.
+
+    And, once in a call of many steps, whether it is finite.
+    """
 
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
         if function is torch.Tensor.cpu:
             return args[0].as_subclass(torch.Tensor).clone()
         allowed = {torch.Tensor.clone, torch.Tensor.detach, torch.Tensor.copy_}
+        allowed |= {torch.Tensor.isfinite, torch.Tensor.flatten, torch.Tensor.all}
+        allowed |= {torch.Tensor.any, torch.Tensor.__bool__}
+        if function is torch.stack and all(isinstance(each, cls) for each in args[0]):
+            allowed.add(function)
         if function not in allowed and not function.__name__ == "__get__":
             raise TypeError(f"{function.__name__} of a tensor on the GPU")
         return super().__torch_function__(function, types, args, kwargs or {})
