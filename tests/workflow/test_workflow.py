@@ -424,7 +424,7 @@ def test_own_numbers_are_not_taken_for_a_result(project):
     assert "results/data/old.csv: not what the workflow has written there" in printed
     assert "Traceback" not in printed
     path.unlink()
-    project.snakemake("--cores", "1", *SMOKE, "results/data/old.csv")
+    project.snakemake("results/data/old.csv", "--cores", "1", *SMOKE)
     assert path.read_bytes() == ours
 
 
