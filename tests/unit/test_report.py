@@ -414,3 +414,9 @@ def test_a_run_that_failed_leaves_tables_of_the_fits_that_are_whole(results, mon
     table = verdicts.read_summary(run.folder / "partial/verdicts.csv")
     assert table["fit"].tolist() == ["mcmc_deep", "svi_new"]
     assert set(table["verdict"]) == {"pass"}
+    # A run that has failed after its own tables leaves no others.
+    for file in plan.results():
+        path = run.folder.parent / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert there.tables(plan) == ""

@@ -59,7 +59,8 @@ def tables(plan: Plan, results: Path = Path("results")) -> str:
         results: the folder of results; the tables lie in its folder `partial`.
 
     Returns:
-        What to tell the user; nothing where there is no whole fit.
+        What to tell the user; nothing where there is no whole fit, or where the run has come to
+        its tables and failed after them.
 
     Raises:
         FileError: if a table of a fit is damaged.
@@ -71,7 +72,7 @@ def tables(plan: Plan, results: Path = Path("results")) -> str:
     paths = {name: results / "fits" / name / "scores.csv" for name in plan.fits}
     there = set(made(plan, map(str, plan.results())))
     fits = [name for name, path in paths.items() if f"results/fits/{name}/scores.csv" in there]
-    if not fits:
+    if not fits or "results/tables/verdicts.csv" in there:
         return ""
     metrics = verdicts.stacked(fits, [scores.read(paths[name]) for name in fits])
     found = [verdicts.read(paths[name].with_name("diagnostics.csv")) for name in fits]
