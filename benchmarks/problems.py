@@ -52,7 +52,7 @@ class Problem:
     def network(self):
         """The workflow's model."""
         model = {"hidden": self.hidden, "activation": "tanh", "likelihood": self.noise}
-        return build.network(model, self.prior, inputs=1, targets=1)
+        return build.network(model, self.prior, inputs=1, targets=(0,))
 
     def density(self, engine: str = "compiled") -> LogDensity:
         """The workflow's log density, with nothing evaluated yet."""

@@ -49,7 +49,7 @@ def network(widths, activation, prior, power, seed, dtype):
         }
     moments = {name: (loc.to(dtype), scale.to(dtype)) for name, (loc, scale) in moments.items()}
     likelihood = LIKELIHOODS["normal"](concentration=0.5, rate=1.5, power=power)
-    return Model(Independent(moments), Response(layers, likelihood, outputs)), random
+    return Model(Independent(moments), Response(layers, likelihood, (0,) * outputs)), random
 
 
 def single(x, y=None):

@@ -60,7 +60,7 @@ def case():
     y = 0.8 * x - 0.5 + NOISE * random.normal(size=30)
     x_new = np.linspace(-2, 3, 200)
     y_new = 0.8 * x_new - 0.5 + NOISE * random.normal(size=200)
-    network = build.network(MODEL, {"stddev": PRIOR, "scaling": "none"}, inputs=1, targets=1)
+    network = build.network(MODEL, {"stddev": PRIOR, "scaling": "none"}, inputs=1, targets=(0,))
     mean, covariance, evidence = posterior(x, y)
     data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
     density = LogDensity(known_noise(network), *data, engine="compiled")
@@ -80,7 +80,7 @@ def check(case, draws, independent):
 
     noise = np.full(len(theta), NOISE, dtype=np.float32)
     x = torch.tensor(case.x).float()[:, None]
-    (own,) = build.response(MODEL, 1, 1).components(draws | {"sigma": noise}, x)
+    (own,) = build.response(MODEL, 1, (0,)).components(draws | {"sigma": noise}, x)
     rows = pd.DataFrame({"x": case.x, "y": case.y, "f": 0.8 * case.x - 0.5})
     held_out = points.along(rows, {"all": [(-2, 3)]}, {"old": [(-1, 2)]})
     scaling, y = [Scaled("y", 0.0, 1.0)], held_out["targets"].to_numpy()
@@ -147,7 +147,7 @@ def updated(batches, folder):
     """Parameters of a mean-field fit to the first batch, updated on the following."""
     prior, source = {"stddev": PRIOR, "scaling": "none"}, None
     for number, (x, y) in enumerate(batches):
-        model = known_noise(build.network(MODEL, prior, inputs=1, targets=1, source=source))
+        model = known_noise(build.network(MODEL, prior, inputs=1, targets=(0,), source=source))
         data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
         density = LogDensity(model, *data, engine="compiled")
         stream = torch.Generator().manual_seed(number)
@@ -225,8 +225,8 @@ def test_ranks_of_the_truth_are_uniform():
     repeats, kept, thin = 200, 31, 8
     likelihood = {"family": "normal", "concentration": 4.0, "rate": 8.0, "power": 1}
     settings = {"hidden": [3], "activation": "tanh", "likelihood": likelihood}
-    model = build.network(settings, {"stddev": 1.0, "scaling": "none"}, inputs=1, targets=1)
-    response = build.response(settings, inputs=1, targets=1)
+    model = build.network(settings, {"stddev": 1.0, "scaling": "none"}, inputs=1, targets=(0,))
+    response = build.response(settings, inputs=1, targets=(0,))
     x, at = torch.linspace(-2, 2, 12)[:, None], torch.tensor([[-1.0], [3.0]])
     y = torch.zeros(12)
     density = LogDensity(model, x, y, engine="compiled")

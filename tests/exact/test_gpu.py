@@ -93,7 +93,7 @@ WAITING = {torch.ops.aten._linalg_check_errors.default, torch.ops.aten.equal.def
 def network(*hidden, activation="tanh"):
     likelihood = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
     model = {"hidden": hidden, "activation": activation, "likelihood": likelihood}
-    return build.network(model, {"stddev": 3.0, "scaling": "fan_in"}, inputs=1, targets=1)
+    return build.network(model, {"stddev": 3.0, "scaling": "fan_in"}, inputs=1, targets=(0,))
 
 
 @pytest.mark.parametrize("hidden", [(5,), (10, 40, 10)])

@@ -350,7 +350,7 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     )
     settings = dict(fit["inference"])
     pyro.set_rng_seed(settings["seed"])
-    model = build.network(config["models"][fit["model"]], fit["prior"], inputs=1, targets=1)
+    model = build.network(config["models"][fit["model"]], fit["prior"], inputs=1, targets=(0,))
     _, *data = build.observations([tmp_path / "old.csv"], ["x"], ["y"], "none")
     density = LogDensity(model, *data, engine=engine)
     names = ("guide", "learning_rate", "schedule", "steps")

@@ -29,10 +29,10 @@ GIVEN = [{"family": name} | settings for name, own in OWN.items() for settings i
 # The defaults of every prior are cases besides.
 PRIOR_TO = [{"family": "normal", "stddev": 1.5, "scaling": "fan_in"}]
 CASES = [
-    (likelihood, prior, inputs, targets)
+    (likelihood, prior, inputs, (0,) * number)
     for likelihood in GIVEN
     for prior in (*PRIOR_TO, *({"family": family} for family in PRIORS))
-    for inputs, targets in ((1, 1), (3, 1), (3, 2), (1, 3))
+    for inputs, number in ((1, 1), (3, 1), (3, 2), (1, 3))
 ]
 DRAWS, POINTS = 6, 11
 
@@ -40,7 +40,7 @@ DRAWS, POINTS = 6, 11
 def told(case):
     likelihood, prior, inputs, targets = case
     own = (value for part in (likelihood, prior) for value in part.values())
-    return "-".join(map(str, (*own, inputs, targets)))
+    return "-".join(map(str, (*own, inputs, *targets)))
 
 
 @pytest.fixture(params=CASES, ids=told)
@@ -155,7 +155,7 @@ def test_settings_that_name_no_family_are_the_defaults_unless_they_are_of_anothe
 
 def test_a_model_of_defaults_takes_any_number_of_columns():
     defaults = settings.Model().model_dump(), PRIORS.made({}).model_dump()
-    model = build.network(*defaults, inputs=3, targets=2)
+    model = build.network(*defaults, inputs=3, targets=(0, 0))
     assert run(model, torch.zeros(4, 3)).nodes["obs"]["value"].shape == (2, 4)
 
 
@@ -197,7 +197,7 @@ def test_components_are_the_distribution_that_the_likelihood_samples_from(case):
     """At draws of the prior all at once as at each by itself, and its density is SciPy's."""
     model, _, x = case
     reference = OWN[model.response.likelihood.family].reference
-    targets = model.response.targets
+    targets = len(model.response.targets)
     traces = [run(model, x) for _ in range(DRAWS)]
     sites = model.response.shapes
     draws = {name: np.stack([t.nodes[name]["value"].numpy() for t in traces]) for name in sites}
@@ -307,10 +307,10 @@ def test_a_network_and_a_likelihood_share_no_site():
             return {"layer1.weight": ()}
 
     with pytest.raises(ValueError, match=r"both have the sites \['layer1\.weight'\]"):
-        Response(Network(1, [2], 1, "tanh"), Named(), 1)
+        Response(Network(1, [2], 1, "tanh"), Named(), (0,))
 
 
-@pytest.mark.parametrize(("inputs", "targets"), [(1, 1), (3, 2)])
+@pytest.mark.parametrize(("inputs", "targets"), [(1, (0,)), (3, (0, 0))])
 def test_the_likelihood_of_the_developers_page_is_one(inputs, targets, tmp_path, monkeypatch):
     """As the page has it: a file in one folder and a file in another."""
     page = (ROOT / "docs/developing.md").read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ NUMPY = {
 def model_of(hidden, inputs=1, targets=1, stddev=1.0, scaling="none", source=None, **others):
     settings = {"hidden": hidden, "activation": "tanh", "likelihood": LIKELIHOOD} | others
     prior = {"stddev": stddev, "scaling": scaling}
-    return build.network(settings, prior, inputs, targets, source)
+    return build.network(settings, prior, inputs, (0,) * targets, source)
 
 
 @settings(max_examples=40, deadline=None)

@@ -18,7 +18,8 @@ torch.set_num_threads(snakemake.params.torch_threads)
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
 columns, seeds = snakemake.params.columns, snakemake.params.seeds
 encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
-network = snakemake.params.network | {key: len(columns[key]) for key in ("inputs", "targets")}
+known = {"inputs": len(columns["inputs"]), "targets": (0,) * len(columns["targets"])}
+network = snakemake.params.network | known
 streams = []
 for seed in seeds:
     pyro.set_rng_seed(seed)

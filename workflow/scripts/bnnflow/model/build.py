@@ -9,7 +9,7 @@ from torch import Tensor
 from ..data import table
 from ..files.encodings import Encoding
 from ..files.parameters import Parameters
-from .likelihood import LIKELIHOODS
+from .likelihood import LIKELIHOODS, Targets
 from .model import Model, Response
 from .network import Network
 from .prior import PRIORS
@@ -55,12 +55,13 @@ def observations(
     return encoding, x, y[:, 0].clone() if len(targets) == 1 else y
 
 
-def response(model: dict, inputs: int, targets: int) -> Response:
+def response(model: dict, inputs: int, targets: Targets) -> Response:
     """Network and likelihood of a fit, without a prior.
 
     Args:
         model: the fit's settings of it.
-        inputs, targets: number of them.
+        inputs: number of them.
+        targets: levels of each.
     """
     likelihood = LIKELIHOODS.made(model["likelihood"])
     network = Network(inputs, model["hidden"], likelihood.outputs(targets), model["activation"])
@@ -68,13 +69,14 @@ def response(model: dict, inputs: int, targets: int) -> Response:
 
 
 def network(
-    model: dict, prior: dict, inputs: int, targets: int, source: Parameters | None = None
+    model: dict, prior: dict, inputs: int, targets: Targets, source: Parameters | None = None
 ) -> Model:
     """The Pyro model of a fit.
 
     Args:
         model, prior: the fit's settings; those of the prior count where there is no source.
-        inputs, targets: number of them.
+        inputs: number of them.
+        targets: levels of each.
         source: the parameters of the fit whose posterior is the prior, where it is one.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..registered import Registry
 from ..settings import Settings
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# Of every target the number of its levels: 0 where it is a number, 2 of yes and no, K of classes.
+Targets = tuple[int, ...]
+
+# What a target may be: a measurement, yes or no (1 or 0), one of several classes (0, 1, …), or how
+# often something has happened (0, 1, …).
+Kind = Literal["real", "binary", "classes", "count"]
+
+
 class Likelihood(Settings, ABC):
     """How targets are distributed about the outputs of a network.
 
@@ -22,45 +30,56 @@ class Likelihood(Settings, ABC):
 
     Attributes:
         distributions: the class of the distributions of the response.
+        suits: the kinds of targets that it is a likelihood of.
         family: the name of its module.
     """
 
     distributions: ClassVar[type[Components]]
+    suits: ClassVar[tuple[Kind, ...]]
 
     family: str
 
     @abstractmethod
-    def outputs(self, targets: int) -> int:
-        """How many outputs of the network so many targets need."""
+    def outputs(self, targets: Targets) -> int:
+        """How many outputs of the network these targets need."""
 
     @abstractmethod
-    def shapes(self, targets: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, targets: Targets) -> dict[str, tuple[int, ...]]:
         """Of its own sites, by name."""
 
     @abstractmethod
-    def sample(self, outputs: Tensor, targets: int, y: Tensor | None = None) -> None:
+    def sample(self, outputs: Tensor, targets: Targets, y: Tensor | None = None) -> None:
         """Its sample statements: its own sites, by `site`, and the response, `obs`.
 
         Args:
             outputs: of the network, (outputs, n).
-            targets: number of them.
+            targets: levels of each.
             y: the observed targets, (n,), or (n, targets) where there are several.
         """
 
     @abstractmethod
     def components(
-        self, outputs: Tensor, targets: int, values: Mapping[str, Tensor]
-    ) -> tuple[Tensor, ...]:
+        self, outputs: Tensor, targets: Targets, values: Mapping[str, Tensor]
+    ) -> tuple[tuple[Tensor, ...], ...]:
         """What the response's distribution is made of, at values of its sites.
 
         Args:
             outputs: of the network, (outputs, n).
-            targets: number of them.
+            targets: levels of each.
             values: of its own sites, by name.
 
         Returns:
-            The parameters of distributions of its class, each (targets, n).
+            For every target the parameters of distributions of its class, each (n, ...).
         """
+
+    def kinds(self, targets: Targets) -> tuple[type[Components], ...]:
+        """The class of the distributions of every target."""
+        return (self.distributions,) * len(targets)
+
+    @property
+    def scalable(self) -> bool:
+        """Whether targets may be scaled; counts and levels are what they are."""
+        return "real" in self.suits
 
     @abstractmethod
     def formula(self) -> str:
@@ -77,3 +96,17 @@ def site(name: str, distribution: TorchDistribution) -> Tensor:
 
 
 LIKELIHOODS = Registry(f"{__package__}.likelihoods", Likelihood, key="family", default="normal")
+
+# Counts vary more than Poisson's in nearly all tables, where Poisson's would be sure of too much;
+# where they do not, the negative binomial becomes Poisson's.
+_DEFAULTS: dict[Kind, str] = {
+    "real": "normal",
+    "binary": "bernoulli",
+    "classes": "categorical",
+    "count": "negative_binomial",
+}
+
+
+def default_for(kind: Kind) -> str:
+    """The family of a kind of target where a config names none."""
+    return _DEFAULTS[kind]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from .components import Components
-from .likelihood import Likelihood
+from .likelihood import Likelihood, Targets
 from .network import Network
 from .prior import Weights
 
@@ -22,13 +22,13 @@ class Response:
     Args:
         network: with as many outputs as the likelihood asks for.
         likelihood: of the targets.
-        targets: number of them.
+        targets: levels of each.
 
     Raises:
         ValueError: if the two would have sites of one name.
     """
 
-    def __init__(self, network: Network, likelihood: Likelihood, targets: int):
+    def __init__(self, network: Network, likelihood: Likelihood, targets: Targets):
         self.network, self.likelihood, self.targets = network, likelihood, targets
         self.own = likelihood.shapes(targets)
         if both := network.shapes.keys() & self.own.keys():
@@ -58,7 +58,7 @@ class Response:
             raise ValueError(f"the draws are of the sites {given}, the model has {self.shapes}")
         weights = self.network.shapes
 
-        def one(values: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        def one(values: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], ...]:
             outputs = functional_call(self.network, {name: values[name] for name in weights}, (x,))
             own = {name: values[name] for name in self.own}
             return self.likelihood.components(outputs, self.targets, own)
@@ -66,8 +66,8 @@ class Response:
         values = {name: torch.from_numpy(array) for name, array in draws.items()}
         with torch.no_grad():
             parts = vmap(one, chunk_size=max(1, CHUNK // (8 * len(x))))(values)
-        kind, targets = self.likelihood.distributions, range(self.targets)
-        return [kind(*(part[:, target] for part in parts)) for target in targets]
+        kinds = self.likelihood.kinds(self.targets)
+        return [kind(*own) for kind, own in zip(kinds, parts, strict=True)]
 
 
 class Model:

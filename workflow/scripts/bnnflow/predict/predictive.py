@@ -32,7 +32,7 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     """
     encoding, weights = posterior.encoding(tree), posterior.pooled_weights(tree)
     x = torch.from_numpy(encoded(inputs, encoding.inputs).astype(np.float32))
-    response = build.response(model, len(encoding.inputs), len(encoding.targets))
+    response = build.response(model, len(encoding.inputs), (0,) * len(encoding.targets))
     components = response.components(posterior.pooled(tree), x)
     if weights is None:
         return list(map(Mixture, components))

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ...settings import Positive
 from ..components import Average, Averaged, Components
-from ..likelihood import Likelihood, site
+from ..likelihood import Likelihood, Targets, site
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -103,6 +103,7 @@ class Normal(Likelihood):
     """
 
     distributions = Normals
+    suits = ("real",)
 
     family: Literal["normal"] = Field(
         "normal",
@@ -116,36 +117,36 @@ class Normal(Likelihood):
         description="Exponent; 2 is the tutorial's, 1 makes sigma the standard deviation itself.",
     )
 
-    def outputs(self, targets: int) -> int:
+    def outputs(self, targets: Targets) -> int:
         """One a target."""
-        return targets
+        return len(targets)
 
-    def shapes(self, targets: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, targets: Targets) -> dict[str, tuple[int, ...]]:
         """`sigma`, a scalar, or (targets,) where there are several."""
-        return {"sigma": () if targets == 1 else (targets,)}
+        return {"sigma": () if len(targets) == 1 else (len(targets),)}
 
-    def sample(self, outputs: Tensor, targets: int, y: Tensor | None = None) -> None:
+    def sample(self, outputs: Tensor, targets: Targets, y: Tensor | None = None) -> None:
         """Sample sigma, and the response: (n,), or (targets, n) where there are several."""
         import pyro
         import pyro.distributions as dist
 
         prior = dist.Gamma(self.concentration, self.rate)
-        if targets > 1:
-            prior = prior.expand([targets]).to_event(1)
+        if len(targets) > 1:
+            prior = prior.expand([len(targets)]).to_event(1)
         mean, stddev = self._moments(outputs, targets, site("sigma", prior))
         with pyro.plate("data", outputs.shape[-1], dim=-1):
-            if targets == 1:
+            if len(targets) == 1:
                 pyro.sample("obs", dist.Normal(mean, stddev), obs=y)
             else:
-                with pyro.plate("targets", targets, dim=-2):
+                with pyro.plate("targets", len(targets), dim=-2):
                     pyro.sample("obs", dist.Normal(mean, stddev), obs=None if y is None else y.mT)
 
     def components(
-        self, outputs: Tensor, targets: int, values: Mapping[str, Tensor]
-    ) -> tuple[Tensor, ...]:
-        """Mean and standard deviation, each (targets, n)."""
+        self, outputs: Tensor, targets: Targets, values: Mapping[str, Tensor]
+    ) -> tuple[tuple[Tensor, ...], ...]:
+        """Mean and standard deviation, each (n,)."""
         mean, stddev = self._moments(outputs, targets, values["sigma"])
-        return outputs, stddev.expand_as(mean).reshape(outputs.shape)
+        return tuple(zip(outputs, stddev.expand_as(mean).reshape(outputs.shape), strict=True))
 
     def formula(self) -> str:
         """Normal about the network, and the gamma distribution of sigma."""
@@ -155,9 +156,9 @@ class Normal(Likelihood):
             rf" \sigma \sim \Gamma({self.concentration}, {self.rate})"
         )
 
-    def _moments(self, outputs: Tensor, targets: int, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    def _moments(self, outputs: Tensor, targets: Targets, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation: (n,) and (), or (targets, n) and (targets, 1)."""
-        if targets == 1:
+        if len(targets) == 1:
             return outputs.squeeze(-2), sigma**self.power
         return outputs, (sigma**self.power)[:, None]
 
