@@ -191,13 +191,15 @@ def stored(tmp_path):
 def test_panels_are_read_with_the_names_of_their_columns(stored):
     about = [{"fit": "mine", "title": "A fit", "observations": ["old"]}]
     settings = {"sets": ["old"], "xlim": (0, 2), "ylim": (0, 1)}
-    observed = {"old": stored / "old.csv"}
-    given = [stored / "predictions.nc"], [stored / "diagnostics.csv"], observed
-    frame, (panel,) = read_panels(about, *given, None, settings)
+    given = {"predictions": "predictions.nc", "diagnostics": "diagnostics.csv"}
+    given |= {"observations": "old.csv"}
+    given = {role: [stored / name] for role, name in given.items()}
+    frame, (panel,) = read_panels(about, given, ["old"], settings)
     assert (frame.input, frame.targets, frame.truth) == ("age", ("height", "weight"), None)
     assert panel.observations["old"]["weight"].tolist() == [3]
     assert panel.verdict[0] == "fail"
-    frame, _ = read_panels(about, *given, stored / "old.csv", settings)
+    given["truth"] = stored / "old.csv"
+    frame, _ = read_panels(about, given, ["old"], settings)
     assert frame.truth["height"].tolist() == [2]
     with canvas.styled(ROOT / "config/bnnflow.mplstyle"):
         assert len(draw_fit(frame, panel).axes) == 2

@@ -1,7 +1,6 @@
 """What holds for every likelihood and every prior that is found."""
 
 import re
-import subprocess
 import sys
 from importlib import import_module
 from typing import Annotated, Literal, get_args
@@ -92,18 +91,6 @@ def test_what_is_found_is_what_the_config_offers():
     ):
         bare = get_args(offered)[0] if hasattr(offered, "__metadata__") else offered
         assert [*found.values()] == [*(get_args(bare) or (bare,))]
-
-
-def test_what_the_config_needs_is_there_without_torch():
-    code = "import sys; import bnnflow.config.settings; print('torch' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT / "workflow/scripts",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "False"
 
 
 class First(settings.Settings):

@@ -1,4 +1,4 @@
-"""What methods say of themselves."""
+"""What is found by its name, and what methods say of themselves."""
 
 import subprocess
 import sys
@@ -9,8 +9,9 @@ from conftest import ROOT
 from bnnflow.methods.running.method import METHODS
 
 
-def test_the_registry_needs_no_torch():
-    code = "import sys; import bnnflow.methods.running.method; print('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["methods.running.method", "config.settings", "run.plan"])
+def test_what_every_start_of_snakemake_imports_needs_no_torch(module):
+    code = f"import sys; import bnnflow.{module}; print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT / "workflow/scripts",

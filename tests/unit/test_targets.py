@@ -1,13 +1,12 @@
 """What is told before a run: targets of other configs, files of other hands, forgotten fits."""
 
 import copy
-from contextlib import suppress
 
 import pytest
 
 from bnnflow.config.checks import checked
 from bnnflow.config.relations import rule_names
-from bnnflow.run import forgotten, written
+from bnnflow.run import forgotten
 from bnnflow.run.plan import Plan
 from bnnflow.run.targets import unknown_target
 
@@ -64,33 +63,6 @@ def test_a_data_set_and_a_fit_of_a_group_are_told(plan):
     assert "no data set 'mine', but old, new" in told(plan, "results/data/mine.csv")
     assert "its group has study-0, study-1" in told(plan, "results/predictions/study-2.nc")
     assert "is a fit of a group; ask for results/fits/study-0/posterior.nc" in told(plan, "study-0")
-
-
-def test_only_what_a_job_has_written_is_known(tmp_path):
-    ours, theirs, gone, by_hand = (tmp_path / "results" / "data" / f"{n}.csv" for n in "abcd")
-    ours.parent.mkdir(parents=True)
-    for path in (ours, theirs):
-        with written.remembered(path):
-            path.write_text("x,y\n1,2\n")
-    assert written.strangers([ours, theirs, gone]) == []
-    theirs.write_text("x,y\n1,3\n")
-    by_hand.write_text("x,y\n")
-    assert written.strangers([ours, theirs, gone, by_hand]) == [theirs, by_hand]
-    assert str(theirs) in written.refusal([theirs])
-
-
-def test_what_a_killed_job_has_left_is_snakemakes_to_make_again(tmp_path):
-    path = tmp_path / "results" / "data" / "a.csv"
-    path.parent.mkdir(parents=True)
-    with suppress(KeyboardInterrupt), written.remembered(path):
-        path.write_text("x,y\n")
-        raise KeyboardInterrupt
-    assert written.strangers([path]) == []
-
-
-def test_records_lie_in_the_results_of_a_module(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert str(written._record("theirs/results/data/a.csv")) == "theirs/results/.written/data/a.csv"
 
 
 def test_fits_that_a_table_will_lose_are_named(tmp_path):

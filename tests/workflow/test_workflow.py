@@ -1,5 +1,6 @@
 """The workflow as its users run it, on the small config."""
 
+import hashlib
 import html
 import json
 import re
@@ -428,6 +429,26 @@ def test_own_numbers_are_not_taken_for_a_result(project):
     assert path.read_bytes() == ours
 
 
+def test_nothing_is_judged_that_no_rule_has_made(project):
+    kinds = ("data/points.nc", "evaluations/svi_deep.nc", "predictions/svi_deep.nc")
+    names = ("starts/0.nc", "posterior.nc", "loss.csv", "parameters.csv", "scores.csv")
+    kinds += tuple(f"fits/svi_deep/{name}" for name in (*names, "diagnostics.csv"))
+    kinds += ("evaluations/oracle.csv", "tables/metrics.csv", "figures/scores.png")
+    changed = [f"results/{kind}" for kind in kinds]
+    before = {name: project.path(name).read_bytes() for name in changed}
+    for name in changed:
+        project.append(name, "0.5,0.5\n")
+    for arguments in (("-n",), ("--cores", "1"), ("--report", "one.html")):
+        printed = project.snakemake(*arguments, *SMOKE, fails=True)
+        (told,) = re.findall("^(results/.*): not what the workflow has written", printed, re.M)
+        assert set(told.split(", ")) == {*changed}
+        assert "Traceback" not in printed
+    project.snakemake("--unlock", *SMOKE)
+    for name, content in before.items():
+        project.path(name).write_bytes(content)
+    assert project.planned() == Counter()
+
+
 def test_fits_that_the_tables_will_lose_are_named(finished, tmp_path):
     (tmp_path / "fewer.yaml").write_text("fits: {svi_new: null}")
     arguments = ("-n", "results/data/old.csv", *SMOKE, str(tmp_path / "fewer.yaml"))
@@ -444,7 +465,9 @@ def test_another_directory_takes_the_tutorials_config(finished, tmp_path):
 
 
 def test_a_crash_leaves_its_traceback_in_the_log_and_on_screen(project):
-    project.path("results/fits/svi_shallow/parameters.safetensors").write_bytes(b"damaged")
+    name = "fits/svi_shallow/parameters.safetensors"
+    project.path(f"results/{name}").write_bytes(b"damaged")
+    project.path(f"results/.written/{name}").write_text(hashlib.sha256(b"damaged").hexdigest())
     arguments = ("svi_updated", "--forcerun", "svi_updated_start", "--cores", "1", *SMOKE)
     printed = project.snakemake(*arguments, fails=True)
     log = project.path("results/logs/svi_updated_start/0.log").read_text()

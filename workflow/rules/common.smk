@@ -16,13 +16,13 @@ from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.relations import rule_names
 from bnnflow.run.forgotten import warning
-from bnnflow.run.names import NUMBER, POINTS, dataset, one_of
+from bnnflow.run.names import NUMBER, POINTS, dataset, one_of, shortened
 from bnnflow.run.report import there
 from bnnflow.run.plan import Plan, PlanError, style_file
 from bnnflow.run.provenance import digest, rules_in
 from bnnflow.run.targets import unknown_target
 from bnnflow.run.verification import COMMAND_LINE, VerificationError, verified, where_jobs_run
-from bnnflow.run.written import refusal, strangers
+from bnnflow.written import refusal, strangers, uses_results
 
 locales.use_utf8()
 
@@ -81,12 +81,12 @@ def asked_for():
 
 
 modified = workflow.modifier.modify_path
-if workflow.is_main_process:
-    strange = [] if VERIFIES else strangers(map(modified, plan.datasets()))
-    if strange:
-        raise WorkflowError(refusal(strange))
+if workflow.is_main_process and not VERIFIES and uses_results(sys.argv[1:]):
+    seen = STATE / "bnnflow" / "written.json"
+    if strange := strangers(map(modified, plan.results()), seen):
+        raise WorkflowError(refusal(shortened(strange)))
     table = modified("results/tables/verdicts.csv")
-    if not VERIFIES and (told := warning(Path(table), {*plan.fits, "oracle"})):
+    if told := warning(Path(table), {*plan.fits, "oracle"}):
         logger.warning(f"{told}.")
 if workflow.is_main_process and IS_MAIN:
     RULES = {*rules_in(WORKFLOW.parent), *rule_names(config)}

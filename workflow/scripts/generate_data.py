@@ -8,11 +8,9 @@ import numpy as np
 
 from bnnflow.data import tutorial
 from bnnflow.files import safe
-from bnnflow.run.written import remembered
 
 random = np.random.RandomState(snakemake.params.stream)
 for intervals in snakemake.params.sets:
     table = tutorial.simulated(intervals, snakemake.params.noise, random)
-with remembered(*snakemake.output):
-    safe.write_table(table, snakemake.output[0])
+safe.write_table(table, snakemake.output[0])
 jobs.log.info("%d observations", len(table))

@@ -8,10 +8,8 @@ import numpy as np
 
 from bnnflow.data import tutorial
 from bnnflow.files import safe
-from bnnflow.run.written import remembered
 
 random = np.random.RandomState(snakemake.params.seed)
 table = tutorial.simulated([snakemake.params.interval], snakemake.params.noise, random)
-with remembered(*snakemake.output):
-    safe.write_table(table.assign(f=tutorial.sinusoid(table["x"])), snakemake.output[0])
+safe.write_table(table.assign(f=tutorial.sinusoid(table["x"])), snakemake.output[0])
 jobs.log.info("%d observations", len(table))

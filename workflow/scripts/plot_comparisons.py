@@ -17,13 +17,5 @@ summary = verdicts.read_summary(given.verdicts).set_index("fit")["verdict"]
 with styled(given.style):
     save(draw_scores(metrics, summary.to_dict()), made.scores_png, made.scores_svg)
     if params.fits:
-        observed = dict(zip(params.observations, given.observations, strict=True))
-        frame, panels = read_panels(
-            params.panels,
-            given.predictions,
-            given.diagnostics,
-            observed,
-            given.get("truth"),
-            params.frame,
-        )
+        frame, panels = read_panels(params.panels, given, params.observations, params.frame)
         save(draw_sheet(frame, panels), made.all_fits_png, made.all_fits_svg)

@@ -22,15 +22,7 @@ from bnnflow.judge import plateau, verdicts
 given, params, fit = snakemake.input, snakemake.params, snakemake.wildcards.fit
 told, place = params.told, [about["fit"] for about in params.panels].index(fit)
 title = told["title"]
-observed = dict(zip(told["observations"], given.observations, strict=True))
-frame, panels = read_panels(
-    params.panels,
-    given.predictions,
-    given.diagnostics,
-    observed,
-    given.get("truth"),
-    params.frame,
-)
+frame, panels = read_panels(params.panels, given, told["observations"], params.frame)
 evaluation = predictions.read_evaluation(given.evaluation)
 judged = verdicts.read(given.diagnostics[place])
 

@@ -6,10 +6,8 @@ jobs.start(snakemake)
 
 from bnnflow.data import points, tutorial
 from bnnflow.files import arrays, safe
-from bnnflow.run.written import remembered
 
 table = safe.numbers(snakemake.input.held_out, tutorial.HELD_OUT)
 held_out = points.along(table, snakemake.params.regions, snakemake.params.sets)
-with remembered(*snakemake.output):
-    arrays.write(held_out, snakemake.output[0])
+arrays.write(held_out, snakemake.output[0])
 jobs.log.info("%d points", held_out.sizes["point"])

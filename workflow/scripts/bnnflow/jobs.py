@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from .written import OUTPUTS
+
 log = logging.getLogger("bnnflow")
 
 # Names a file that is locked for as long as the Snakemake lives that runs a job.
@@ -45,11 +47,14 @@ REMEDIES = EXHAUSTED | {
 def start(snakemake) -> None:
     """Send messages, warnings and the traceback of a crash to the job's log and to the screen.
 
+    What the job writes as its outputs is remembered from here on, by checksum.
+
     The job ends with its Snakemake, so that the next run finds nobody at work, and says why when
     it is stopped from outside; who wants more than that sets handlers of the signals later.
     """
     form = logging.Formatter("%(asctime)s %(job)s: %(message)s", defaults={"job": _name(snakemake)})
     sys.excepthook = partial(_log_crash, snakemake.output)
+    OUTPUTS.update(map(Path, snakemake.output))
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     for kind, *place in ((logging.StreamHandler,), (_LogFile, snakemake.log[0], "w")):

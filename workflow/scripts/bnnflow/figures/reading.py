@@ -12,10 +12,8 @@ from .frame import Frame, Panel, Tables, names_of, panel_of
 
 def read_panels(
     about: Sequence[Mapping],
-    predicted: Iterable[str | Path],
-    judged: Iterable[str | Path],
-    observed: Mapping[str, str | Path],
-    truth: str | Path | None,
+    given: Mapping,
+    sets: Iterable[str],
     settings: Mapping,
 ) -> tuple[Frame, list[Panel]]:
     """Panels of fits, and the frame of all.
@@ -23,15 +21,16 @@ def read_panels(
     Args:
         about: of every fit: `fit`, its name; `title`; and `observations`, names of the data sets
             that it has learnt from.
-        predicted, judged: files of the fits' predictions, and of their diagnostics.
-        observed: files of the data sets by name.
-        truth: file of the true function, where one is known.
+        given: files by role: `predictions` and `diagnostics` of the fits, `observations` of the
+            data sets, and `truth`, where the true function is known.
+        sets: names of the data sets.
         settings: attributes of the frame that are settings.
     """
-    found = list(map(predictions.read, predicted))
-    frame, tables = read_frame(found[0], observed, truth, settings)
+    found = list(map(predictions.read, given["predictions"]))
+    observed = dict(zip(sets, given["observations"], strict=True))
+    frame, tables = read_frame(found[0], observed, given.get("truth"), settings)
     panels = []
-    for own, values, path in zip(about, found, judged, strict=True):
+    for own, values, path in zip(about, found, given["diagnostics"], strict=True):
         observations = {name: tables[name] for name in own["observations"]}
         verdict = verdicts.stamp(verdicts.read(path))
         panels.append(panel_of(values, own["fit"], own["title"], observations, verdict=verdict))
@@ -44,7 +43,14 @@ def read_frame(
     truth: str | Path | None,
     settings: Mapping,
 ) -> tuple[Frame, Tables]:
-    """The frame of predictions, and data sets by name; arguments as `read_panels` has them."""
+    """The frame of predictions, and data sets by name.
+
+    Args:
+        predicted: predictions of a fit.
+        observed: files of the data sets by name.
+        truth: file of the true function, where one is known.
+        settings: attributes of the frame that are settings.
+    """
     names = names_of(predicted)
     columns = [names["input"], *names["targets"]]
     tables = {name: safe.numbers(path, columns) for name, path in observed.items()}

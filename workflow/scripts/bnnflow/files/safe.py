@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 
+from ..written import remember
 from .errors import FileError
 
 # The largest file that is read, and the part of the machine's memory that it may take.
@@ -39,7 +40,8 @@ def whole(path: str | Path) -> Iterator[Path]:
 
     So nobody ever finds a part of the file under its name: not while it is written, and not
     after an error, a kill or a loss of power, which leave there what was there before. What a
-    killed job has left beside it, `.<name>.<process>.part`, is removed by the next.
+    killed job has left beside it, `.<name>.<process>.part`, is removed by the next. Of an output of
+    a job the checksum is remembered.
     """
     target = Path(path)
     for left in target.parent.glob(f".{escape(target.name)}.*.part"):
@@ -50,6 +52,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
+        remember(target, part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from ..density import compilers
 from ..files import safe
 from ..files.errors import FileError
 from ..judge import scores
+from ..written import checksum
 
 # What the numbers depend on: these draw and count, also for one another, ...
 PACKAGES = ("torch", "pyro-ppl", "opt_einsum", "nutpie", "numpy", "scipy", "arviz-stats", "pandas")
@@ -77,12 +78,6 @@ def platform_facts() -> dict[str, str]:
         except PackageNotFoundError:
             facts[name] = "not installed"
     return facts
-
-
-def checksum(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read(path: str | Path) -> dict:

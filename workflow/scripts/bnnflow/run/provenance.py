@@ -9,9 +9,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 
-# Modules on which no number depends: one speaks and stops, others check settings, which jobs are
-# given as they were checked, or find modules, which are digested themselves.
-SILENT = ("jobs.py", "settings.py", "registered.py")
+# Modules on which no number depends: one speaks and stops, one remembers what was written, others
+# check settings, which jobs are given as they were checked, or find modules, which are digested
+# themselves.
+SILENT = ("jobs.py", "written.py", "settings.py", "registered.py")
 
 # A rule, or one that is made from another; its name.
 RULE = r"^(?:rule|use rule \w+ as) (\w+)(?::| with:)"
