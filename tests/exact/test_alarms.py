@@ -61,7 +61,7 @@ def sampled(model, sampler, **settings):
     told = [
         *chains.of_trajectories(stats_, asked, LIMITS),
         *chains.of_chains(v[:, :, None], {"everywhere": np.array([True])}, LIMITS),
-        *chains.of_noise(np.exp(v), LIMITS),
+        *chains.of_site("sigma", np.exp(v), LIMITS),
     ]
     return {f"{each.diagnostic} {each.region}".strip(): each.verdict for each in told}
 

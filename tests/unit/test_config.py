@@ -37,6 +37,24 @@ def changed(path: str, value) -> dict:
     return config
 
 
+@pytest.mark.parametrize(
+    ("text", "opened", "whole"),
+    [
+        ("{noise: 0.1", "{ is", "{noise: 0.1}"),
+        ("{observations: [{name: old}", "{ and [ are", "{observations: [{name: old}]}"),
+        ('{title: "a } b"', "{ is", '{title: "a } b"}'),
+        ("{title: 'a", "{ and ' are", "{title: 'a'}"),
+    ],
+)
+def test_a_mapping_of_the_command_line_that_is_not_closed_is_told(config, text, opened, whole):
+    """Snakemake takes such a value of --config for a text."""
+    with pytest.raises(ConfigError) as refused:
+        checked(config | {"data": text})
+    (told,) = [line for line in str(refused.value).splitlines() if "data: " in line]
+    assert f"where {opened} not closed; write {whole!r}" in told
+    assert yaml.safe_load(whole)
+
+
 @pytest.mark.parametrize("null", [None, "null", "~"])
 def test_null_leaves_out_as_a_value_and_as_the_text_that_the_command_line_passes(config, null):
     config["fits"]["mcmc_deep"] = null

@@ -62,7 +62,7 @@ def drawn_chains(*means, draws=1000, rho=0.0, seed=0):
 
 def of_chains(function, sigma):
     inside = {name: mask(X, REGIONS[name]) for name in REGIONS}
-    return [*chains.of_chains(function, inside, LIMITS), *chains.of_noise(sigma, LIMITS)]
+    return [*chains.of_chains(function, inside, LIMITS), *chains.of_site("sigma", sigma, LIMITS)]
 
 
 def test_chains_that_agree_pass():
@@ -636,6 +636,17 @@ def test_every_diagnostic_has_a_meaning_and_every_value_is_said():
     assert kinds.index(meanings.SIGN) > max(i for i, k in enumerate(kinds) if k == meanings.CAUSE)
     for name in LIMITS:
         assert any(known == name or known.startswith(f"{name}_") for known in meanings.MEANINGS)
+
+
+def test_a_diagnostic_of_any_site_has_its_words_and_its_rank():
+    said = meanings.meaning("rhat_chain_obs.scale")
+    assert said.words == "R-hat of obs.scale within a chain"
+    names = ["pareto_k", "ess_bulk_b", "rhat_b", "rhat_chain_b", "rhat_function", "divergences"]
+    assert sorted(names, key=meanings.in_order) == names[::-1]
+    for name in ("rhat", "rhat_", "rhat_<b>", "ess_bulk_a b", "width_b", "sigma"):
+        assert not meanings.is_known(name)
+        with pytest.raises(KeyError):
+            meanings.meaning(name)
 
 
 def test_values_are_written_as_a_reader_takes_them_in():

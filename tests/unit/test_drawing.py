@@ -15,7 +15,8 @@ from bnnflow.figures.fit import draw_fit
 from bnnflow.figures.frame import held_out_of, names_of, only_input, panel_of
 from bnnflow.figures.reading import read_panels
 from bnnflow.files import arrays, safe
-from bnnflow.run import drawing
+from bnnflow.methods.running.method import METHODS
+from bnnflow.run import captions, drawing
 from bnnflow.run.plan import Plan
 
 BANDS = ("mean", "stddev", "function_stddev")
@@ -52,7 +53,7 @@ def test_panels_show_only_what_their_fits_have_seen(plan):
 def test_the_job_of_a_fit_makes_its_figures(config, plan):
     made = [
         name.format(fit=entry)
-        for figure in ("chains", "loss")
+        for figure in ("chains", "loss", None)
         for updated in (False, True)
         for entry in drawing.entries_with(plan, figure, updated)
         for name, *_ in drawing.figures(figure, updated).values()
@@ -61,8 +62,34 @@ def test_the_job_of_a_fit_makes_its_figures(config, plan):
     assert sorted(made + list(config["figures"]["data"])) == sorted(figure_names(plan.config))
 
 
+@pytest.mark.parametrize("leaves", [{"guide"}, {"guide", "starts"}])
+def test_a_fit_that_leaves_neither_trajectories_nor_a_loss_has_no_figure_of_them(
+    config, monkeypatch, leaves
+):
+    monkeypatch.setattr(METHODS["svi"], "leaves", frozenset(leaves))
+    plan = Plan(checked(config))
+    names = figure_names(plan.config)
+    assert "svi_deep_calibration" in names
+    assert not [name for name in names if name.endswith("_loss")]
+    assert drawing.entries_with(plan, "loss", False) == []
+    assert "svi_deep" in drawing.entries_with(plan, None, False)
+    assert drawing.entries_with(plan, None, True) == ["svi_updated"]
+    assert [*drawing.figures(None, updated=False)] == ["own", "calibration"]
+    assert not {"loss", "posterior"} & {*drawing.files(plan, "svi_deep")}
+    assert drawing.told(plan, "svi_deep")["shown"] == []
+    assert not [path for path in plan.results() if "loss" in path]
+
+
+def test_captions_say_what_prior_and_method_a_fit_has(plan):
+    told = captions.of_fit(plan, "svi_updated")
+    assert "that *svi_shallow* has found" in told["prior"]
+    assert captions.of_fit(plan, "svi_shallow")["prior"].startswith("Every weight and bias is")
+    assert told["draws"] == plan.fit("svi_updated")["inference"]["draws"]
+    assert f"{told['draws']} draws" in told["account"]
+
+
 def test_every_entry_has_one_job_of_figures(plan):
-    kinds = [(figure, updated) for figure in ("chains", "loss") for updated in (False, True)]
+    kinds = [(figure, updated) for figure in ("chains", "loss", None) for updated in (False, True)]
     found = {kind: drawing.entries_with(plan, *kind) for kind in kinds}
     assert found["chains", False] == ["mcmc_shallow", "mcmc_deep"]
     assert found["loss", True] == ["svi_updated"]

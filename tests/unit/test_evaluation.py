@@ -1,5 +1,7 @@
 """From a posterior to verdicts: three inputs, two targets, with and without a truth, weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from bnnflow.files import arrays, posterior, predictions
 from bnnflow.files.encodings import Scaled
 from bnnflow.files.errors import FileError
 from bnnflow.judge import findings, fit, scores, verdicts
+from bnnflow.methods.running.method import METHODS
 from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import evaluation, levels
 from bnnflow.predict.mixture import Mixture
@@ -130,10 +133,44 @@ def left(own, sampled=True):
     if sampled:
         draws = {"sigma": random.normal(size=(DRAWS, 2))}
         chains = [posterior.of_chain(draws, {"lp": np.zeros(DRAWS)}) for _ in range(CHAINS)]
-        return fit.Left(own, posterior.merged(chains), {})
+        return fit.Left(own, posterior.merged(chains), ["trajectories"], ["sigma"], {})
     stats = {"lp": random.normal(size=DRAWS), "log_q": random.normal(size=DRAWS)}
     tree = posterior.merged([posterior.of_chain({"sigma": random.normal(size=DRAWS)}, stats)])
-    return fit.Left(own, tree, {}, COUNT, np.zeros(10))
+    return fit.Left(own, tree, ["guide", "loss"], ["sigma"], {}, COUNT, np.zeros(10))
+
+
+def test_a_fit_is_judged_by_what_its_method_leaves_and_by_all_sites_of_its_likelihood(whole):
+    table = scores.table(whole)
+
+    def names(fitted):
+        return {f.diagnostic for f in fit.diagnosed(fitted, table, LIMITS, {})}
+
+    sampled, guided = left(whole), left(whole, sampled=False)
+    chains = {f"{kind}_sigma" for kind in ("rhat", "rhat_chain", "ess_bulk", "ess_tail")}
+    assert chains <= names(sampled)
+    assert not chains & names(guided)
+    neither = {"disagreement", "calibration_error"}
+    assert names(guided) == {"elbo_drift", "pareto_k"} | neither
+    assert names(replace(guided, leaves=["guide"])) == {"pareto_k"} | neither
+    assert names(replace(sampled, leaves=[])) == neither
+    draws = sampled.posterior["posterior"]
+    draws["scale"], draws["skew.x"] = draws["sigma"], draws["sigma"]
+    told = names(replace(sampled, sites=["scale", "skew.x"]))
+    assert {name.replace("sigma", site) for name in chains for site in ("scale", "skew.x")} <= told
+    assert not chains & told
+
+
+def test_what_a_posterior_must_have_follows_from_what_its_method_leaves():
+    assert fit.needed([], []) == []
+    assert fit.needed(["loss", "guide"], ["scale"]) == [
+        "posterior/scale",
+        "sample_stats/lp",
+        "sample_stats/log_q",
+    ]
+    for method in METHODS.values():
+        assert fit.needed(method.leaves, [])
+    assert "starts/elbo" in fit.needed(METHODS["svi"].leaves, [])
+    assert "sample_stats/diverging" in fit.needed(METHODS["nuts"].leaves, [])
 
 
 @pytest.mark.parametrize("truth", [True, False])

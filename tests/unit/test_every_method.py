@@ -13,6 +13,7 @@ from method_cases import CASES, SMALL, X, Y, assert_same, regression
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import posterior
 from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.judge import fit
 from bnnflow.methods.running import loop
 from bnnflow.methods.running.checkpoints import Checkpoint
 from bnnflow.methods.running.method import METHODS
@@ -195,6 +196,9 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path
     kept = left.posterior["posterior"].sizes
     assert kept["draw"] == SMALL["draws"]
     assert posterior.weights(left.posterior).tolist() == [1 / kept["chain"]] * kept["chain"]
+    for name in fit.needed(method.leaves, ["slopes"]):
+        group, variable = name.split("/")
+        assert variable in left.posterior[group]
     assert (left.guide is not None) == ("guide" in method.leaves)
     assert (left.losses is not None) == ("loss" in method.leaves)
     assert ("trajectories" in method.leaves) == (kept["chain"] > 1)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from docutils.core import publish_doctree
 from pydantic import Discriminator, Field, Tag, TypeAdapter, create_model
 from pyro import poutine
 
@@ -19,7 +20,7 @@ from bnnflow.model import build, likelihoods, settings
 from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
 from bnnflow.model.network import Network
-from bnnflow.model.prior import PRIORS
+from bnnflow.model.prior import LEARNT, PRIORS
 from bnnflow.registered import Registry
 
 # By family what its own module in tests/likelihood_cases says.
@@ -272,18 +273,30 @@ def test_draws_of_another_model_are_refused(case):
 
 
 def test_a_prior_learns_the_weights_of_a_fit_and_no_more(case):
-    model, prior, x = case
+    model, _, x = case
     density = LogDensity(model, x, observed(model, x), engine="pyro")
     numbers = np.arange(density.size, dtype=np.float32)
     stored = Parameters(density.sites, numbers, numbers + 1, np.diag((numbers + 1) ** 2))
     shapes = model.response.network.shapes
-    learnt = prior.learnt(shapes, stored)
-    trace = poutine.trace(learnt.sample).get_trace()
+    assert LEARNT in PRIORS
+    learnt = PRIORS[LEARNT].learnt
+    trace = poutine.trace(learnt(shapes, stored).sample).get_trace()
     values = trace.nodes["_RETURN"]["value"]
     assert {name: tuple(value.shape) for name, value in values.items()} == shapes
     assert {name for name, node in trace.nodes.items() if node["type"] == "sample"} == {*shapes}
     with pytest.raises(ValueError, match="the network needs"):
-        prior.learnt(shapes | {"layer9.weight": (1, 1)}, stored)
+        learnt(shapes | {"layer9.weight": (1, 1)}, stored)
+
+
+@pytest.mark.parametrize("given", [*PRIOR_TO, *({"family": family} for family in PRIORS)])
+def test_a_prior_tells_of_itself_in_text_that_the_report_can_show(given):
+    made = PRIORS.made(given)
+    for text in (made.account(), PRIORS[LEARNT].learnt_account("mine")):
+        tree = publish_doctree(text, settings_overrides={"halt_level": 2})
+        assert any(node.tagname in ("math", "math_block") for node in tree.findall())
+    # Every number among its settings.
+    numbers = [value for value in made.model_dump().values() if isinstance(value, float)]
+    assert all(str(value) in made.account() for value in numbers)
 
 
 def test_a_network_and_a_likelihood_share_no_site():

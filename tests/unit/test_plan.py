@@ -10,7 +10,9 @@ from conftest import ROOT
 
 from bnnflow.config.checks import checked
 from bnnflow.config.seeds import derived
+from bnnflow.judge.fit import NEEDED
 from bnnflow.methods.running.method import METHODS
+from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.run import provenance
 from bnnflow.run.fitting import FILES
 from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
@@ -158,7 +160,14 @@ def test_only_methods_that_extract_leave_parameters(study):
 
 def test_every_method_that_is_registered_can_be_planned():
     for method in METHODS.values():
-        assert method.leaves <= {*FILES, "trajectories"}
+        assert method.leaves <= {*FILES, *NEEDED}
+
+
+def test_a_fit_is_judged_by_its_method_and_by_the_sites_of_its_likelihood(study, monkeypatch):
+    assert study.own_sites("mcmc_deep") == ["sigma"]
+    assert study.leaves("mcmc_deep") == ["trajectories"]
+    monkeypatch.setattr(LIKELIHOODS["normal"], "shapes", lambda self, targets: {"a": (), "b": ()})
+    assert study.own_sites("mcmc_deep") == ["a", "b"]
 
 
 def test_resources_are_a_fits_own(config):

@@ -23,6 +23,8 @@ for entry, fits in plan.entries.items():
             "../../envs/base.yaml"
         params:
             inference=of(plan.judged_by, entry),
+            leaves=of(plan.leaves, entry),
+            sites=of(plan.own_sites, entry),
             beside=of(plan.relatives.get, entry),
             learning=of(plan.updating, entry),
             limits=config["diagnostics"],

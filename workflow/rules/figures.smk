@@ -1,6 +1,6 @@
 from functools import partial
 
-from bnnflow.run import drawing
+from bnnflow.run import captions, drawing
 
 
 rule plot_data:
@@ -47,8 +47,7 @@ rule plot_sampled:
     params:
         panels=of(partial(drawing.panels, plan)),
         told=of(partial(drawing.told, plan)),
-        formula=of(plan.formula),
-        inference=of(plan.inference),
+        caption=of(partial(captions.of_fit, plan)),
         limits=config["diagnostics"]["elbo_drift"],
         frame=plan.frame(),
         code=code("plot_fit"),
@@ -89,6 +88,31 @@ use rule plot_sampled as plot_variational_update with:
         "results/benchmarks/plot_variational_update/{fit}.tsv"
     wildcard_constraints:
         fit=plan.fits_of(drawing.entries_with(plan, "loss", updated=True)),
+    localrule: True
+
+
+# Of a method that leaves neither trajectories nor a loss.
+use rule plot_sampled as plot_fit with:
+    output:
+        **all_drawn(drawing.figures(None, updated=False)),
+    log:
+        "results/logs/plot_fit/{fit}.log",
+    benchmark:
+        "results/benchmarks/plot_fit/{fit}.tsv"
+    wildcard_constraints:
+        fit=plan.fits_of(drawing.entries_with(plan, None, updated=False)),
+    localrule: True
+
+
+use rule plot_sampled as plot_fit_update with:
+    output:
+        **all_drawn(drawing.figures(None, updated=True)),
+    log:
+        "results/logs/plot_fit_update/{fit}.log",
+    benchmark:
+        "results/benchmarks/plot_fit_update/{fit}.tsv"
+    wildcard_constraints:
+        fit=plan.fits_of(drawing.entries_with(plan, None, updated=True)),
     localrule: True
 
 

@@ -9,10 +9,13 @@ from bnnflow.files import losses, posterior, predictions, safe
 from bnnflow.judge import findings, fit, scores, verdicts
 
 given, settings = snakemake.input, snakemake.params.inference
+leaves, sites = snakemake.params.leaves, snakemake.params.sites
 loss = given.get("loss")
 left = fit.Left(
     predictions.read_evaluation(given.evaluation),
-    posterior.read(given.posterior, fit.needed(settings)),
+    posterior.read(given.posterior, fit.needed(leaves, sites)),
+    leaves,
+    sites,
     settings,
     sum(len(safe.numbers(path, tutorial.COLUMNS)) for path in given.data),
     loss and losses.read(loss, settings["steps"]),

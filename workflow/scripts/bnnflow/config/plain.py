@@ -9,6 +9,9 @@ from .faults import key_of, quote
 # text.
 ENTRIES, LONGEST, DEPTH, LETTERS = 50_000, 1000, 12, 10_000
 
+# What YAML writes about mappings and lists.
+PAIRS, QUOTES = {"{": "}", "[": "]"}, {"'": "'", '"': '"'}
+
 # How YAML writes null.
 NULLS = ("null", "~")
 
@@ -37,6 +40,12 @@ def faults(config: object) -> Iterator[str]:
                     pending.append(((*path, key), entry))
         elif isinstance(value, int) and abs(value) >= 2**63:
             yield f"{key_of(path)}: is a number of {value.bit_length()} bits; allowed are 63"
+        elif isinstance(value, str) and len(path) == 1 and (ends := _unclosed(value)):
+            opened = [start for start, end in (PAIRS | QUOTES).items() if end in ends]
+            yield (
+                f"{key_of(path)}: is {quote(value)}, where {' and '.join(opened)}"
+                f" {'is' if len(opened) == 1 else 'are'} not closed; write {quote(value + ends)}"
+            )
         elif isinstance(value, str) and (fault := _not_text(value)):
             yield f"{key_of(path)}: is {quote(value)}, {fault}"
         elif not isinstance(value, str | int | float | None):
@@ -54,6 +63,24 @@ def _not_text(value: str) -> str | None:
     if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
         return "which has a character that cannot be written"
     return None
+
+
+def _unclosed(text: str) -> str:
+    """What a mapping or list lacks at its end that `--config` has therefore taken for a text."""
+    if text[:1] not in PAIRS:
+        return ""
+    opened, quoted, before = [], "", ""
+    for letter in text:
+        if quoted:
+            quoted = "" if letter == quoted else quoted
+        elif letter in QUOTES and before in (" ", ",", *PAIRS):
+            quoted = letter
+        elif letter in PAIRS:
+            opened.append(PAIRS[letter])
+        elif opened and letter == opened[-1]:
+            opened.pop()
+        before = letter
+    return "".join([quoted, *reversed(opened)])
 
 
 def without_nulls(value):

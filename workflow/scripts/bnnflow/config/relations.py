@@ -10,6 +10,9 @@ from . import studies
 # The figure of fits whose draws are trajectories.
 SAMPLED = "chains"
 
+# The figure that a fit has by its method: of the first of these that the method leaves.
+OWN_FIGURES = {"trajectories": SAMPLED, "loss": "loss"}
+
 
 def reached(places: list[list], points: list) -> bool:
     """Whether any of the points [from, to, number] lies in one of the intervals [from, to]."""
@@ -94,10 +97,10 @@ def entries(config: dict) -> dict[str, list[str]]:
     return {name: [name] for name in config["fits"] if name not in grouped} | members
 
 
-def own_figure(fit: dict) -> str:
-    """The end of the name of the figure that a fit has by its method."""
+def own_figure(fit: dict) -> str | None:
+    """The end of the name of the figure that a fit has by its method, if it has one."""
     leaves = METHODS[fit["inference"]["method"]].leaves
-    return SAMPLED if "trajectories" in leaves else "loss"
+    return next((figure for left, figure in OWN_FIGURES.items() if left in leaves), None)
 
 
 def figure_names(config: dict) -> list[str]:
@@ -109,7 +112,7 @@ def figure_names(config: dict) -> list[str]:
     single = [name for name in entries(config) if name in config["fits"]]
     for name in single:
         own = own_figure(config["fits"][name])
-        names += [name, f"{name}_{own}", f"{name}_calibration"]
+        names += [name, *([f"{name}_{own}"] if own else []), f"{name}_calibration"]
     names += config["groups"]
     names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]
     return [*names, *(["all_fits"] if single else []), "scores"]

@@ -23,7 +23,7 @@ SHOWN = {
     "lppd": ("LPPD, nats per point", True),
     "crps": ("CRPS", False),
     "rmse_function": ("RMSE from\ntrue function", False),
-    "coverage_95": ("95 % coverage", False),
+    "coverage_95": ("coverage of\n95 % intervals", False),
 }
 
 
@@ -87,7 +87,7 @@ def _draw_metric(
         ends += [*(low if signed else np.maximum(low, rows["value"] / 3)), *(low + reach.sum(0))]
     if metric == "coverage_95":
         axes.set_xlim(-0.03, 1.03)
-        axes.set_xticks([0, 0.5, 0.95], ["0", "½", "0.95"])
+        axes.set_xticks([0, 0.5, 0.95], ["0 %", "50 %", "95 %"])
         axes.axvline(0.95, color="0.6", linewidth=0.8, zorder=0)
         how = ""
     else:

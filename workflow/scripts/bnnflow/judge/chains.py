@@ -42,9 +42,9 @@ def of_chains(
                 yield unmeasured(name, reason, region)
 
 
-def of_noise(sigma: np.ndarray, limits: Limits) -> Iterator[Finding]:
-    """Convergence of chains, judged on the noise (chain, draw, ...) of the likelihood."""
-    yield from _convergence("sigma", sigma.reshape(*sigma.shape[:2], -1), limits)
+def of_site(name: str, values: np.ndarray, limits: Limits) -> Iterator[Finding]:
+    """Convergence of chains, judged on a site of the model (chain, draw, ...), the worst entry."""
+    yield from _convergence(name, values.reshape(*values.shape[:2], -1), limits)
 
 
 def _names(quantity: str) -> list[str]:

@@ -1,7 +1,7 @@
 """All that is found of a fit, from what it has left in its files and what stands beside it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,13 @@ from . import calibration, chains, guides, scores, update, verdicts
 from .findings import Finding, of_target, unmeasured
 from .limits import Limits
 
+# What the posterior of a fit must have to be judged, by what its method leaves.
+NEEDED = {
+    "trajectories": [f"sample_stats/{name}" for name in chains.TRAJECTORY],
+    "guide": ["sample_stats/lp", "sample_stats/log_q"],
+    "starts": ["starts/elbo"],
+}
+
 
 @dataclass(frozen=True)
 class Left:
@@ -19,14 +26,18 @@ class Left:
 
     Attributes:
         evaluation: on held-out points.
-        posterior: its groups `posterior` and `sample_stats`, and `starts` where it has some.
+        posterior: with what is `needed`.
+        leaves: what its method leaves.
+        sites: names of the likelihood's own.
         settings: of its inference.
         observations: number of them from which it has learnt.
-        loss: of an optimization (steps,).
+        loss: (steps,), of a method that leaves one.
     """
 
     evaluation: xr.Dataset
     posterior: xr.DataTree
+    leaves: Collection[str]
+    sites: Sequence[str]
     settings: Mapping
     observations: int = 0
     loss: np.ndarray | None = None
@@ -47,13 +58,15 @@ class Other:
     diagnostics: pd.DataFrame | None = None
 
 
-def needed(settings: Mapping) -> list[str]:
-    """What the posterior of a fit must have to be judged; settings are of its inference."""
-    if "max_tree_depth" in settings:
-        return [f"sample_stats/{name}" for name in chains.TRAJECTORY]
-    if "steps" in settings:
-        return ["sample_stats/lp", "sample_stats/log_q", "starts/elbo"]
-    return []
+def needed(leaves: Collection[str], sites: Iterable[str]) -> list[str]:
+    """What the posterior of a fit must have to be judged.
+
+    Args:
+        leaves: what its method leaves.
+        sites: names of the likelihood's own.
+    """
+    own = [name for left, names in NEEDED.items() if left in leaves for name in names]
+    return [*(f"posterior/{site}" for site in sites), *own]
 
 
 def diagnosed(
@@ -73,16 +86,16 @@ def diagnosed(
         learning: of an update the names of the data sets, `old` and `new`.
     """
     posterior = fit.posterior["posterior"]
-    stats = {name: one.to_numpy() for name, one in fit.posterior["sample_stats"].data_vars.items()}
-    findings = [*of_engine(posterior.attrs)]
-    if "log_q" in stats:
-        findings += _of_guide(fit, stats["lp"][0] - stats["log_q"][0], limits)
-        findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
-    else:
+    findings = [*of_engine(posterior.attrs), *_of_optimum(fit, limits)]
+    if "trajectories" in fit.leaves:
         findings += _of_function(fit.evaluation, limits)
-        if "sigma" in posterior:
-            findings += chains.of_noise(posterior["sigma"].to_numpy(), limits)
-    findings += chains.of_trajectories(stats, fit.settings, limits)
+        for site in fit.sites:
+            findings += chains.of_site(site, posterior[site].to_numpy(), limits)
+        stats = fit.posterior["sample_stats"].data_vars.items()
+        own = {name: values.to_numpy() for name, values in stats}
+        findings += chains.of_trajectories(own, fit.settings, limits)
+    else:
+        findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
     if learning:
         findings += _of_update(fit.evaluation, beside, learning, limits)
     for target, part in scores.by_target(fit.evaluation).items():
@@ -98,13 +111,16 @@ def of_engine(facts: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("engine", "", math.nan, math.nan, "warn", f"Pyro's, slow: {reason}")
 
 
-def _of_guide(fit: Left, log_weights: np.ndarray, limits: Limits) -> Iterator[Finding]:
-    if fit.loss is not None:
+def _of_optimum(fit: Left, limits: Limits) -> Iterator[Finding]:
+    """Of what a method that optimizes leaves."""
+    if "loss" in fit.leaves:
         yield guides.of_loss(fit.loss, fit.observations, limits)
-    if "starts" in fit.posterior.children:
+    if "starts" in fit.leaves:
         elbos = fit.posterior["starts"]["elbo"].to_numpy()
         yield guides.of_starts(elbos, fit.observations, limits)
-    yield guides.of_weights(log_weights, limits)
+    if "guide" in fit.leaves:
+        lp, log_q = (fit.posterior["sample_stats"][name][0].to_numpy() for name in ("lp", "log_q"))
+        yield guides.of_weights(lp - log_q, limits)
 
 
 def _beside_sampled(

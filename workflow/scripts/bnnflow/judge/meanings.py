@@ -6,6 +6,8 @@ The report's table of diagnostics and the one in docs/trust.md are made from the
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..files.safe import is_name
+
 # What a diagnostic tells of, in the order in which a reader should look.
 CAUSE, SIGN, PREDICTION, UPDATE, SPEED = "cause", "sign", "prediction", "update", "speed"
 
@@ -63,6 +65,10 @@ SAMPLE = Remedy("a sampled fit: `method: nuts`")
 TOGETHER = Remedy("one fit to all data together")
 
 
+# In the names of diagnostics stands for any site of a likelihood.
+SITE = "<site>"
+
+
 def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
     """The diagnostics of chains' convergence, of one quantity."""
     return {
@@ -105,7 +111,8 @@ def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
     }
 
 
-# By the diagnostic's name, causes before what follows from them.
+# By the diagnostic's name, causes before what follows from them; one of a site of a likelihood has
+# the name of the site in the place of SITE.
 MEANINGS: dict[str, Meaning] = {
     "divergences": Meaning(
         "divergences",
@@ -153,7 +160,7 @@ MEANINGS: dict[str, Meaning] = {
         CAUSE,
     ),
     **_of_chains("function", "the function"),
-    **_of_chains("sigma", "sigma"),
+    **_of_chains(SITE, f"`{SITE}`"),
     "pareto_k": Meaning(
         "Pareto k",
         "Pareto k is {value} (limit {limit})",
@@ -222,9 +229,32 @@ MEANINGS: dict[str, Meaning] = {
 SHARES = frozenset({"divergences", "saturated_depth"})
 
 
-def in_order(name: str) -> int:
+def is_known(name: str) -> bool:
+    """Whether it is the name of a diagnostic."""
+    return name in MEANINGS or _site(name) is not None
+
+
+def meaning(name: str) -> Meaning:
+    """Of a diagnostic, which may be one of a site.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    site = _site(name)
+    return MEANINGS[name] if site is None else _of_chains(site, site)[name]
+
+
+def in_order(name: str) -> tuple[int, str]:
     """Rank of a diagnostic: causes come before what follows from them."""
-    return list(MEANINGS).index(name)
+    site = _site(name) or ""
+    return list(MEANINGS).index(name.removesuffix(site) + SITE if site else name), site
+
+
+def _site(name: str) -> str | None:
+    """The site that a diagnostic is of, if it is of one."""
+    forms = [key.removesuffix(SITE) for key in MEANINGS if key.endswith(SITE)]
+    parts = (name.removeprefix(form) for form in forms if name.startswith(form))
+    return None if name in MEANINGS else next(filter(is_name, parts), None)
 
 
 def shown(name: str, value: float) -> str:

@@ -10,11 +10,13 @@ class Diagnostics(Settings):
 
     rhat: Pair = Field(
         [1.01, 1.1],
-        description="Split R-hat with ranks, of the function and of sigma, over all chains and of"
-        " each.",
+        description="Split R-hat with ranks, of the function and of the likelihood's sites, such as"
+        " sigma, over all chains and of each.",
     )
     ess: Pair = Field(
-        [400, 100], description="Effective draws, bulk and tail, of the function and of sigma."
+        [400, 100],
+        description="Effective draws, bulk and tail, of the function and of the likelihood's"
+        " sites.",
     )
     divergences: Pair = Field(
         [0.0, 0.01], description="Share of draws that end a divergent trajectory."

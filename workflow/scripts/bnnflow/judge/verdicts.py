@@ -1,6 +1,6 @@
 """Verdicts on fits, and the tables and sentences that state them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..files import safe
 from ..files.errors import FileError
-from .meanings import MEANINGS, in_order
+from .meanings import in_order, is_known, meaning
 
 # From the best to the worst.
 VERDICTS = ("pass", "not measurable", "warn", "fail")
@@ -37,7 +37,7 @@ def read(path: str | Path) -> pd.DataFrame:
     return _known(
         path,
         safe.read_table(path, "a table of diagnostics", COLUMNS, numeric=COLUMNS[1:3]),
-        {"diagnostic": MEANINGS, "verdict": VERDICTS},
+        {"diagnostic": is_known, "verdict": VERDICTS.__contains__},
     )
 
 
@@ -49,15 +49,15 @@ def read_summary(path: str | Path) -> pd.DataFrame:
     """
     columns = ["fit", "verdict", "reasons"]
     found = safe.read_table(path, "a table of verdicts", columns)[columns]
-    return _known(path, found[found["verdict"] != ""], {"verdict": VERDICTS})
+    return _known(path, found[found["verdict"] != ""], {"verdict": VERDICTS.__contains__})
 
 
 def _known(
-    path: str | Path, table: pd.DataFrame, values: Mapping[str, Collection[str]]
+    path: str | Path, table: pd.DataFrame, values: Mapping[str, Callable[[str], bool]]
 ) -> pd.DataFrame:
-    """The table, if its columns hold these values alone."""
+    """The table, if its columns hold values alone that are known."""
     for column, known in values.items():
-        if unknown := sorted(set(table[column]) - set(known)):
+        if unknown := sorted(value for value in set(table[column]) if not known(value)):
             raise FileError(path, "a table of verdicts", f"it has the {column} {unknown[0]!r}")
     return table
 
@@ -74,7 +74,7 @@ def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
     parts = dict(list(found.groupby("diagnostic", sort=False)))
     texts = []
     for name in sorted(parts, key=in_order):
-        rows, words = parts[name], MEANINGS[name].words
+        rows, words = parts[name], meaning(name).words
         whole = zip(rows["region"], rows["counts_for"], strict=True)
         by_region = all(region in counts.split() for region, counts in whole)
         everywhere = by_region and len(rows) == (diagnostics["diagnostic"] == name).sum() > 1

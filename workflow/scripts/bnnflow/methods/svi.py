@@ -45,7 +45,7 @@ class Svi(Method):
     """Stochastic variational inference."""
 
     part = "start"
-    leaves = frozenset({"guide", "loss"})
+    leaves = frozenset({"guide", "loss", "starts"})
     priority = 1
     first_is_fits = True
 

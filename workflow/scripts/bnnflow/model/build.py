@@ -12,7 +12,7 @@ from ..files.parameters import Parameters
 from .likelihood import LIKELIHOODS, Targets
 from .model import Model, Response
 from .network import Network
-from .prior import PRIORS
+from .prior import LEARNT, PRIORS
 
 
 def observations(
@@ -86,4 +86,4 @@ def network(
     shapes = observed.network.shapes
     if source is None:
         return Model(PRIORS.made(prior).weights(shapes), observed)
-    return Model(PRIORS[PRIORS.default].learnt(shapes, source), observed)
+    return Model(PRIORS[LEARNT].learnt(shapes, source), observed)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+# The family of a prior that is another fit's posterior, of which there are means and standard
+# deviations; its class has `learnt` and `learnt_account` besides.
+LEARNT = "normal"
+
 
 class Weights(ABC):
     """A distribution of all weights of a network together.
@@ -44,14 +48,9 @@ class Prior(Settings, ABC):
     def weights(self, shapes: Shapes) -> Weights:
         """The distribution of a network's weights of these shapes."""
 
-    @classmethod
     @abstractmethod
-    def learnt(cls, shapes: Shapes, parameters: Parameters) -> Weights:
-        """The distribution of its family that another fit's posterior is.
-
-        Raises:
-            ValueError: if the parameters are not of weights of these shapes.
-        """
+    def account(self) -> str:
+        r"""What it is, for the caption of a fit: reStructuredText; \theta_j is any weight."""
 
 
 def weight(name: str, distribution: TorchDistribution) -> Tensor:

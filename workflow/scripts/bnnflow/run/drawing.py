@@ -3,7 +3,9 @@
 from ..config.relations import own_figure, prior_source
 from .plan import Plan
 
-# The figure that a fit has by its method, and the diagnostics that it shows.
+# By the figure that a fit has by its method the file that it is drawn from, and the diagnostics
+# that it shows.
+DRAWN_FROM = {"chains": {"posterior": "posterior.nc"}, "loss": {"loss": "loss.csv"}}
 SHOWN = {
     "chains": [
         "divergences",
@@ -20,10 +22,10 @@ SHOWN = {
 Drawn = tuple[str, str, str, dict[str, str]]
 
 
-def figures(own: str, updated: bool) -> dict[str, Drawn]:
-    """All figures of a fit by role, with the one that it has by its method."""
+def figures(own: str | None, updated: bool) -> dict[str, Drawn]:
+    """All figures of a fit by role, with the one that it has by its method, if it has one."""
     found = {"own": ("{fit}", "fit", "prediction")}
-    found |= {role: (f"{{fit}}_{role}", role, role) for role in (own, "calibration")}
+    found |= {role: (f"{{fit}}_{role}", role, role) for role in (own, "calibration") if role}
     of_fit = {
         role: (name, caption, "2. Fits", {"fit": "{fit}", "shows": shows})
         for role, (name, caption, shows) in found.items()
@@ -41,8 +43,8 @@ def comparisons(plan: Plan) -> dict[str, Drawn]:
     }
 
 
-def entries_with(plan: Plan, figure: str, updated: bool) -> list[str]:
-    """Entries whose fits have this figure by their method, and are updates or are not."""
+def entries_with(plan: Plan, figure: str | None, updated: bool) -> list[str]:
+    """Entries whose fits have this figure by their method, or none, and are updates or are not."""
     firsts = {entry: plan.fit(fits[0]) for entry, fits in plan.entries.items()}
     return [
         entry
@@ -59,9 +61,8 @@ def roles(plan: Plan, fit: str) -> dict[str, str]:
 def files(plan: Plan, fit: str) -> dict[str, str | list[str]]:
     """Files that the figures of a fit are drawn from, by role."""
     fits = list(roles(plan, fit).values())
-    own = {"chains": "posterior.nc", "loss": "loss.csv"}[own_figure(plan.fit(fit))]
-    return {
-        own.partition(".")[0]: f"results/fits/{fit}/{own}",
+    own = DRAWN_FROM.get(own_figure(plan.fit(fit)), {})
+    return {role: f"results/fits/{fit}/{name}" for role, name in own.items()} | {
         "predictions": [f"results/predictions/{name}.nc" for name in fits],
         "diagnostics": [f"results/fits/{name}/diagnostics.csv" for name in fits],
         "evaluation": f"results/evaluations/{fit}.nc",
@@ -85,5 +86,5 @@ def told(plan: Plan, fit: str) -> dict:
         "roles": list(beside),
         "new": own["data"],
         "steps": own["inference"].get("steps"),
-        "shown": SHOWN[own_figure(own)],
+        "shown": SHOWN.get(own_figure(own), []),
     }

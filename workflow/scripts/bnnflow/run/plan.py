@@ -19,7 +19,7 @@ from ..data.settings import COLUMNS
 from ..figures import style
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
-from ..model.prior import PRIORS
+from ..model.prior import LEARNT, PRIORS
 from . import resources
 from .fitting import FILES
 from .names import POINTS, dataset, shortened, with_sorted_keys
@@ -156,14 +156,14 @@ class Plan:
         model = self.config["models"][own["model"]]
         return {"model": with_sorted_keys(model), "prior": with_sorted_keys(own["prior"])}
 
-    def formula(self, fit: str) -> str:
-        """The distribution of the response in TeX."""
-        return LIKELIHOODS.made(self.network(fit)["model"]["likelihood"]).formula()
+    def own_sites(self, fit: str) -> list[str]:
+        """Names of the sites of a fit's likelihood."""
+        likelihood = LIKELIHOODS.made(self.network(fit)["model"]["likelihood"])
+        return list(likelihood.shapes((0,) * len(COLUMNS["targets"])))
 
-    def inference(self, fit: str) -> dict:
-        """How many draws a fit keeps, and what its method did, in reStructuredText."""
-        method = METHODS.made(self.fit(fit)["inference"])
-        return {"draws": method.kept, "account": method.account()}
+    def leaves(self, fit: str) -> list[str]:
+        """What a fit's method leaves besides the posterior."""
+        return sorted(self._method(fit).leaves)
 
     def response_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's predictions load by their names."""
@@ -171,9 +171,10 @@ class Plan:
 
     def fit_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's parts load by their names."""
+        own = self.fit(fit)
         return [
             *self.response_modules(fit),
-            PRIORS.file(self.network(fit)["prior"]),
+            PRIORS.file({"family": LEARNT} if prior_source(own) else own["prior"]),
             *self.method_modules(fit),
         ]
 

@@ -66,9 +66,12 @@ class Method(Settings, ABC):
     Attributes:
         part: what a part is called. The settings have the number of them under its plural, and may
             have how many a job makes, under `<plural>_per_job`.
-        leaves: what lies beside the posterior: "trajectories", draws whose order means something,
-            so that they can be looked at as chains; "guide", a normal distribution in
-            unconstrained space, which can be another fit's prior; "loss", a number for each step.
+        leaves: what there is besides the posterior, by which a fit is judged and drawn:
+            "trajectories", draws whose order means something, so that they can be looked at as
+            chains, with the statistics `judge.chains.TRAJECTORY` and the settings max_tree_depth
+            and target_accept; "guide", a normal distribution in unconstrained space, which can be
+            another fit's prior, with the statistics lp and log_q; "loss", a number for each of
+            the setting steps; "starts", the bounds of all starts.
         priority: of making parts among all jobs: the longest first, because others wait for them.
         first_is_fits: whether the first part has the seed of the fit itself.
         method: the name of its module.

@@ -63,6 +63,28 @@ class NormalPrior(Prior):
             moments[name] = torch.zeros(shape), torch.full(shape, scale)
         return Independent(moments)
 
+    def account(self) -> str:
+        """The one standard deviation, or that of weights and that of biases."""
+        if self.scaling == "none":
+            alike = rf"\theta_j \sim \mathcal{{N}}(0, {self.stddev}^2)"
+            return f"Every weight and bias is :math:`{alike}`."
+        return rf"""Independent and normal, narrower where a unit has more inputs:
+
+.. math:: w \sim \mathcal{{N}}\left(0, {self.stddev}^2 \cdot 2 / n_\mathrm{{in}}\right), \qquad
+   b \sim \mathcal{{N}}(0, {self.stddev}^2)
+
+for weights *w* into a unit with :math:`n_\mathrm{{in}}` inputs, and biases *b*."""
+
+    @classmethod
+    def learnt_account(cls, source: str) -> str:
+        """The same of the posterior of another fit of this name."""
+        return rf"""The means and standard deviations that *{source}* has found, weight by
+weight:
+
+.. math:: \theta_j \sim \mathcal{{N}}(\mu_j, s_j^2), \qquad
+   p(\theta, \sigma \mid \mathcal{{D}}') \propto p(\mathcal{{D}}' \mid \theta, \sigma)
+   \prod_j \mathcal{{N}}(\theta_j \mid \mu_j, s_j^2) \; p(\sigma) ."""
+
     @classmethod
     def learnt(cls, shapes: Shapes, parameters: Parameters) -> Independent:
         """The means and standard deviations of a fit's weights; how they covary is left out.

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ...judge import limits, verdicts
-from ...judge.meanings import MEANINGS, shown
+from ...judge.meanings import meaning, shown
 from . import opinion
 from .found import Run
 from .markup import BREAK, Html, badge, html, html_table, joined, spoken, tag
@@ -59,7 +59,7 @@ def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[ob
         rows: what has been found, by region.
         inference: the fit's settings, to which the remedy fits.
     """
-    meaning, verdict = MEANINGS[name], verdicts.worst(rows["verdict"])
+    about, verdict = meaning(name), verdicts.worst(rows["verdict"])
     values = []
     known = rows if rows["value"].notna().any() else rows.head(1).assign(region="", target="")
     for row, place in zip(known.itertuples(), opinion.places(known), strict=True):
@@ -67,11 +67,11 @@ def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[ob
         values.append(tag("span", [place, " "] if place else "", value, class_="value"))
     told = rows["reason"][rows["verdict"] == verdict] if verdict != "pass" else []
     reasons = list(dict.fromkeys(filter(None, told)))
-    remedy = meaning.remedy(inference) if verdict in ("warn", "fail") else ""
+    remedy = about.remedy(inference) if verdict in ("warn", "fail") else ""
     what = [spoken(remedy), BREAK if remedy and reasons else "", _reasons(reasons)]
     own = limits.of(name, run.config["diagnostics"])
     both = ", ".join(shown(name, value) for value in own[1]) if own else "–"
-    return [meaning.words, html(values), both, badge(verdict), html(what)]
+    return [about.words, html(values), both, badge(verdict), html(what)]
 
 
 def _reasons(reasons: list[str]) -> Html:

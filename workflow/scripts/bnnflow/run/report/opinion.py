@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from ...judge.limits import LOW
-from ...judge.meanings import CAUSE, MEANINGS, PREDICTION, SIGN, SPEED, UPDATE, in_order, shown
+from ...judge.meanings import CAUSE, PREDICTION, SIGN, SPEED, UPDATE, in_order, meaning, shown
 from ...judge.verdicts import worst
 
 # What the verdict on a fit means for somebody who wants to use it.
@@ -46,10 +46,7 @@ def sentences(diagnostics: pd.DataFrame, regions: Sequence[str]) -> Iterator[str
     if verdict == "pass":
         return
     told = diagnostics["verdict"] == verdict
-    kinds = diagnostics["diagnostic"].map(lambda name: MEANINGS[name].kind)
-    if verdict == "fail":
-        # A cause that only warns may explain why something else fails.
-        told |= (kinds == CAUSE) & (diagnostics["verdict"] == "warn")
+    kinds = diagnostics["diagnostic"].map(lambda name: meaning(name).kind)
     for kind, words in KINDS.items():
         if found := _said(diagnostics[told & (kinds == kind)], diagnostics, regions):
             more = len(found) - MOST
@@ -90,20 +87,20 @@ def places(rows: pd.DataFrame) -> list[str]:
     return [", ".join(filter(None, pair)) for pair in pairs]
 
 
-def _said(told: pd.DataFrame, every: pd.DataFrame, regions: Sequence[str]) -> list[str]:
-    """A clause for every diagnostic of those told, with its worst value and where it is so."""
+def _said(chosen: pd.DataFrame, every: pd.DataFrame, regions: Sequence[str]) -> list[str]:
+    """A clause for every diagnostic of those chosen, with its worst value and where it is so."""
     clauses = []
-    for name, rows in ordered(told):
+    for name, rows in ordered(chosen):
         values = rows["value"].dropna()
-        meaning = MEANINGS[name]
+        told = meaning(name)
         if len(values) < len(rows) or not len(values):
             reason = next(iter(rows["reason"][rows["value"].isna()]), "")
-            clause = f"{meaning.words}: {reason}" if reason else meaning.words
+            clause = f"{told.words}: {reason}" if reason else told.words
         else:
             key = "ess" if name.startswith("ess") else name
             at = values.idxmin() if key in LOW else values.idxmax()
             limit = rows.loc[at, "threshold"]
-            clause = meaning.says.format(value=shown(name, values[at]), limit=shown(name, limit))
+            clause = told.says.format(value=shown(name, values[at]), limit=shown(name, limit))
         where = [place for place in places(rows) if place]
         possible = every[every["diagnostic"] == name]
         by_region = set(possible["region"]) <= set(regions)

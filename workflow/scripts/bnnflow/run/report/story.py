@@ -13,7 +13,7 @@ from ...config import studies
 from ...config.relations import entries, learnt_data
 from ...files import safe
 from ...judge import verdicts
-from ...judge.meanings import MEANINGS
+from ...judge.meanings import MEANINGS, SITE, in_order, meaning
 from ...methods.running.method import METHODS
 from . import numbers, opinion
 from .found import Picture, Run, last_words
@@ -254,9 +254,11 @@ def _diagnostics(run: Run) -> Iterator[Section]:
         rows.append([tag("th", heading, colspan=5, scope="rowgroup", id=f"diagnostics-{name}")])
         inference = run.config["fits"][name]["inference"]
         rows += [numbers.finding(run, key, own, inference) for key, own in opinion.ordered(found)]
+    names = {name for name in MEANINGS if SITE not in name}
+    names |= {name for found in run.diagnostics.values() for name in found["diagnostic"]}
     questions = [
-        [tag("dt", own.words, " ", code(key)), tag("dd", spoken(own.asks))]
-        for key, own in MEANINGS.items()
+        [tag("dt", meaning(name).words, " ", code(name)), tag("dd", spoken(meaning(name).asks))]
+        for name in sorted(names, key=in_order)
     ]
     lead = (
         "Causes stand above what follows from them. A value beyond the first limit warns. A value"

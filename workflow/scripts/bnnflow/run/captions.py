@@ -1,0 +1,22 @@
+"""What captions of figures say that is neither in the config nor in the results."""
+
+from ..config.relations import prior_source
+from ..methods.running.method import METHODS
+from ..model.likelihood import LIKELIHOODS
+from ..model.prior import LEARNT, PRIORS
+from .plan import Plan
+
+
+def of_fit(plan: Plan, name: str) -> dict[str, str | int]:
+    """The distribution of the response in TeX; in reStructuredText what the prior is, and what the
+    method did; and how many draws the fit keeps."""
+    fit = plan.fit(name)
+    source, method = prior_source(fit), METHODS.made(fit["inference"])
+    return {
+        "formula": LIKELIHOODS.made(plan.network(name)["model"]["likelihood"]).formula(),
+        "prior": PRIORS[LEARNT].learnt_account(source)
+        if source
+        else PRIORS.made(fit["prior"]).account(),
+        "account": method.account(),
+        "draws": method.kept,
+    }
