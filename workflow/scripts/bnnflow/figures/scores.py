@@ -23,7 +23,7 @@ SHOWN = {
     "lppd": ("LPPD, nats per point", True),
     "crps": ("CRPS", False),
     "rmse_function": ("RMSE from\ntrue function", False),
-    "coverage_95": ("coverage of\n95 % intervals", False),
+    "coverage_95": ("Coverage of\n95 % intervals", False),
 }
 
 
