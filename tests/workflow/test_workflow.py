@@ -456,6 +456,20 @@ def test_fits_that_the_tables_will_lose_are_named(finished, tmp_path):
     assert "does not have" not in finished.snakemake("-n", *SMOKE)
 
 
+def test_a_report_is_whole_where_the_locale_is_not_utf8(project, tmp_path):
+    name, places = "zh_CN.gb18030", tmp_path / "locales"
+    places.mkdir()
+    command = ["localedef", "-i", "zh_CN", "-f", "GB18030", str(places / name)]
+    if shutil.which("localedef") is None or subprocess.run(command).returncode:
+        pytest.skip("this machine makes no locales")
+    there = {"LOCPATH": str(places), "LC_ALL": name, "PYTHONUTF8": "0"}
+    note = "太短 – ½ σ"
+    project.path("note.yaml").write_text(f"fits: {{svi_new: {{note: {note}}}}}", encoding="utf-8")
+    project.snakemake("--report", "one.html", *SMOKE, "note.yaml", **there)
+    report = project.path("one.html").read_text(encoding="utf-8")
+    assert note in html.unescape(report) or json.dumps(note)[1:-1] in report
+
+
 def test_another_directory_takes_the_tutorials_config(finished, tmp_path):
     smoke = str(finished.path("config/smoke.yaml"))
     arguments = ("--directory", str(tmp_path), "--cores", "1", "--configfile", smoke)
