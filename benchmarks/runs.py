@@ -348,6 +348,7 @@ def _imports_of(script: str) -> str:
     """A program that imports what a job of a script imports at once, Snakemake's part included."""
     tree = ast.parse((SCRIPTS / f"{script}.py").read_text(encoding="utf-8"))
     lines = ["import pickle", "from snakemake.logging import logger"]
+    lines += ["from bnnflow import jobs", "jobs.collect_seldom()"]
     lines += [ast.unparse(node) for node in tree.body if isinstance(node, IMPORT)]
     return "\n".join(lines)
 

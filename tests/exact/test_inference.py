@@ -1,6 +1,8 @@
 """Samplers and variational inference on targets whose posterior is known."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +163,30 @@ def test_svi_recovers_a_conjugate_posterior(engine):
     assert theta.mean() == pytest.approx(
         posterior.mean.item(), abs=4 * posterior.stddev.item() / 100
     )
+
+
+WITHOUT_COMPILER = """
+import sys
+import pyro, pyro.distributions as dist, torch
+from bnnflow.density.log_density import LogDensity
+from bnnflow.methods import svi
+model = lambda: pyro.sample("theta", dist.Normal(0.0, 1.0))
+density = LogDensity(model, engine="pyro")
+rates = {"learning_rate": 0.1, "schedule": "constant"}
+how = {"guide": "AutoDiagonalNormal", "steps": 2, "observations": 1}
+svi.fit(density, [torch.default_generator], **how, **rates)
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_fit_by_pyro_imports_no_compiler():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT_COMPILER],
+        cwd=HERE.parents[1] / "workflow/scripts",
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
 @pytest.mark.parametrize("engine", ["pyro", "compiled"])

@@ -8,6 +8,10 @@ WORKFLOW = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True)))
 SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from bnnflow import jobs
+
+jobs.collect_seldom()
+
 from bnnflow.config.reading import ConfigError, readable
 
 # The working directory's own, or else the tutorial's.

@@ -28,8 +28,14 @@ def foretold(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) ->
     low, high = np.minimum(ends[:, :-1], ends[:, 1:]), np.maximum(ends[:, :-1], ends[:, 1:])
     length = np.maximum(high - low, np.finfo(float).tiny)
 
+    share = np.empty_like(low)
+
     def cdf(t: np.ndarray) -> np.ndarray:
-        return (np.clip((t[:, None] - low) / length, 0, 1) * probability).sum(1)
+        # In place, because the system takes longer to give so much memory than this to compute.
+        np.subtract(t[:, None], low, out=share)
+        np.divide(share, length, out=share)
+        np.clip(share, 0, 1, out=share)
+        return np.multiply(share, probability, out=share).sum(1)
 
     middle = (low + high) / 2
     mean = (middle * probability).sum(1)

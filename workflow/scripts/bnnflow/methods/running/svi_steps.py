@@ -13,6 +13,7 @@ from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoContinuous
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
+from torch.optim.adam import adam as adam_step
 
 from ...density.log_density import LogDensity
 from ...density.native import Function
@@ -158,7 +159,7 @@ class ByPyro(_Starts):
 
     def init(self) -> PyroState:
         """As for any method."""
-        self._scopes, self._adams, self._elbo = [], [], Trace_ELBO()
+        self._scopes, self._learnt, self._moments, self._elbo = [], [], [], Trace_ELBO()
         losses = []
         for guide, stream in zip(self._guides, self._streams, strict=True):
             with pyro.get_param_store().scope() as scope, drawing_from(stream):
@@ -168,13 +169,14 @@ class ByPyro(_Starts):
                 # Each once: some have two names.
                 learnt = [value for value in dict.fromkeys(values) if value.grad is not None]
             self._scopes.append(scope)
-            self._adams.append(torch.optim.Adam(learnt))
+            self._learnt.append(learnt)
+            self._moments.append([[torch.zeros_like(value) for value in learnt] for _ in range(2)])
         return self._state(losses)
 
     def step(self, state: PyroState, numbers: range) -> tuple[PyroState, Rows]:
         """As for any method; leaves losses (steps, starts), in double precision."""
         losses = np.full((len(self._guides), len(numbers)), np.nan)
-        self._restore(state, numbers.start)
+        self._restore(state)
         ahead = []
         for start, loss in enumerate(state.loss.tolist()):
             scope = self._scopes[start]
@@ -184,18 +186,15 @@ class ByPyro(_Starts):
 
     def finish(self, state: PyroState) -> None:
         """Give guides and streams what the last state has."""
-        self._restore(state, 0)
+        self._restore(state)
 
     def _steps(self, start: int, loss: float, numbers: range, losses: np.ndarray) -> float:
         """Steps of one start, whose losses are noted; returns the loss of the step after them."""
-        adam = self._adams[start]
         for row, number in enumerate(numbers):
             losses[row] = loss
             if not math.isfinite(loss):
                 return math.nan
-            adam.param_groups[0]["lr"] = self._rates[number]
-            adam.step()
-            adam.zero_grad(set_to_none=False)
+            self._step(start, number)
             loss = math.nan
             if number + 1 < len(self._rates):
                 try:
@@ -205,36 +204,41 @@ class ByPyro(_Starts):
                     return math.nan
         return loss
 
+    @torch.no_grad
+    def _step(self, start: int, number: int) -> None:
+        # By torch's function, because torch.optim.Adam takes a second to import.
+        learnt, grads = self._learnt[start], [value.grad for value in self._learnt[start]]
+        done = [torch.tensor(float(number)) for _ in learnt]
+        fixed = {"beta1": BETA1, "beta2": BETA2, "eps": EPSILON, "weight_decay": 0}
+        fixed |= {"amsgrad": False, "maximize": False}
+        adam_step(learnt, grads, *self._moments[start], [], done, lr=self._rates[number], **fixed)
+        for grad in grads:
+            grad.zero_()
+
     def _evaluated(self, guide: AutoContinuous) -> float:
         return self._elbo.loss_and_grads(self.density.model, guide, *self.density.data)
 
     def _state(self, losses: list[float]) -> PyroState:
-        adams = torch.stack([_as_rows(adam) for adam in self._adams])
+        adams = torch.stack(list(map(_as_rows, self._learnt, self._moments)))
         return PyroState(adams, torch.tensor(losses, dtype=torch.float64), self._random())
 
-    def _restore(self, state: PyroState, steps: int) -> None:
-        """Let Adam, guides and streams be as in a state after so many steps."""
+    def _restore(self, state: PyroState) -> None:
+        """Let Adam, guides and streams be as in a state."""
         self._move(state.streams)
-        for adam, rows in zip(self._adams, state.adam, strict=True):
-            values = adam.param_groups[0]["params"]
-            parts = rows.split([value.numel() for value in values], dim=1)
-            for value, part in zip(values, parts, strict=True):
+        for start, (learnt, rows) in enumerate(zip(self._learnt, state.adam, strict=True)):
+            parts = rows.split([value.numel() for value in learnt], dim=1)
+            moments = []
+            for value, part in zip(learnt, parts, strict=True):
                 new, first, second, grad = (row.reshape(value.shape).clone() for row in part)
                 value.data.copy_(new)
                 value.grad = grad
-                moments = {"exp_avg": first, "exp_avg_sq": second}
-                adam.state[value] = {"step": torch.tensor(float(steps))} | moments
+                moments.append((first, second))
+            self._moments[start] = [list(each) for each in zip(*moments, strict=True)]
 
 
-def _as_rows(adam: torch.optim.Adam) -> Tensor:
-    """Values, both moments and gradients of all that Adam learns, (4, values)."""
-    values = adam.param_groups[0]["params"]
-    zeros = [torch.zeros_like(value) for value in values]
-    moments = (
-        [adam.state[value].get(name, zero) for value, zero in zip(values, zeros, strict=True)]
-        for name in ("exp_avg", "exp_avg_sq")
-    )
-    rows = values, *moments, [value.grad for value in values]
+def _as_rows(learnt: list[Tensor], moments: list[list[Tensor]]) -> Tensor:
+    """Values, both moments and gradients of all that a start learns, (4, values)."""
+    rows = learnt, *moments, [value.grad for value in learnt]
     return torch.stack([nn.utils.parameters_to_vector(row) for row in rows]).detach()
 
 
