@@ -18,6 +18,7 @@ from bnnflow.config import seeds  # noqa: E402
 from bnnflow.data import tutorial  # noqa: E402
 from bnnflow.density.log_density import LogDensity  # noqa: E402
 from bnnflow.model import build  # noqa: E402
+from bnnflow.model.settings import Model  # noqa: E402
 
 NETWORKS = ("shallow", "deep")
 
@@ -51,7 +52,7 @@ class Problem:
     @cached_property
     def network(self):
         """The workflow's model."""
-        model = {"hidden": self.hidden, "activation": "tanh", "likelihood": self.noise}
+        model = Model().model_dump() | {"hidden": self.hidden, "likelihood": self.noise}
         return build.network(model, self.prior, inputs=1, targets=(0,))
 
     def density(self, engine: str = "compiled") -> LogDensity:

@@ -145,12 +145,17 @@ def _inner(entry: dict, root: dict, key: str) -> Iterator[tuple[str, str, str, s
         told = " ".join(choice["properties"][name]["description"] for choice in choices)
         kinds = ", ".join(f"`{choice['properties'][name]['const']}`" for choice in choices)
         yield f"{key}.{name}", kinds, f"`{first['const']}`", told
-    for choice in choices:
+    rows = [list(_rows(choice, root, key)) for choice in choices]
+    shared = set.intersection(*map(set, rows)) if name else set()
+    for choice, own in zip(choices, rows, strict=True):
         if "oneOf" in choice:
             yield from _inner(choice, root, key)
         kind = f"({choice['properties'][name]['const']}) " if name else ""
-        for inner, allowed, default, text in _rows(choice, root, key):
-            if inner != f"{key}.{name}":
+        for inner, allowed, default, text in own:
+            if (inner, allowed, default, text) in shared:
+                if choice is choices[0]:
+                    yield inner, allowed, default.removeprefix("needed"), text
+            elif inner != f"{key}.{name}":
                 yield inner, allowed, default.removeprefix("needed"), f"{kind}{text}"
     yield from _rows(entry, root, key)
 

@@ -25,7 +25,17 @@ from bnnflow.model.activations import ACTIVATIONS
 from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
 from bnnflow.model.network import Network
-from bnnflow.model.priors.normal import Independent, NormalPrior
+from bnnflow.model.prior import PRIORS, Weights
+
+PRIOR_SETTINGS = {
+    "none": {"stddev": 3.0},
+    "fan_in": {"stddev": 3.0, "scaling": "fan_in"},
+    "laplace": {"family": "laplace", "scaling": "fan_in"},
+    "student_t": {"family": "student_t", "df": 2.5},
+    "learnt": {"stddev": 3.0, "scaling": "learnt"},
+    "laplace_learnt": {"family": "laplace", "scaling": "learnt"},
+    "student_t_learnt": {"family": "student_t", "scaling": "learnt"},
+}
 
 ROUNDING = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}
 
@@ -35,21 +45,26 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def network(widths, activation, prior, power, seed, dtype):
-    """A network with independent normal priors, constant, scaled, or different everywhere."""
+def network(widths, activation, prior, power, seed, dtype, **connections):
+    """A network with priors that are constant, scaled, learnt, or different everywhere."""
     random = torch.Generator().manual_seed(seed)
     inputs, *hidden, outputs = widths
-    layers = Network(inputs, hidden, outputs, activation)
-    scaling = "fan_in" if prior == "fan_in" else "none"
-    moments = NormalPrior(stddev=3.0, scaling=scaling).weights(layers.shapes).moments
+    layers = Network(inputs, hidden, outputs, activation, **connections)
+    own = {"stored": {"stddev": 3.0}, **PRIOR_SETTINGS}[prior]
+    factors = PRIORS.made(own).weights(layers.shapes).factors
     if prior == "stored":
-        moments = {
-            name: (torch.randn(loc.shape, generator=random), torch.rand(loc.shape) + 0.1)
-            for name, (loc, _) in moments.items()
+        factors = {
+            name: (kind, (torch.randn(loc.shape, generator=random), torch.rand(loc.shape) + 0.1))
+            for name, (kind, (loc, _)) in factors.items()
         }
-    moments = {name: (loc.to(dtype), scale.to(dtype)) for name, (loc, scale) in moments.items()}
+    weights = Weights(
+        {
+            name: (kind, tuple(each.to(dtype) for each in parameters))
+            for name, (kind, parameters) in factors.items()
+        }
+    )
     likelihood = LIKELIHOODS["normal"](concentration=0.5, rate=1.5, power=power)
-    return Model(Independent(moments), Response(layers, likelihood, (0,) * outputs)), random
+    return Model(weights, Response(layers, likelihood, (0,) * outputs)), random
 
 
 def single(x, y=None):
@@ -70,9 +85,10 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def check_agreement(hidden, inputs, activation, prior, power, seed):
+def check_agreement(hidden, inputs, activation, prior, power, seed, **connections):
     """In double precision to its rounding, so that a wrong term cannot hide, one and batched."""
-    model, random = network([inputs, *hidden, 1], activation, prior, power, seed, torch.float64)
+    widths = [inputs, *hidden, 1]
+    model, random = network(widths, activation, prior, power, seed, torch.float64, **connections)
     x, y = (torch.randn(s, generator=random).double() for s in ((17, inputs), (17,)))
     fast = LogDensity(model, x, y, engine="compiled")
     reference = LogDensity(model, x, y, engine="pyro")
@@ -99,27 +115,36 @@ def check_agreement(hidden, inputs, activation, prior, power, seed):
     hidden=st.lists(st.integers(1, 12), max_size=4),
     inputs=st.integers(1, 3),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
-    prior=st.sampled_from(["none", "fan_in", "stored"]),
+    prior=st.sampled_from(["stored", *PRIOR_SETTINGS]),
     power=st.sampled_from([1, 2, 0.5]),
     seed=st.integers(0, 2**16),
+    residual=st.booleans(),
+    skip=st.sampled_from(["none", "linear"]),
 )
-def test_what_is_compiled_agrees_with_pyro(double, hidden, inputs, activation, prior, power, seed):
+def test_what_is_compiled_agrees_with_pyro(
+    double, hidden, inputs, activation, prior, power, seed, residual, skip
+):
     """The program that the compiler is given, for random models at random points."""
     with patch.object(native, "_machine_code", lambda graph, _: lambda values: graph(*values)):
-        check_agreement(hidden, inputs, activation, prior, power, seed)
+        connections = {"residual": residual, "skip": skip}
+        check_agreement(hidden, inputs, activation, prior, power, seed, **connections)
 
 
 @pytest.mark.parametrize(
-    ("hidden", "inputs", "activation", "prior", "power"),
+    ("hidden", "inputs", "activation", "prior", "power", "connections"),
     [
-        ([], 2, "tanh", "none", 1),
-        ([5], 1, "tanh", "fan_in", 2),
-        ([3, 40], 1, "silu", "stored", 2),
-        ([4, 4], 3, "leaky_relu", "stored", 0.5),
+        ([], 2, "tanh", "none", 1, {}),
+        ([5], 1, "tanh", "fan_in", 2, {}),
+        ([3, 40], 1, "silu", "stored", 2, {}),
+        ([4, 4], 3, "leaky_relu", "stored", 0.5, {}),
+        ([6, 6, 6], 3, "tanh", "student_t_learnt", 1, {"residual": True, "skip": "linear"}),
+        ([5], 1, "tanh", "laplace_learnt", 1, {"skip": "linear"}),
     ],
 )
-def test_compiled_code_agrees_with_pyro(double, hidden, inputs, activation, prior, power):
-    check_agreement(hidden, inputs, activation, prior, power, seed=1)
+def test_compiled_code_agrees_with_pyro(
+    double, hidden, inputs, activation, prior, power, connections
+):
+    check_agreement(hidden, inputs, activation, prior, power, seed=1, **connections)
 
 
 @pytest.mark.parametrize("widths", [[1, 5, 1], [1, 10, 10, 10, 10, 10, 1]])

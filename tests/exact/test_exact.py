@@ -18,13 +18,13 @@ from bnnflow.files.encodings import Scaled
 from bnnflow.judge import scores
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
+from bnnflow.model.settings import Model
 from bnnflow.predict import evaluation, levels
 from bnnflow.predict.mixture import Mixture
 
 NOISE, PRIOR = 0.4, 1.5
-MODEL = {
+MODEL = Model().model_dump() | {
     "hidden": [],
-    "activation": "tanh",
     "likelihood": {"family": "normal", "concentration": 2.0, "rate": 1.0, "power": 1},
 }
 NUTS = {"warmup": 500, "draws": 2000, "target_accept": 0.8, "max_tree_depth": 10}
@@ -224,7 +224,7 @@ def test_ranks_of_the_truth_are_uniform():
     """
     repeats, kept, thin = 200, 31, 8
     likelihood = {"family": "normal", "concentration": 4.0, "rate": 8.0, "power": 1}
-    settings = {"hidden": [3], "activation": "tanh", "likelihood": likelihood}
+    settings = Model().model_dump() | {"hidden": [3], "likelihood": likelihood}
     model = build.network(settings, {"stddev": 1.0, "scaling": "none"}, inputs=1, targets=(0,))
     response = build.response(settings, inputs=1, targets=(0,))
     x, at = torch.linspace(-2, 2, 12)[:, None], torch.tensor([[-1.0], [3.0]])

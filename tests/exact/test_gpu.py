@@ -20,6 +20,7 @@ from bnnflow.methods import nuts, svi
 from bnnflow.methods.running import checkpoints, loop
 from bnnflow.model import build
 from bnnflow.model.activations import ACTIVATIONS
+from bnnflow.model.settings import Model
 
 HAS_GPU = torch.cuda.is_available()
 needs_gpu = pytest.mark.skipif(not HAS_GPU, reason="PyTorch sees no GPU here")
@@ -90,10 +91,12 @@ def device(request, monkeypatch):
 WAITING = {torch.ops.aten._linalg_check_errors.default, torch.ops.aten.equal.default}
 
 
-def network(*hidden, activation="tanh"):
+def network(*hidden, activation="tanh", prior=None, **connections):
     likelihood = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
-    model = {"hidden": hidden, "activation": activation, "likelihood": likelihood}
-    return build.network(model, {"stddev": 3.0, "scaling": "fan_in"}, inputs=1, targets=(0,))
+    own = {"hidden": hidden, "activation": activation, "likelihood": likelihood}
+    model = Model().model_dump() | own | connections
+    prior = prior or {"stddev": 3.0, "scaling": "fan_in"}
+    return build.network(model, prior, inputs=1, targets=(0,))
 
 
 @pytest.mark.parametrize("hidden", [(5,), (10, 40, 10)])
@@ -195,10 +198,17 @@ def test_a_killed_fit_goes_on(device, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "activation"),
-    [*(((5,), activation) for activation in ACTIVATIONS), ((), "tanh"), ((10, 40, 10), "tanh")],
+    ("hidden", "others"),
+    [
+        *(((5,), {"activation": activation}) for activation in ACTIVATIONS),
+        ((), {}),
+        ((10, 40, 10), {}),
+        ((4, 4), {"residual": True, "skip": "linear", "prior": {"scaling": "learnt"}}),
+        ((5,), {"prior": {"family": "laplace"}}),
+        ((5,), {"prior": {"family": "student_t", "scaling": "learnt"}}),
+    ],
 )
-def test_what_goes_to_a_gpu_stays_there(monkeypatch, hidden, activation):
+def test_what_goes_to_a_gpu_stays_there(monkeypatch, hidden, others):
     """No tensor of it is elsewhere, and nothing waits for a value, which cannot be recorded."""
     graphs = []
 
@@ -211,7 +221,7 @@ def test_what_goes_to_a_gpu_stays_there(monkeypatch, hidden, activation):
     monkeypatch.setattr(gpu, "name", lambda: "no GPU")
     monkeypatch.setattr(gpu, "_captured", _called_again)
     monkeypatch.setattr(gpu, "moved", moved)
-    density = LogDensity(network(*hidden, activation=activation), X, Y, device="cpu")
+    density = LogDensity(network(*hidden, **others), X, Y, device="cpu")
     density.value_and_grad(torch.zeros(3, density.size))
     for guide in svi.GAUSSIAN:
         streams = [torch.Generator().manual_seed(seed) for seed in range(3)]

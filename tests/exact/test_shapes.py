@@ -13,12 +13,12 @@ from bnnflow.files import posterior
 from bnnflow.files.parameters import Parameters
 from bnnflow.methods import nuts
 from bnnflow.model import build
+from bnnflow.model.settings import Model
 
 NOISE, PRIOR = np.array([0.3, 0.7]), 1.5
 INPUTS, TARGETS = ["width", "of iron", "größe"], ["strength", "cost"]
-MODEL = {
+MODEL = Model().model_dump() | {
     "hidden": [],
-    "activation": "tanh",
     "likelihood": {"family": "normal", "concentration": 2.0, "rate": 1.0, "power": 1},
 }
 

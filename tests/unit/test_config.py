@@ -99,6 +99,12 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ),
         ("models.deep.hidden", [3, 0], "models.deep.hidden[1]: is 0; allowed is 1 or more"),
         ("models.deep.activation", "cos", "is 'cos'; allowed are tanh, relu"),
+        ("models.shallow.residual", True, "residual: true with hidden: [5], where no layer is as"),
+        (
+            "models.shallow",
+            {"hidden": [], "skip": "linear"},
+            "has skip: linear with hidden: [], which is a linear model without it",
+        ),
         (
             "models.deep.likelihood.rate",
             [],
@@ -140,7 +146,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
             "is 'dep', which is not among the models (did you mean d",
         ),
         ("fits.svi_deep.prior.stddev", -5, "prior.stddev: is -5; allowed is more than 0"),
-        ("fits.svi_deep.prior.posterior_of", "svi_shallow", "either stddev with scaling, or"),
+        ("fits.svi_deep.prior.posterior_of", "svi_shallow", "either a family with its keys, or"),
         ("fits.svi_updated.prior.posterior_of", "nobody", "allowed are svi_shallow"),
         ("fits.svi_shallow", None, "not among the fits; allowed are svi_joint, svi_new"),
         ("fits.svi_updated.prior.posterior_of", "svi_updated", "circle: svi_updated <- svi_upda"),
@@ -270,6 +276,16 @@ def test_a_gpu_is_refused_where_pyro_evaluates():
     on_gpu["engine"] = "pyro"
     with pytest.raises(ConfigError, match=r"svi_deep\.inference\.device: .* engine pyro cannot"):
         checked(on_gpu)
+
+
+@pytest.mark.parametrize(("part", "other"), [("residual", True), ("skip", "linear")])
+def test_the_source_of_an_update_has_the_same_connections(part, other):
+    config = changed("models.plain", {"hidden": [5, 5]})
+    config["models"]["other"] = {"hidden": [5, 5], part: other}
+    config["fits"]["svi_shallow"]["model"] = "plain"
+    config["fits"]["svi_updated"]["model"] = "other"
+    with pytest.raises(ConfigError, match=f"does not fit: its {part} is .*, this fit's is {other}"):
+        checked(config)
 
 
 def test_updates_chain():

@@ -20,14 +20,17 @@ from bnnflow.model import build, likelihoods, settings
 from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
 from bnnflow.model.network import Network
-from bnnflow.model.prior import LEARNT, PRIORS
+from bnnflow.model.prior import PRIORS, learnt, learnt_account, sites_of
 from bnnflow.registered import Registry
 
 # By family what its own module in tests/likelihood_cases says.
 OWN = {family: import_module(f"likelihood_cases.{family}") for family in LIKELIHOODS}
 GIVEN = [{"family": name} | settings for name, own in OWN.items() for settings in own.SETTINGS]
 # The defaults of every prior are cases besides.
-PRIOR_TO = [{"family": "normal", "stddev": 1.5, "scaling": "fan_in"}]
+PRIOR_TO = [
+    {"family": "normal", "stddev": 1.5, "scaling": "fan_in"},
+    *({"family": family, "scaling": "learnt"} for family in PRIORS),
+]
 CASES = [
     (likelihood, prior, inputs, (0,) * number)
     for likelihood in GIVEN
@@ -49,13 +52,23 @@ def case(request):
 
 
 def built(given, prior, inputs, targets):
-    """A model, the prior's class, and inputs (n, inputs)."""
+    """A model, and inputs (n, inputs)."""
     torch.manual_seed(0)
     likelihood, prior = LIKELIHOODS.made(given), PRIORS.made(prior)
     network = Network(inputs, [4], likelihood.outputs(targets), "tanh")
     response = Response(network, likelihood, targets)
     model = Model(prior.weights(network.shapes), response)
-    return model, type(prior), torch.randn(POINTS, inputs)
+    return model, torch.randn(POINTS, inputs)
+
+
+def of_weights(model):
+    """Shapes of the prior's sites."""
+    return sites_of(model.response.network.shapes, model.prior.factors)
+
+
+def shapes_of(model):
+    """Of all sites."""
+    return of_weights(model) | model.response.own
 
 
 def run(model, *data, **values):
@@ -148,28 +161,34 @@ def test_a_model_of_defaults_takes_any_number_of_columns():
 
 
 def test_every_site_is_declared_with_its_shape_and_known_by_its_role(case):
-    model, _, x = case
+    model, x = case
     density = LogDensity(model, x, observed(model, x), engine="pyro")
     by_role = {
         role: {site.name: site.shape for site in density.sites if site.role == role}
         for role in (PRIOR, LIKELIHOOD)
     }
-    assert by_role[PRIOR] == model.response.network.shapes
+    assert by_role[PRIOR] == of_weights(model)
     assert by_role[LIKELIHOOD] == model.response.own
-    assert {site.name: site.shape for site in density.sites} == model.response.shapes
-    assert all(site.transform == "identity" for site in density.sites if site.role == PRIOR)
+    assert {site.name: site.shape for site in density.sites} == shapes_of(model)
+    assert all(
+        site.transform == ("log" if site.name.endswith(".scale") else "identity")
+        for site in density.sites
+        if site.role == PRIOR
+    )
 
 
 def test_gradients_are_those_of_differences(case):
-    model, _, x = case
+    model, x = case
     y = observed(model, x)
     density = LogDensity(model, x, y, engine="pyro")
-    vector = torch.randn(density.size) / 4
+    vector, step = torch.randn(density.size) / 4, 1e-3
+    # A density may have a kink at zero.
+    vector += 2 * step * vector.sign()
 
     def exact(at):
         return density.log_prob(at, x.double(), y.double())
 
-    at, step = vector.double().requires_grad_(), 1e-3
+    at = vector.double().requires_grad_()
     (slopes,) = torch.autograd.grad(exact(at), at)
     with torch.no_grad():
         steps = step * torch.eye(density.size, dtype=torch.double)
@@ -183,11 +202,11 @@ def test_gradients_are_those_of_differences(case):
 
 def test_components_are_the_distribution_that_the_likelihood_samples_from(case):
     """At draws of the prior all at once as at each by itself, and its density is SciPy's."""
-    model, _, x = case
+    model, x = case
     reference = OWN[model.response.likelihood.family].reference
     targets = len(model.response.targets)
     traces = [run(model, x) for _ in range(DRAWS)]
-    sites = model.response.shapes
+    sites = shapes_of(model)
     draws = {name: np.stack([t.nodes[name]["value"].numpy() for t in traces]) for name in sites}
     found = model.response.components(draws, x)
     assert len(found) == targets
@@ -210,10 +229,10 @@ def reference_of(components, reference):
 
 def test_components_answer_as_scipys_distributions(case):
     """In double precision; means of differences by Monte Carlo, within five of its errors."""
-    model, _, x = case
+    model, x = case
     reference = OWN[model.response.likelihood.family].reference
     traces = [run(model, x) for _ in range(DRAWS)]
-    sites = model.response.shapes
+    sites = shapes_of(model)
     draws = {name: np.stack([t.nodes[name]["value"].numpy() for t in traces]) for name in sites}
     random = np.random.default_rng(0)
     for components in model.response.components(draws, x):
@@ -258,10 +277,8 @@ def test_components_answer_as_scipys_distributions(case):
 
 
 def test_draws_of_another_model_are_refused(case):
-    model, _, x = case
-    draws = {
-        name: np.zeros((2, *shape), np.float32) for name, shape in model.response.shapes.items()
-    }
+    model, x = case
+    draws = {name: np.zeros((2, *shape), np.float32) for name, shape in shapes_of(model).items()}
     name, *_ = model.response.own
     for wrong in (
         {other: values for other, values in draws.items() if other != name},
@@ -273,30 +290,32 @@ def test_draws_of_another_model_are_refused(case):
 
 
 def test_a_prior_learns_the_weights_of_a_fit_and_no_more(case):
-    model, _, x = case
+    model, x = case
     density = LogDensity(model, x, observed(model, x), engine="pyro")
     numbers = np.arange(density.size, dtype=np.float32)
     stored = Parameters(density.sites, numbers, numbers + 1, np.diag((numbers + 1) ** 2))
     shapes = model.response.network.shapes
-    assert LEARNT in PRIORS
-    learnt = PRIORS[LEARNT].learnt
     trace = poutine.trace(learnt(shapes, stored).sample).get_trace()
     values = trace.nodes["_RETURN"]["value"]
     assert {name: tuple(value.shape) for name, value in values.items()} == shapes
-    assert {name for name, node in trace.nodes.items() if node["type"] == "sample"} == {*shapes}
+    sampled = {name for name, node in trace.nodes.items() if node["type"] == "sample"}
+    assert sampled == of_weights(model).keys()
     with pytest.raises(ValueError, match="the network needs"):
         learnt(shapes | {"layer9.weight": (1, 1)}, stored)
 
 
-@pytest.mark.parametrize("given", [*PRIOR_TO, *({"family": family} for family in PRIORS)])
-def test_a_prior_tells_of_itself_in_text_that_the_report_can_show(given):
-    made = PRIORS.made(given)
-    for text in (made.account(), PRIORS[LEARNT].learnt_account("mine")):
+@pytest.mark.parametrize("family", PRIORS)
+@pytest.mark.parametrize("scaling", ["none", "fan_in", "learnt"])
+def test_a_prior_tells_of_itself_in_text_that_the_report_can_show(family, scaling):
+    made = PRIORS.made({"family": family, "scaling": scaling})
+    for text in (made.account(), *(learnt_account("mine", scales) for scales in (True, False))):
         tree = publish_doctree(text, settings_overrides={"halt_level": 2})
         assert any(node.tagname in ("math", "math_block") for node in tree.findall())
     # Every number among its settings.
     numbers = [value for value in made.model_dump().values() if isinstance(value, float)]
     assert all(str(value) in made.account() for value in numbers)
+    assert ("HalfNormal" in made.account()) == (scaling == "learnt")
+    assert ("sqrt" in made.account()) == (scaling != "none")
 
 
 def test_a_network_and_a_likelihood_share_no_site():

@@ -16,6 +16,8 @@ from bnnflow.model import build
 from bnnflow.model.activations import ACTIVATIONS
 from bnnflow.model.likelihood import LIKELIHOODS, site
 from bnnflow.model.likelihoods.normal import Normal
+from bnnflow.model.prior import PRIORS
+from bnnflow.model.settings import Model
 from bnnflow.registered import Registry
 
 LIKELIHOOD = {"family": "normal", "concentration": 0.5, "rate": 1.5, "power": 2}
@@ -28,10 +30,17 @@ NUMPY = {
 }
 
 
-def model_of(hidden, inputs=1, targets=1, stddev=1.0, scaling="none", source=None, **others):
-    settings = {"hidden": hidden, "activation": "tanh", "likelihood": LIKELIHOOD} | others
-    prior = {"stddev": stddev, "scaling": scaling}
-    return build.network(settings, prior, inputs, (0,) * targets, source)
+# By family the settings of a prior, and its density at a number over its scale.
+PRIOR_DENSITIES = {
+    "normal": ({"stddev": 3}, stats.norm()),
+    "laplace": ({"scale": 3}, stats.laplace()),
+    "student_t": ({"scale": 3, "df": 1.5}, stats.t(1.5)),
+}
+
+
+def model_of(hidden, inputs=1, targets=1, prior=None, source=None, **others):
+    settings = Model().model_dump() | {"hidden": hidden, "likelihood": LIKELIHOOD} | others
+    return build.network(settings, prior or {}, inputs, (0,) * targets, source)
 
 
 @settings(max_examples=40, deadline=None)
@@ -40,32 +49,59 @@ def model_of(hidden, inputs=1, targets=1, stddev=1.0, scaling="none", source=Non
     inputs=st.integers(1, 3),
     targets=st.integers(1, 3),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
-    scaling=st.sampled_from(["none", "fan_in"]),
+    residual=st.booleans(),
+    skip=st.sampled_from(["none", "linear"]),
+    family=st.sampled_from(sorted(PRIORS)),
+    scaling=st.sampled_from(["none", "fan_in", "learnt"]),
     seed=st.integers(0, 2**16),
 )
-def test_the_log_density_is_scipys(hidden, inputs, targets, activation, scaling, seed):
+def test_the_log_density_is_scipys(
+    hidden, inputs, targets, activation, residual, skip, family, scaling, seed
+):
     """Function, priors and likelihood at a random point, in double precision, against NumPy."""
     random = np.random.default_rng(seed)
     widths = [inputs, *hidden, targets]
     x, y = random.normal(size=(7, inputs)), random.normal(size=(7, targets))
     sigma = random.gamma(2, size=targets)
+    prior, standard = PRIOR_DENSITIES[family]
+    values, prior_density = {}, 0.0
 
-    f, prior_density, values = x, 0.0, {}
+    def weight(layer, *shape):
+        """A layer's weights, which have been drawn, and whose density counts."""
+        nonlocal prior_density
+        scale = 3 if scaling == "none" else 3 * np.sqrt(2 / shape[1])
+        own = random.normal(size=shape)
+        if scaling != "learnt":
+            values[f"{layer}.weight"] = torch.tensor(own)
+            prior_density += (standard.logpdf(own / scale) - np.log(scale)).sum()
+            return own
+        learnt = random.gamma(2)
+        values[f"{layer}.scale"] = torch.tensor(learnt, dtype=torch.double)
+        values[f"{layer}.weight_decentered"] = torch.tensor(own)
+        prior_density += stats.halfnorm(scale=scale).logpdf(learnt) + standard.logpdf(own).sum()
+        return learnt * own
+
+    f = x
     for k, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
-        scale = 3 * np.sqrt(2 / fan_in) if scaling == "fan_in" else 3
-        weight = random.normal(size=(fan_out, fan_in))
         bias = random.normal(size=fan_out)
-        prior_density += stats.norm(0, scale).logpdf(weight).sum()
-        prior_density += stats.norm(0, 3).logpdf(bias).sum()
-        values |= {f"layer{k}.weight": torch.tensor(weight), f"layer{k}.bias": torch.tensor(bias)}
-        f = f @ weight.T + bias
+        values[f"layer{k}.bias"] = torch.tensor(bias)
+        prior_density += (standard.logpdf(bias / 3) - np.log(3)).sum()
+        before, f = f, f @ weight(f"layer{k}", fan_out, fan_in).T + bias
         f = NUMPY[activation](f) if k < len(widths) - 1 else f
+        if residual and 1 < k < len(widths) - 1 and fan_in == fan_out:
+            f = f + before
+    if skip == "linear":
+        f = f + x @ weight("skip", targets, inputs).T
     prior_density += stats.gamma(0.5, scale=1 / 1.5).logpdf(sigma).sum()
     likelihood = stats.norm(f, sigma**2).logpdf(y).sum()
 
-    model = model_of(hidden, inputs, targets, 3, scaling, activation=activation)
-    moments = model.prior.moments.items()
-    model.prior.moments = {name: (loc.double(), scale.double()) for name, (loc, scale) in moments}
+    prior = prior | {"family": family, "scaling": scaling}
+    connected = {"activation": activation, "residual": residual, "skip": skip}
+    model = model_of(hidden, inputs, targets, prior, **connected)
+    model.prior.factors = {
+        name: (kind, tuple(each.double() for each in parameters))
+        for name, (kind, parameters) in model.prior.factors.items()
+    }
     # One target is a vector, and has one sigma.
     one = targets == 1
     values["sigma"] = torch.tensor(sigma[0] if one else sigma)
@@ -80,7 +116,7 @@ def test_the_log_density_is_scipys(hidden, inputs, targets, activation, scaling,
 
 @pytest.mark.parametrize(("inputs", "targets"), [(1, 1), (3, 2)])
 def test_sites_are_in_the_models_order_and_no_stream_moves(inputs, targets):
-    model = model_of([5], inputs, targets, 10)
+    model = model_of([5], inputs, targets)
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
@@ -127,10 +163,57 @@ def stored(density):
 def test_a_stored_posterior_is_a_prior_of_independent_normals():
     density = LogDensity(model_of([2]), torch.zeros(1, 1), torch.zeros(1))
     model = model_of([2], source=stored(density))
-    assert "sigma" not in model.prior.moments
+    assert "sigma" not in model.prior.factors
     fn = poutine.trace(model).get_trace(torch.zeros(1, 1)).nodes["layer2.weight"]["fn"]
     assert fn.mean.tolist() == [[4, 5]]
     assert fn.stddev.tolist() == [[5, 6]]
+
+
+def test_a_posterior_with_learnt_scales_is_a_prior_of_normals_and_log_normals():
+    """Of all that the fit has learnt of weights, scales included: their product is a weight."""
+    learnt = {"family": "laplace", "scaling": "learnt"}
+    data = torch.zeros(1, 1), torch.zeros(1)
+    density = LogDensity(model_of([2], prior=learnt, skip="linear"), *data)
+    source = stored(density)
+    model = model_of([2], source=source, skip="linear")
+    trace = poutine.trace(model.prior.sample).get_trace()
+    weights = trace.nodes["_RETURN"]["value"]
+    assert {name: (*value.shape,) for name, value in weights.items()} == {
+        "layer1.weight": (2, 1),
+        "layer1.bias": (2,),
+        "layer2.weight": (1, 2),
+        "layer2.bias": (1,),
+        "skip.weight": (1, 1),
+    }
+    expected = 0.0
+    for name, (mean, stddev) in source.by_site().items():
+        if name == "sigma":
+            continue
+        value = trace.nodes[name]["value"].double().numpy()
+        if name.endswith(".scale"):
+            expected += stats.lognorm(stddev, scale=np.exp(float(mean))).logpdf(value).sum()
+        else:
+            expected += stats.norm(mean, stddev).logpdf(value).sum()
+    assert trace.log_prob_sum().item() == pytest.approx(expected, rel=1e-5)
+    own = trace.nodes["layer2.scale"]["value"] * trace.nodes["layer2.weight_decentered"]["value"]
+    assert torch.equal(weights["layer2.weight"], own)
+    # The update has the sites of its source, so that it can be gone on from in turn.
+    again = LogDensity(model, *data)
+    assert set(again.sites) == set(density.sites)
+
+
+def test_a_network_without_hidden_layers_is_the_linear_model():
+    x = torch.randn(7, 3)
+    response = build.response(Model(hidden=[]).model_dump(), 3, (0, 0))
+    draws = {
+        "layer1.weight": np.random.default_rng(0).normal(size=(4, 2, 3)),
+        "layer1.bias": np.random.default_rng(1).normal(size=(4, 2)),
+        "sigma": np.ones((4, 2)),
+    }
+    found = response.components(draws, x.double())
+    line = draws["layer1.weight"] @ x.double().numpy().T + draws["layer1.bias"][..., None]
+    for target in range(2):
+        np.testing.assert_allclose(found[target].mean, line[:, target], rtol=1e-12, atol=1e-12)
 
 
 class Shifted(Normal):
@@ -162,10 +245,10 @@ def test_an_update_carries_weights_over_and_nothing_of_the_likelihood(monkeypatc
         )
         source = stored(density)
         model = model_of([2], 3, 2, source=source, likelihood=after)
-        assert model.prior.moments.keys() == {
+        assert model.prior.factors.keys() == {
             f"layer{number}.{part}" for number in (1, 2) for part in ("weight", "bias")
         }
-        for name, (loc, scale) in model.prior.moments.items():
+        for name, (_, (loc, scale)) in model.prior.factors.items():
             np.testing.assert_array_equal(loc, source.by_site()[name][0])
             np.testing.assert_array_equal(scale, source.by_site()[name][1])
 

@@ -9,11 +9,12 @@ from bnnflow.data import points
 from bnnflow.files import posterior, predictions
 from bnnflow.files.encodings import Encoding, Scaled
 from bnnflow.model.likelihoods.normal import Normals
+from bnnflow.model.settings import Model
 from bnnflow.predict import predictive
 from bnnflow.predict.mixture import Mixture
 
 LIKELIHOOD = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
-MODEL = {"hidden": [4], "activation": "tanh", "likelihood": LIKELIHOOD}
+MODEL = Model().model_dump() | {"hidden": [4], "likelihood": LIKELIHOOD}
 PLAIN = Encoding(
     tuple(Scaled(name, 0.0, 1.0) for name in ("dose", "age", "mass")),
     tuple(Scaled(name, 0.0, 1.0) for name in ("a", "b c")),

@@ -12,7 +12,7 @@ from .relations import entries, figure_names, observation_names, prior_source, r
 # Data sets that the workflow makes besides the observations.
 OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observations'"}
 
-NETWORK = ("hidden", "activation")
+NETWORK = ("hidden", "activation", "residual", "skip")
 
 # Figures of a fit besides its own; they are called `<fit>_<this>`.
 FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior")

@@ -62,7 +62,7 @@ class Fit(Settings):
     )
     prior: Prior = Field(
         PRIORS.made({}),
-        description="Of weights and biases; either `stddev` with `scaling`, or `posterior_of`.",
+        description="Of weights and biases; a family with its keys, or `posterior_of`.",
     )
     inference: METHODS.setting() = Field(
         METHODS.made({}), description="How the posterior is found."

@@ -12,7 +12,7 @@ from ..files.parameters import Parameters
 from .likelihood import LIKELIHOODS, Targets
 from .model import Model, Response
 from .network import Network
-from .prior import LEARNT, PRIORS
+from .prior import PRIORS, learnt
 
 
 def observations(
@@ -64,7 +64,11 @@ def response(model: dict, inputs: int, targets: Targets) -> Response:
         targets: levels of each.
     """
     likelihood = LIKELIHOODS.made(model["likelihood"])
-    network = Network(inputs, model["hidden"], likelihood.outputs(targets), model["activation"])
+    network = Network(
+        inputs,
+        outputs=likelihood.outputs(targets),
+        **{key: model[key] for key in ("hidden", "activation", "residual", "skip")},
+    )
     return Response(network, likelihood, targets)
 
 
@@ -84,6 +88,5 @@ def network(
     """
     observed = response(model, inputs, targets)
     shapes = observed.network.shapes
-    if source is None:
-        return Model(PRIORS.made(prior).weights(shapes), observed)
-    return Model(PRIORS[LEARNT].learnt(shapes, source), observed)
+    own = learnt(shapes, source) if source else PRIORS.made(prior).weights(shapes)
+    return Model(own, observed)

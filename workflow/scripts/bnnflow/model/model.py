@@ -10,7 +10,7 @@ from torch.func import functional_call, vmap
 from .components import Components
 from .likelihood import Likelihood, Targets
 from .network import Network
-from .prior import Weights
+from .prior import Weights, sites_of, weights_of
 
 # Numbers of the responses that are computed together.
 CHUNK = 2**21
@@ -34,11 +34,6 @@ class Response:
         if both := network.shapes.keys() & self.own.keys():
             raise ValueError(f"network and likelihood both have the sites {sorted(both)}")
 
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of all sites, by name."""
-        return self.network.shapes | self.own
-
     def components(self, draws: Mapping[str, np.ndarray], x: Tensor) -> list[Components]:
         """The response's distribution at every draw.
 
@@ -54,12 +49,13 @@ class Response:
             ValueError: if the draws are not of this model's sites.
         """
         given = {name: array.shape[1:] for name, array in draws.items()}
-        if given != self.shapes:
-            raise ValueError(f"the draws are of the sites {given}, the model has {self.shapes}")
-        weights = self.network.shapes
+        weights = sites_of(self.network.shapes, given)
+        if given != (needed := weights | self.own):
+            raise ValueError(f"the draws are of the sites {given}, the model has {needed}")
 
         def one(values: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], ...]:
-            outputs = functional_call(self.network, {name: values[name] for name in weights}, (x,))
+            of_weights = weights_of({name: values[name] for name in weights})
+            outputs = functional_call(self.network, of_weights, (x,))
             own = {name: values[name] for name in self.own}
             return self.likelihood.components(outputs, self.targets, own)
 

@@ -1,11 +1,13 @@
 """Settings of the model: its network, and which likelihoods and priors there are."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from itertools import pairwise, starmap
+from operator import eq
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from ..settings import Settings, fault, integer
+from ..settings import Settings, Truth, fault, integer
 from .activations import ACTIVATIONS
 from .likelihood import LIKELIHOODS
 from .prior import PRIORS
@@ -24,9 +26,34 @@ class Model(Settings):
         description="Width of each hidden layer; an empty list is a linear model.",
     )
     activation: Literal[ACTIVATIONS] = Field("tanh", description="Function between layers.")
+    residual: Truth = Field(
+        False,
+        description="Whether a hidden layer that follows one of the same width adds that layer's"
+        " units to its own; the first hidden layer never does, as inputs are no units.",
+    )
+    skip: Literal["none", "linear"] = Field(
+        "none",
+        description="With `linear`, a linear map of the inputs, `skip.weight`, is added to the"
+        " outputs, so that the network only has to learn what a line does not.",
+    )
     likelihood: LIKELIHOODS.setting() = Field(
         LIKELIHOODS.made({}), description="How the response is distributed about the network."
     )
+
+    @model_validator(mode="after")
+    def _connected(self) -> Self:
+        """That every connection that is asked for is one."""
+        if self.residual and not any(starmap(eq, pairwise(self.hidden))):
+            raise fault(
+                f"has residual: true with hidden: {self.hidden}, where no layer is as wide as the"
+                " one before it; make them equal, or leave residual out"
+            )
+        if self.skip == "linear" and not self.hidden:
+            raise fault(
+                "has skip: linear with hidden: [], which is a linear model without it; leave skip"
+                " out, or give it a hidden layer"
+            )
+        return self
 
 
 class Learnt(Settings):
@@ -43,7 +70,7 @@ def _one(value: object) -> object:
         raise fault("allowed is a mapping")
     if "posterior_of" in value and len(value) > 1:
         raise fault(
-            "allowed is either stddev with scaling, or posterior_of alone (a key is dropped by"
+            "allowed is either a family with its keys, or posterior_of alone (a key is dropped by"
             " setting it to null)"
         )
     return value

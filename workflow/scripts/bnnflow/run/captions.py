@@ -1,9 +1,9 @@
 """What captions of figures say that is neither in the config nor in the results."""
 
-from ..config.relations import prior_source
+from ..config.relations import lineage, prior_source
 from ..methods.running.method import METHODS
 from ..model.likelihood import LIKELIHOODS
-from ..model.prior import LEARNT, PRIORS
+from ..model.prior import PRIORS, learnt_account
 from .plan import Plan
 
 
@@ -12,11 +12,10 @@ def of_fit(plan: Plan, name: str) -> dict[str, str | int]:
     method did; and how many draws the fit keeps."""
     fit = plan.fit(name)
     source, method = prior_source(fit), METHODS.made(fit["inference"])
+    first = PRIORS.made(plan.fit(lineage(plan.fits, name)[0])["prior"])
     return {
         "formula": LIKELIHOODS.made(plan.network(name)["model"]["likelihood"]).formula(),
-        "prior": PRIORS[LEARNT].learnt_account(source)
-        if source
-        else PRIORS.made(fit["prior"]).account(),
+        "prior": learnt_account(source, first.scaling == "learnt") if source else first.account(),
         "account": method.account(),
         "draws": method.kept,
     }

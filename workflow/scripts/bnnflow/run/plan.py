@@ -19,7 +19,7 @@ from ..data.settings import COLUMNS
 from ..figures import style
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
-from ..model.prior import LEARNT, PRIORS
+from ..model.prior import PRIORS
 from . import resources
 from .fitting import FILES
 from .names import POINTS, dataset, shortened, with_sorted_keys
@@ -171,12 +171,8 @@ class Plan:
 
     def fit_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's parts load by their names."""
-        own = self.fit(fit)
-        return [
-            *self.response_modules(fit),
-            PRIORS.file({"family": LEARNT} if prior_source(own) else own["prior"]),
-            *self.method_modules(fit),
-        ]
+        prior = [] if self.prior(fit) else [PRIORS.file(self.network(fit)["prior"])]
+        return [*self.response_modules(fit), *prior, *self.method_modules(fit)]
 
     def method_modules(self, fit: str) -> list[Path]:
         """Modules of the package that combining a fit's parts loads by their names."""
