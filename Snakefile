@@ -8,12 +8,20 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/config.smk"
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/manifest.smk"
+
+
+if plan.source.simulated:
+
+    include: "workflow/rules/simulated.smk"
+
+else:
+
+    include: "workflow/rules/table.smk"
 
 
 rule all:

@@ -14,7 +14,7 @@ from scipy import stats
 from bnnflow.data import points
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters
-from bnnflow.files.encodings import Scaled
+from bnnflow.files.columns import Column
 from bnnflow.judge import scores
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
@@ -83,7 +83,7 @@ def check(case, draws, independent):
     (own,) = build.response(MODEL, 1, (0,)).components(draws | {"sigma": noise}, x)
     rows = pd.DataFrame({"x": case.x, "y": case.y, "f": 0.8 * case.x - 0.5})
     held_out = points.along(rows, {"all": [(-2, 3)]}, {"old": [(-1, 2)]})
-    scaling, y = [Scaled("y", 0.0, 1.0)], held_out["targets"].to_numpy()
+    scaling, y = [Column("y", 0.0, 1.0)], held_out["targets"].to_numpy()
     scored = evaluation.scored([Mixture(own)], scaling, y, levels.LEVELS)
     found = scored.isel(target=0)
 

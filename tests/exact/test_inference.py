@@ -18,6 +18,7 @@ from bnnflow.density import pyro_private
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
 from bnnflow.files import safe
+from bnnflow.files.encodings import of_names
 from bnnflow.methods import nuts, svi
 from bnnflow.model import build
 
@@ -377,7 +378,7 @@ def test_svi_shallow_reproduces_the_published_table(config, tmp_path, engine):
     settings = dict(fit["inference"])
     pyro.set_rng_seed(settings["seed"])
     model = build.network(config["models"][fit["model"]], fit["prior"], inputs=1, targets=(0,))
-    _, *data = build.observations([tmp_path / "old.csv"], ["x"], ["y"], "none")
+    _, *data = build.observations([tmp_path / "old.csv"], of_names(("x",), ("y",)), "none")
     density = LogDensity(model, *data, engine=engine)
     names = ("guide", "learning_rate", "schedule", "steps")
     optimization = {name: settings[name] for name in names}

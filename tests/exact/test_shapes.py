@@ -9,7 +9,7 @@ from scipy import stats
 
 from bnnflow.data import table
 from bnnflow.density.log_density import LogDensity
-from bnnflow.files import posterior
+from bnnflow.files import encodings, posterior
 from bnnflow.files.parameters import Parameters
 from bnnflow.methods import nuts
 from bnnflow.model import build
@@ -17,6 +17,7 @@ from bnnflow.model.settings import Model
 
 NOISE, PRIOR = np.array([0.3, 0.7]), 1.5
 INPUTS, TARGETS = ["width", "of iron", "größe"], ["strength", "cost"]
+ABOUT = encodings.of_names(tuple(INPUTS), tuple(TARGETS))
 MODEL = Model().model_dump() | {
     "hidden": [],
     "likelihood": {"family": "normal", "concentration": 2.0, "rate": 1.0, "power": 1},
@@ -36,7 +37,7 @@ def file(tmp_path):
     slopes = np.array([[2e5, -0.3, 1e-3], [-1e5, 0.2, 2e-3]])
     targets = inputs @ slopes.T + [1.0, 1e6] + random.normal(size=(60, 2))
     columns = dict(zip(INPUTS + TARGETS, np.hstack([inputs, targets]).T, strict=True))
-    rows = table.Table(pd.DataFrame(columns), tuple(INPUTS), tuple(TARGETS))
+    rows = table.Table(pd.DataFrame(columns), ABOUT)
     table.write(rows, tmp_path / "rows.csv")
     return tmp_path / "rows.csv"
 
@@ -86,7 +87,7 @@ def check(density, exact, seed):
 
 
 def test_a_linear_model_of_two_targets_is_two_regressions(file):
-    encoding, x, y = build.observations([file], INPUTS, TARGETS, "standard")
+    encoding, x, y = build.observations([file], ABOUT, "standard")
     assert (tuple(x.shape), tuple(y.shape)) == ((60, 3), (60, 2))
     # Mean and standard deviation of columns, rounded once to single precision.
     np.testing.assert_allclose(np.column_stack([x, y]).mean(0), 0, atol=1e-6)
@@ -109,8 +110,8 @@ def test_a_linear_model_of_two_targets_is_two_regressions(file):
 
     # What is predicted at new rows, in the targets' units.
     sigma = np.broadcast_to(NOISE.astype(np.float32), (1000, 2))
-    rows = table.read([file], INPUTS, TARGETS)
-    at = torch.tensor(table.in_single(rows.array(INPUTS)[:7], encoding.inputs))
+    rows = table.read([file], ABOUT)
+    at = torch.tensor(table.in_single(rows.inputs[:7], encoding.inputs))
     components = model.response.components(draws | {"sigma": sigma.copy()}, at)
     design = np.column_stack([at, np.ones(7)])
     for k, parts in enumerate(components):
@@ -122,27 +123,27 @@ def test_a_linear_model_of_two_targets_is_two_regressions(file):
         np.testing.assert_allclose(stddev, NOISE[k], rtol=1e-6)
         predicted = mean.mean(0) * encoding.target_scale[k] + encoding.target_loc[k]
         # In these units the observations have noise of standard deviation 1.
-        away = np.abs(predicted - rows.array(TARGETS)[:7, k])
+        away = np.abs(predicted - rows.targets[:7, k])
         np.testing.assert_array_less(away, 5 + 5 * spread * encoding.target_scale[k])
 
 
 def test_an_update_goes_on_in_the_scales_of_the_fit_before(file):
     """Its prior is the other's posterior, in whose units its own data must be."""
-    encoding, x, y = build.observations([file], INPUTS, TARGETS, "standard")
+    encoding, x, y = build.observations([file], ABOUT, "standard")
     _, density = density_of(x, y)
     random = np.random.default_rng(2)
     mean = random.normal(size=density.size).astype(np.float32)
     stddev = random.uniform(0.1, 1, size=density.size).astype(np.float32)
     source = Parameters(density.sites, mean, stddev, encoding=encoding)
 
-    rows = table.read([file], INPUTS, TARGETS)
+    rows = table.read([file], ABOUT)
     scales = rows.columns.std()
-    moved = table.Table(rows.columns[:20] + scales / 2, rows.inputs, rows.targets)
+    moved = table.Table(rows.columns[:20] + scales / 2, ABOUT)
     table.write(moved, file.with_name("new.csv"))
     new = [file.with_name("new.csv")]
-    inherited, x, y = build.observations(new, INPUTS, TARGETS, "standard", source)
+    inherited, x, y = build.observations(new, ABOUT, "standard", source=source)
     assert inherited == encoding
-    _, own, _ = build.observations(new, INPUTS, TARGETS, "standard")
+    _, own, _ = build.observations(new, ABOUT, "standard")
     assert not torch.allclose(own, x, atol=0.1)
     # In the order of sites: weights (2, 3), biases (2,).
     moments = [np.column_stack([part[:6].reshape(2, 3), part[6:]]) for part in (mean, stddev)]
@@ -152,14 +153,16 @@ def test_an_update_goes_on_in_the_scales_of_the_fit_before(file):
 
 
 def test_an_update_on_other_columns_is_refused(file):
-    encoding, x, y = build.observations([file], INPUTS, TARGETS, "standard")
+    encoding, x, y = build.observations([file], ABOUT, "standard")
     _, density = density_of(x, y)
     moments = np.zeros(density.size, np.float32), np.ones(density.size, np.float32)
     swapped = [*INPUTS[1:], INPUTS[0]]
     renamed = file.with_name("swapped.csv")
     renamed.write_text(file.read_text().replace(",".join(INPUTS), ",".join(swapped)))
     source = Parameters(density.sites, *moments, encoding=encoding)
+    other = encodings.of_names(tuple(swapped), tuple(TARGETS))
     with pytest.raises(ValueError, match="the prior has learnt from the columns"):
-        build.observations([renamed], swapped, TARGETS, "standard", source)
+        build.observations([renamed], other, "standard", source=source)
+    bare = Parameters(density.sites, *moments)
     with pytest.raises(ValueError, match="say nothing of how"):
-        build.observations([file], INPUTS, TARGETS, "none", Parameters(density.sites, *moments))
+        build.observations([file], ABOUT, "none", source=bare)

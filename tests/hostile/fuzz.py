@@ -40,7 +40,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow" / "scripts"))
 
 from bnnflow.data import tutorial
 from bnnflow.files import arrays, losses, netcdf, parameters, posterior, predictions, safe, starts
-from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.files.columns import Column
+from bnnflow.files.encodings import Encoding
 from bnnflow.files.errors import FileError
 from bnnflow.judge import chains, findings, meanings, scores, verdicts
 
@@ -95,7 +96,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
     nuts = {name: normal(4) for name in chains.TRAJECTORY} | {"diverging": normal(4) > 0}
     chain = posterior.of_chain(draws, nuts, {"engine": "compiled"})
     stats = {"lp": normal(4), "log_q": normal(4)}
-    encoding = Encoding((Scaled("x", 0.0, 1.0),), (Scaled("y", 0.5, 2.0),))
+    encoding = Encoding((Column("x", 0.0, 1.0),), (Column("y", 0.5, 2.0),))
     fitted = posterior.of_chain(draws, stats, {"engine": "pyro"}, encoding)
     whole = posterior.weighted(fitted.copy())
     guide = {"loc": normal(3), "scale": abs(normal(3))}

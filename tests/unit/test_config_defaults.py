@@ -12,6 +12,7 @@ from bnnflow.config import relations
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.settings import DEFAULT_MODEL, Config, Fit
 from bnnflow.methods.running.method import METHODS
+from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.settings import Model
 
 
@@ -28,7 +29,8 @@ def test_a_fit_without_settings_is_a_whole_config():
     assert fit["data"] == relations.observation_names(config) == ["old", "new"]
     assert fit["inference"]["method"] == "nuts"
     assert fit["inference"]["chains"] > 1
-    assert config["models"] == {fit["model"]: Model().model_dump()}
+    likelihood = {"likelihood": LIKELIHOODS.made({}).model_dump()}
+    assert config["models"] == {fit["model"]: Model().model_dump() | likelihood}
     assert config["figures"]["data"] == {"data": ["old", "new"]}
     assert relations.figure_names(config)
 

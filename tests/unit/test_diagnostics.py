@@ -9,7 +9,7 @@ from conftest import ROOT
 from scipy import signal, stats
 
 from bnnflow.data import regions
-from bnnflow.files.encodings import Scaled
+from bnnflow.files.columns import Column
 from bnnflow.judge import (
     calibration,
     chains,
@@ -545,7 +545,7 @@ def of_calibration(mean, data):
     inside = np.repeat(np.eye(sets, dtype=bool), count, axis=1)
     of_points = {"targets": (("target", "point"), y), "inside": (("region", "point"), inside)}
     coordinates = {"target": ["y"], "region": list(map(str, range(sets)))}
-    found = evaluation.scored([mixture], [Scaled("y", 0.0, 1.0)], y.numpy(), levels.LEVELS).assign(
+    found = evaluation.scored([mixture], [Column("y", 0.0, 1.0)], y.numpy(), levels.LEVELS).assign(
         of_points
     )
     table = scores.table(found.assign_coords(coordinates))

@@ -8,6 +8,7 @@ from conftest import ROOT
 
 from bnnflow.config.checks import checked
 from bnnflow.config.relations import figure_names
+from bnnflow.data.table import describe
 from bnnflow.figures import canvas
 from bnnflow.figures.calibration import by_region
 from bnnflow.figures.chains import point_name, shown_probes, traces_of
@@ -15,6 +16,7 @@ from bnnflow.figures.fit import draw_fit
 from bnnflow.figures.frame import held_out_of, names_of, only_input, panel_of
 from bnnflow.figures.reading import read_panels
 from bnnflow.files import arrays, safe
+from bnnflow.files.encodings import of_names
 from bnnflow.methods.running.method import METHODS
 from bnnflow.run import captions, drawing
 from bnnflow.run.plan import Plan
@@ -221,6 +223,8 @@ def test_panels_are_read_with_the_names_of_their_columns(stored):
     given = {"predictions": "predictions.nc", "diagnostics": "diagnostics.csv"}
     given |= {"observations": "old.csv"}
     given = {role: [stored / name] for role, name in given.items()}
+    given["columns"] = stored / "columns.json"
+    describe(of_names(("age",), ("height", "weight")), {}, given["columns"])
     frame, (panel,) = read_panels(about, given, ["old"], settings)
     assert (frame.input, frame.targets, frame.truth) == ("age", ("height", "weight"), None)
     assert panel.observations["old"]["weight"].tolist() == [3]

@@ -10,7 +10,7 @@ import torch
 from bnnflow.config import studies
 from bnnflow.data import points, regions
 from bnnflow.files import arrays, posterior, predictions
-from bnnflow.files.encodings import Scaled
+from bnnflow.files.columns import Column
 from bnnflow.files.errors import FileError
 from bnnflow.judge import findings, fit, scores, verdicts
 from bnnflow.methods.running.method import METHODS
@@ -21,7 +21,7 @@ from bnnflow.predict.mixture import Mixture
 LIMITS = dict.fromkeys(("rhat", "calibration_error", "pareto_k", "disagreement"), (0.1, 0.2))
 LIMITS |= dict.fromkeys(("forgetting", "behind", "elbo_drift", "restart_spread"), (0.1, 0.2))
 LIMITS |= {"ess": (400, 100), "transfer": (0.0, -0.05)}
-TARGETS = (Scaled("a", 0.0, 1.0), Scaled("b c", 100.0, 5.0))
+TARGETS = (Column("a", 0.0, 1.0), Column("b c", 100.0, 5.0))
 WEIGHT = np.array([0.2, 0.5, 0.3])
 CHAINS, DRAWS, COUNT = 3, 60, 90
 
@@ -89,7 +89,7 @@ def test_points_are_written_and_read_as_they_are(tmp_path):
 def test_scores_of_a_target_are_in_its_units(whole):
     plain = evaluation.scored(
         mixtures()[1:],
-        [Scaled("b c", 0.0, 1.0)],
+        [Column("b c", 0.0, 1.0)],
         (held_out()["targets"].to_numpy()[1:] - 100) / 5,
         levels.LEVELS,
     )

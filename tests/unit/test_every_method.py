@@ -12,7 +12,8 @@ from method_cases import CASES, SMALL, X, Y, assert_same, regression
 
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import posterior
-from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.files.columns import Column
+from bnnflow.files.encodings import Encoding
 from bnnflow.judge import fit
 from bnnflow.methods.running import loop
 from bnnflow.methods.running.checkpoints import Checkpoint
@@ -182,7 +183,7 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path
     sizes = {"warmup": SMALL["warmup"], "steps": own.steps}
     small |= {key: n for key, n in sizes.items() if key in METHODS[own.method].model_fields}
     method = METHODS.made(small)
-    columns = (tuple(Scaled(name, 0.0, 1.0) for name in names) for names in ("abc", "yz"))
+    columns = (tuple(Column(name, 0.0, 1.0) for name in names) for names in ("abc", "yz"))
     encoding = Encoding(*columns)
     paths = []
     for numbers in method.jobs({f"{method.part}s": 2}):

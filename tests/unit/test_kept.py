@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from bnnflow.files import encodings, parameters, posterior, starts
-from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.files.columns import Column
+from bnnflow.files.encodings import Encoding
 from bnnflow.files.errors import FileError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=20)
 NAMES = NAMES.filter(str.isprintable)
 ENCODING = Encoding(
-    (Scaled("x", 0.1, 3.0), Scaled("of three", -1e8, 1e-5), Scaled("größe", 0.0, 1.0)),
-    (Scaled("y", 1 / 3, 7.0), Scaled("z", 2.0, 0.5)),
+    (Column("x", 0.1, 3.0), Column("of three", -1e8, 1e-5), Column("größe", 0.0, 1.0)),
+    (Column("y", 1 / 3, 7.0), Column("z", 2.0, 0.5)),
 )
 SITES = (parameters.Site("w", (2,), "identity"),)
 
@@ -27,7 +28,7 @@ SITES = (parameters.Site("w", (2,), "identity"),)
 def encoded(draw):
     names = draw(st.lists(NAMES, unique=True, min_size=2, max_size=5))
     scales = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
-    columns = [Scaled(name, draw(FINITE), draw(scales)) for name in names]
+    columns = [Column(name, draw(FINITE), draw(scales)) for name in names]
     inputs = draw(st.integers(1, len(names) - 1))
     return Encoding(tuple(columns[:inputs]), tuple(columns[inputs:]))
 
@@ -70,7 +71,7 @@ def test_the_metadata_of_parameters_stand_in_one_order(tmp_path):
 
 
 def test_chains_of_different_encodings_are_not_merged():
-    other = Encoding(ENCODING.inputs, (Scaled("y", 0.0, 1.0),))
+    other = Encoding(ENCODING.inputs, (Column("y", 0.0, 1.0),))
     with pytest.raises(ValueError, match="encoded differently"):
         posterior.merged([chain(0), chain(1, other)])
 

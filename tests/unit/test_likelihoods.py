@@ -3,6 +3,7 @@
 import re
 import sys
 from importlib import import_module
+from inspect import isclass
 from typing import Annotated, Literal, get_args
 
 import likelihood_cases
@@ -22,6 +23,7 @@ from bnnflow.model.model import Model, Response
 from bnnflow.model.network import Network
 from bnnflow.model.prior import PRIORS, learnt, learnt_account, sites_of
 from bnnflow.registered import Registry
+from bnnflow.settings import Settings
 
 # By family what its own module in tests/likelihood_cases says.
 OWN = {family: import_module(f"likelihood_cases.{family}") for family in LIKELIHOODS}
@@ -98,13 +100,21 @@ def test_whatever_is_found_has_the_name_of_its_module_and_a_default_for_every_se
         assert (ROOT / "workflow/scripts/bnnflow" / registry.file({"family": name})).is_file()
 
 
+def classes(annotation):
+    """Of settings, in an annotation."""
+    if isclass(annotation):
+        return [annotation] if issubclass(annotation, Settings) else []
+    parts = get_args(annotation)
+    parts = parts[:1] if hasattr(annotation, "__metadata__") else parts
+    return [found for part in parts for found in classes(part)]
+
+
 def test_what_is_found_is_what_the_config_offers():
     for found, offered in (
         (LIKELIHOODS, settings.Model.model_fields["likelihood"].annotation),
         (PRIORS, get_args(get_args(settings.Prior)[0])[0]),
     ):
-        bare = get_args(offered)[0] if hasattr(offered, "__metadata__") else offered
-        assert [*found.values()] == [*(get_args(bare) or (bare,))]
+        assert [*found.values()] == [*classes(offered)]
 
 
 class First(settings.Settings):
@@ -155,7 +165,8 @@ def test_settings_that_name_no_family_are_the_defaults_unless_they_are_of_anothe
 
 
 def test_a_model_of_defaults_takes_any_number_of_columns():
-    defaults = settings.Model().model_dump(), PRIORS.made({}).model_dump()
+    likelihood = {"likelihood": LIKELIHOODS.made({}).model_dump()}
+    defaults = settings.Model().model_dump() | likelihood, PRIORS.made({}).model_dump()
     model = build.network(*defaults, inputs=3, targets=(0, 0))
     assert run(model, torch.zeros(4, 3)).nodes["obs"]["value"].shape == (2, 4)
 

@@ -204,7 +204,7 @@ def test_a_posterior_with_learnt_scales_is_a_prior_of_normals_and_log_normals():
 
 def test_a_network_without_hidden_layers_is_the_linear_model():
     x = torch.randn(7, 3)
-    response = build.response(Model(hidden=[]).model_dump(), 3, (0, 0))
+    response = build.response(Model(hidden=[], likelihood=LIKELIHOOD).model_dump(), 3, (0, 0))
     draws = {
         "layer1.weight": np.random.default_rng(0).normal(size=(4, 2, 3)),
         "layer1.bias": np.random.default_rng(1).normal(size=(4, 2)),

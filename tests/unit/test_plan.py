@@ -12,7 +12,6 @@ from bnnflow.config.checks import checked
 from bnnflow.config.seeds import derived
 from bnnflow.judge.fit import NEEDED
 from bnnflow.methods.running.method import METHODS
-from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.run import provenance
 from bnnflow.run.fitting import FILES
 from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
@@ -41,13 +40,6 @@ def test_a_fit_that_is_not_there_is_told_with_those_that_are(study):
         study.fit("my_fit")
     with pytest.raises(PlanError, match=r"its group has study-stddev_1-0, study-stddev_1-1"):
         study.network("study-stddev_3-0")
-
-
-def test_columns_have_roles_and_the_configs_scaling(config):
-    columns = {"inputs": ["x"], "targets": ["y"]}
-    assert Plan(checked(config)).columns == {**columns, "scaling": "none"}
-    del config["data"]["scaling"]
-    assert Plan(checked(config)).columns == {**columns, "scaling": "standard"}
 
 
 def test_every_path_of_a_fit_matches_its_own_entry_and_no_other(study):
@@ -115,7 +107,7 @@ def test_a_prior_that_is_a_posterior_is_a_file(study):
 def test_an_update_is_judged_by_old_and_new_data_and_another_fit_is_not(study):
     assert study.updating("svi_shallow") is None
     assert study.updating("svi_updated") == {"old": ["old"], "new": ["new"]}
-    assert study.intervals() == {"old": [[-0.2, 0.2], [0.6, 1.0]], "new": [[0.2, 0.6]]}
+    assert study.source.intervals() == {"old": [[-0.2, 0.2], [0.6, 1.0]], "new": [[0.2, 0.6]]}
     beside = study.beside("svi_updated")
     assert beside["loss"] == "results/fits/svi_updated/loss.csv"
     assert beside["joint_diagnostics"] == "results/fits/svi_joint/diagnostics.csv"
@@ -124,7 +116,8 @@ def test_an_update_is_judged_by_old_and_new_data_and_another_fit_is_not(study):
 
 
 def test_later_data_change_no_earlier_ones(study):
-    assert study.stream_until("new")[:1] == study.stream_until("old")
+    source = study.source
+    assert source.stream_until("new")[:1] == source.stream_until("old")
 
 
 def test_settings_of_a_part_are_those_that_decide_what_it_computes(study):
@@ -163,11 +156,9 @@ def test_every_method_that_is_registered_can_be_planned():
         assert method.leaves <= {*FILES, *NEEDED}
 
 
-def test_a_fit_is_judged_by_its_method_and_by_the_sites_of_its_likelihood(study, monkeypatch):
-    assert study.own_sites("mcmc_deep") == ["sigma"]
+def test_a_fit_is_judged_by_its_method_and_by_its_likelihood(study):
+    assert study.likelihood("mcmc_deep")["family"] == "normal"
     assert study.leaves("mcmc_deep") == ["trajectories"]
-    monkeypatch.setattr(LIKELIHOODS["normal"], "shapes", lambda self, targets: {"a": (), "b": ()})
-    assert study.own_sites("mcmc_deep") == ["a", "b"]
 
 
 def test_resources_are_a_fits_own(config):

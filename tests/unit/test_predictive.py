@@ -7,7 +7,8 @@ import xarray as xr
 
 from bnnflow.data import points
 from bnnflow.files import posterior, predictions
-from bnnflow.files.encodings import Encoding, Scaled
+from bnnflow.files.columns import Column
+from bnnflow.files.encodings import Encoding
 from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.model.settings import Model
 from bnnflow.predict import predictive
@@ -16,12 +17,12 @@ from bnnflow.predict.mixture import Mixture
 LIKELIHOOD = {"family": "normal", "concentration": 0.5, "rate": 1.0, "power": 2}
 MODEL = Model().model_dump() | {"hidden": [4], "likelihood": LIKELIHOOD}
 PLAIN = Encoding(
-    tuple(Scaled(name, 0.0, 1.0) for name in ("dose", "age", "mass")),
-    tuple(Scaled(name, 0.0, 1.0) for name in ("a", "b c")),
+    tuple(Column(name, 0.0, 1.0) for name in ("dose", "age", "mass")),
+    tuple(Column(name, 0.0, 1.0) for name in ("a", "b c")),
 )
 SCALED = Encoding(
-    tuple(Scaled(column.name, 1e6, 10.0) for column in PLAIN.inputs),
-    (Scaled("a", 1e8, 0.25), Scaled("b c", -3.0, 40.0)),
+    tuple(Column(column.name, 1e6, 10.0) for column in PLAIN.inputs),
+    (Column("a", 1e8, 0.25), Column("b c", -3.0, 40.0)),
 )
 
 

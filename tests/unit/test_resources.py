@@ -4,7 +4,7 @@ import pytest
 
 from bnnflow.run import resources
 
-SHALLOW, DEEP = [5], [10] * 5
+LINEAR, SHALLOW, DEEP = [1, 1], [1, 5, 1], [1, *[10] * 5, 1]
 NUTS = {
     "method": "nuts", "sampler": "pyro", "device": "cpu", "warmup": 50, "draws": 50, "chains": 1,
     "max_tree_depth": 10, "mass_matrix": "diagonal",
@@ -15,13 +15,13 @@ SVI = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("hidden", "count"), [([], 3), (SHALLOW, 17), (DEEP, 472)])
-def test_parameters_are_counted(hidden, count):
-    assert resources.count_parameters(hidden) == count
+@pytest.mark.parametrize(("widths", "count"), [(LINEAR, 3), (SHALLOW, 17), (DEEP, 472)])
+def test_parameters_are_counted(widths, count):
+    assert resources.count_parameters(widths) == count
 
 
 @pytest.mark.parametrize(
-    ("hidden", "inference", "engine", "seconds"),
+    ("widths", "inference", "engine", "seconds"),
     [
         # Measured: whole chains and steps of both engines (benchmarks/README.md).
         (SHALLOW, NUTS, "compiled", 14.1),
@@ -36,8 +36,8 @@ def test_parameters_are_counted(hidden, count):
         (DEEP, SVI | {"steps": 100_000, "guide": "AutoLowRankMultivariateNormal"}, "compiled", 400),
     ],
 )
-def test_a_fit_is_given_time_enough_and_not_absurdly_more(hidden, inference, engine, seconds):
-    minutes = resources.fit_needs(hidden, 1000, inference, engine)["runtime"] - resources.START
+def test_a_fit_is_given_time_enough_and_not_absurdly_more(widths, inference, engine, seconds):
+    minutes = resources.fit_needs(widths, 1000, inference, engine)["runtime"] - resources.START
     assert 1.5 * seconds < 60 * minutes < 20 * seconds
 
 

@@ -7,14 +7,14 @@ import torch
 from scipy import integrate, stats
 
 from bnnflow.data import oracle, points, tutorial
-from bnnflow.files.encodings import Scaled
+from bnnflow.files.columns import Column
 from bnnflow.judge import scores
 from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import evaluation, levels, mixture
 from bnnflow.predict.evaluation import scored
 from bnnflow.predict.mixture import Mixture
 
-LEVELS, PLAIN = levels.LEVELS, [Scaled("y", 0.0, 1.0)]
+LEVELS, PLAIN = levels.LEVELS, [Column("y", 0.0, 1.0)]
 
 
 @pytest.fixture(autouse=True)

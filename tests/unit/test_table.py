@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from bnnflow.data import table
 from bnnflow.data.table import PrecisionError, Table
-from bnnflow.files.encodings import Encoding, Scaled, encoded
+from bnnflow.files.columns import Column, encoded
+from bnnflow.files.encodings import Encoding, of_names
 from bnnflow.files.errors import FileError
 from bnnflow.model import build
 
 INPUTS, TARGETS = ("a", "b", "c"), ("y", "z")
+PLAIN, ABOUT = of_names(("x",), ("y",)), of_names(INPUTS, TARGETS)
 VALUES = st.floats(allow_nan=False, allow_infinity=False, width=64)
 STEPS = [k / 49 for k in range(50)]
 WIDE = [1e8 + k / 49 for k in range(50)]
@@ -22,36 +24,34 @@ def rows(**columns):
     """A table of one input, x, and one target, y, where others are not given."""
     count = len(next(iter(columns.values())))
     full = {"x": np.arange(count), "y": np.arange(count) % 3} | columns
-    return Table(pd.DataFrame(full, dtype=float), ("x",), ("y",))
+    return Table(pd.DataFrame(full, dtype=float), PLAIN)
 
 
 @given(st.lists(st.tuples(*[VALUES] * 5), min_size=1, max_size=20))
 def test_a_table_comes_back_to_the_last_bit(tmp_path_factory, values):
     folder = tmp_path_factory.mktemp("table")
-    given = Table(pd.DataFrame(values, columns=[*INPUTS, *TARGETS]), INPUTS, TARGETS)
+    given = Table(pd.DataFrame(values, columns=[*INPUTS, *TARGETS]), ABOUT)
     table.write(given, folder / "rows.csv")
-    found = table.read([folder / "rows.csv"] * 2, INPUTS, TARGETS)
+    found = table.read([folder / "rows.csv"] * 2, ABOUT)
     assert len(found) == 2 * len(values)
-    for names, places in ((INPUTS, slice(0, 3)), (TARGETS, slice(3, 5))):
-        np.testing.assert_array_equal(
-            found.array(names), np.array(values + values, dtype=float)[:, places]
-        )
+    for own, places in ((found.inputs, slice(0, 3)), (found.targets, slice(3, 5))):
+        np.testing.assert_array_equal(own, np.array(values + values, dtype=float)[:, places])
 
 
 def test_columns_of_other_names_or_roles_are_refused(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("a,b,c,y,z\n1,2,3,4,5\n")
     with pytest.raises(FileError, match=r"with the columns a, b, y: it begins with 'a,b,c"):
-        table.read([path], ["a", "b"], ["y"])
+        table.read([path], of_names(("a", "b"), ("y",)))
 
 
 def test_no_scaling_changes_nothing():
     """A number less nothing over one is the number, a zero's sign included."""
     given = np.random.default_rng(0).normal(size=(50, 2)) * [1e300, 1e-300]
     given[0] = -0.0
-    own = Table(pd.DataFrame(given, columns=["x", "y"]), ("x",), ("y",))
+    own = Table(pd.DataFrame(given, columns=["x", "y"]), PLAIN)
     encoding = table.fitted(own, "none")
-    assert encoding == Encoding((Scaled("x", 0.0, 1.0),), (Scaled("y", 0.0, 1.0),))
+    assert encoding == Encoding((Column("x", 0.0, 1.0),), (Column("y", 0.0, 1.0),))
     found = encoded(given, (*encoding.inputs, *encoding.targets))
     assert found.tobytes() == given.tobytes()
     assert (encoding.target_loc.tolist(), encoding.target_scale.tolist()) == ([0.0], [1.0])
@@ -79,14 +79,14 @@ def test_standard_columns_have_mean_0_and_standard_deviation_1(count, seed, cent
 def test_targets_come_back_to_their_units():
     own = rows(x=[0, 1, 2, 3], y=[1e9, 1e9 + 1, 1e9 + 2, 1e9 + 5])
     encoding = table.fitted(own, "standard")
-    y = encoded(own.array(("y",)), encoding.targets)
+    y = encoded(own.targets, encoding.targets)
     back = y * encoding.target_scale + encoding.target_loc
-    np.testing.assert_allclose(back, own.array(("y",)), rtol=1e-15)
+    np.testing.assert_allclose(back, own.targets, rtol=1e-15)
 
 
 def test_a_constant_column_is_only_moved():
     encoding = table.fitted(rows(x=[0.1] * 3), "standard")
-    assert encoding.inputs == (Scaled("x", 0.1, 1.0),)
+    assert encoding.inputs == (Column("x", 0.1, 1.0),)
     assert encoded(np.full((3, 1), 0.1), encoding.inputs).tolist() == [[0.0]] * 3
 
 
@@ -94,7 +94,7 @@ def test_values_that_differ_by_less_than_single_precision_are_refused_by_name(tm
     """Fifty values between 1e8 and 1e8 + 1, which are told apart once they are scaled."""
     own = rows(x=WIDE)
     table.write(own, tmp_path / "rows.csv")
-    given = [tmp_path / "rows.csv"], ["x"], ["y"]
+    given = [tmp_path / "rows.csv"], PLAIN
     with pytest.raises(PrecisionError) as caught:
         build.observations(*given, "none")
     assert str(caught.value) == (
@@ -130,14 +130,14 @@ def test_any_column_that_single_precision_cannot_hold_is_refused(values, scaling
     for role, place in (("x", "inputs"), ("y", "targets")):
         own = rows(**{role: values})
         with pytest.raises(PrecisionError, match=f"the column {role} {reason}"):
-            table.in_single(own.array((role,)), getattr(table.fitted(own, scaling), place))
+            table.in_single(getattr(own, place), getattr(table.fitted(own, scaling), place))
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-30, 1e30, 1e300])
 def test_the_unit_of_a_column_is_no_harm_once_it_is_scaled(unit):
     own, same = rows(x=np.array(STEPS) * unit), rows(x=STEPS)
     of_one, of_other = (table.fitted(each, "standard").inputs for each in (own, same))
-    found, expected = encoded(own.array("x"), of_one), encoded(same.array("x"), of_other)
+    found, expected = encoded(own.inputs, of_one), encoded(same.inputs, of_other)
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
 
 
@@ -145,5 +145,5 @@ def test_chance_meetings_of_many_values_are_no_fault():
     """Of a million normal numbers some thousands share a single-precision number with another."""
     values = np.random.default_rng(0).normal(size=1_000_000)
     own = rows(x=values)
-    found = table.in_single(own.array(("x",)), table.fitted(own, "none").inputs)
+    found = table.in_single(own.inputs, table.fitted(own, "none").inputs)
     assert len(np.unique(found)) < 1_000_000

@@ -16,7 +16,7 @@ from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.relations import rule_names
 from bnnflow.run.forgotten import warning
-from bnnflow.run.names import NUMBER, POINTS, dataset, one_of, shortened
+from bnnflow.run.names import COLUMNS, GRID, NUMBER, POINTS, dataset, one_of, shortened
 from bnnflow.run.report import there
 from bnnflow.run.plan import Plan, PlanError, style_file
 from bnnflow.run.provenance import digest, rules_in

@@ -14,17 +14,22 @@ jobs.collect_seldom()
 
 from bnnflow.config.reading import ConfigError, readable
 
+# A table stands by itself: the fits and the data of another config are none of its own.
+ALONE = isinstance(data := config.get("data"), dict) and "table" in data
+
 # The working directory's own, or else the tutorial's.
 CONFIG = "config/config.yaml"
 if not exists(CONFIG):
     CONFIG = workflow.source_path(f"../../{CONFIG}")
 
 # Snakemake names neither the file nor the line.
-if not workflow.modifier.skip_configfile:
+if not (ALONE or workflow.modifier.skip_configfile):
     try:
         readable(CONFIG)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
 
 
-configfile: CONFIG
+if not ALONE:
+
+    configfile: CONFIG

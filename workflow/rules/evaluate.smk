@@ -6,6 +6,7 @@ for entry, fits in plan.entries.items():
             f"diagnose_{entry}"
         input:
             unpack(of(plan.beside, entry)),
+            **plan.source.columns,
             posterior=f"results/fits/{plan.place(entry)}/posterior.nc",
             evaluation=f"results/evaluations/{plan.place(entry)}.nc",
             data=of(plan.observed, entry),
@@ -24,7 +25,7 @@ for entry, fits in plan.entries.items():
         params:
             inference=of(plan.judged_by, entry),
             leaves=of(plan.leaves, entry),
-            sites=of(plan.own_sites, entry),
+            likelihood=of(plan.likelihood, entry),
             beside=of(plan.relatives.get, entry),
             learning=of(plan.updating, entry),
             limits=config["diagnostics"],
@@ -33,29 +34,31 @@ for entry, fits in plan.entries.items():
             "../scripts/diagnose.py"
 
 
-rule evaluate_oracle:
-    input:
-        points=POINTS,
-    output:
-        "results/evaluations/oracle.csv",
-    log:
-        "results/logs/evaluate_oracle.log",
-    benchmark:
-        "results/benchmarks/evaluate_oracle.tsv"
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        noise=config["data"]["noise"],
-        code=code("evaluate_oracle"),
-    script:
-        "../scripts/evaluate_oracle.py"
+if plan.source.oracle:
+
+    rule evaluate_oracle:
+        input:
+            points=POINTS,
+        output:
+            "results/evaluations/oracle.csv",
+        log:
+            "results/logs/evaluate_oracle.log",
+        benchmark:
+            "results/benchmarks/evaluate_oracle.tsv"
+        localrule: True
+        conda:
+            "../../envs/base.yaml"
+        params:
+            noise=config["data"].get("noise"),
+            code=code("evaluate_oracle"),
+        script:
+            "../scripts/evaluate_oracle.py"
 
 
 rule tables:
     input:
+        **plan.source.oracle,
         scores=expand("results/fits/{fit}/scores.csv", fit=plan.fits),
-        oracle="results/evaluations/oracle.csv",
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.fits),
     output:
         **groups_table(),

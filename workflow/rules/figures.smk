@@ -5,7 +5,8 @@ from bnnflow.run import captions, drawing
 
 rule plot_data:
     input:
-        truth=dataset("truth"),
+        **plan.source.truth,
+        **plan.source.columns,
         shown=of(plan.shown, wildcard="name"),
         style=style(),
     output:
@@ -31,7 +32,8 @@ rule plot_data:
 rule plot_sampled:
     input:
         unpack(of(partial(drawing.files, plan))),
-        truth=dataset("truth"),
+        **plan.source.truth,
+        **plan.source.columns,
         style=style(),
     output:
         **all_drawn(drawing.figures("chains", updated=False)),
@@ -119,6 +121,8 @@ use rule plot_sampled as plot_fit_update with:
 # All fits of a group, and the spread of their scores.
 rule plot_group:
     input:
+        **plan.source.truth,
+        **plan.source.columns,
         predictions=of(
             lambda group: expand("results/predictions/{fit}.nc", fit=plan.entries[group]),
             wildcard="group",
@@ -126,7 +130,6 @@ rule plot_group:
         metrics="results/tables/metrics.csv",
         verdicts="results/tables/verdicts.csv",
         observations=of(lambda group: plan.learnt(plan.entries[group]), wildcard="group"),
-        truth=dataset("truth"),
         style=style(),
     output:
         **drawn("{group}", "group", "2. Fits", fit="{group}", shows="group"),
@@ -151,12 +154,13 @@ rule plot_group:
 
 rule plot_comparisons:
     input:
+        **plan.source.truth,
+        **plan.source.columns,
         predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),
         observations=plan.learnt(plan.single),
         metrics="results/tables/metrics.csv",
         verdicts="results/tables/verdicts.csv",
-        truth=dataset("truth"),
         style=style(),
     output:
         **all_drawn(drawing.comparisons(plan)),

@@ -8,6 +8,7 @@ for entry, fits in plan.entries.items():
             f"{entry}_{part}"
         input:
             unpack(of(plan.prior, entry)),
+            **plan.source.columns,
             data=of(plan.observed, entry),
         output:
             f"results/fits/{plan.place(entry)}/{part}s/{{{part}}}.nc",
@@ -24,7 +25,7 @@ for entry, fits in plan.entries.items():
         resources:
             **fit_resources(entry),
         params:
-            columns=plan.columns,
+            scaling=config["data"]["scaling"],
             network=of(plan.network, entry),
             settings=of(plan.settings, entry),
             seeds=part_seeds(entry),

@@ -1,26 +1,6 @@
-# In which regions held-out points lie is found here, and nowhere else.
-rule points:
-    input:
-        held_out=dataset("held_out"),
-    output:
-        POINTS,
-    log:
-        "results/logs/points.log",
-    benchmark:
-        "results/benchmarks/points.tsv"
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        regions=config["evaluation"]["regions"],
-        sets=plan.intervals(),
-        code=code("points"),
-    script:
-        "../scripts/points.py"
-
-
 rule predict:
     input:
+        **plan.source.grid,
         posterior="results/fits/{fit}/posterior.nc",
     output:
         "results/predictions/{fit}.nc",
@@ -36,7 +16,7 @@ rule predict:
         **by_attempt(plan.prediction_needs),
     params:
         model=of(lambda fit: plan.network(fit)["model"]),
-        grid=config["predictions"]["grid"],
+        grid=config["predictions"].get("grid"),
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
         torch_threads=1,
         code=code_with("predict", plan.response_modules),

@@ -4,12 +4,14 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import regions, tutorial
+from bnnflow.data import regions, table
 from bnnflow.files import losses, posterior, predictions, safe
 from bnnflow.judge import findings, fit, scores, verdicts
+from bnnflow.model.likelihood import chosen
 
 given, settings = snakemake.input, snakemake.params.inference
-leaves, sites = snakemake.params.leaves, snakemake.params.sites
+leaves, about = snakemake.params.leaves, table.columns_of(given.get("columns"))
+sites = list(chosen(snakemake.params.likelihood, about.targets).shapes(about.levels))
 loss = given.get("loss")
 left = fit.Left(
     predictions.read_evaluation(given.evaluation),
@@ -17,7 +19,7 @@ left = fit.Left(
     leaves,
     sites,
     settings,
-    sum(len(safe.numbers(path, tutorial.COLUMNS)) for path in given.data),
+    len(table.read(given.data, about)),
     loss and losses.read(loss, settings["steps"]),
 )
 beside = {
@@ -28,10 +30,10 @@ beside = {
     )
     for role, name in snakemake.params.beside.items()
 }
-table = scores.table(left.evaluation)
+scored = scores.table(left.evaluation)
 limits, learning = snakemake.params.limits, snakemake.params.learning
 around = regions.around(scores.inside_of(left.evaluation))
-found = findings.table(fit.diagnosed(left, table, limits, beside, learning), around)
-scores.write(table, snakemake.output.scores)
+found = findings.table(fit.diagnosed(left, scored, limits, beside, learning), around)
+scores.write(scored, snakemake.output.scores)
 safe.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(found["verdict"]))

@@ -7,19 +7,25 @@ jobs.start(snakemake)
 import pyro
 import torch
 
+from bnnflow.data import table
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters, posterior
 from bnnflow.methods.running import checkpoints
 from bnnflow.methods.running.method import METHODS
 from bnnflow.model import build
+from bnnflow.model.likelihood import chosen
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
-columns, seeds = snakemake.params.columns, snakemake.params.seeds
-encoding, *data = build.observations(snakemake.input.data, **columns, source=source)
-known = {"inputs": len(columns["inputs"]), "targets": (0,) * len(columns["targets"])}
-network = snakemake.params.network | known
+about, seeds = table.columns_of(snakemake.input.get("columns")), snakemake.params.seeds
+network = snakemake.params.network
+likelihood = chosen(network["model"].get("likelihood"), about.targets)
+network |= {"model": network["model"] | {"likelihood": likelihood.model_dump()}}
+unscaled = [] if likelihood.scalable else [target.name for target in about.targets]
+rows = snakemake.input.data, about, snakemake.params.scaling, unscaled
+encoding, *data = build.observations(*rows, source=source)
+network |= {"inputs": encoding.width, "targets": encoding.levels}
 streams = []
 for seed in seeds:
     pyro.set_rng_seed(seed)

@@ -1,21 +1,21 @@
-"""Draw data sets beside the true function."""
+"""Draw data sets beside the true function, where one is known."""
 
 from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import tutorial
+from bnnflow.data import table
 from bnnflow.figures.canvas import save, styled
 from bnnflow.figures.data import draw_data
-from bnnflow.figures.frame import Frame
-from bnnflow.files import safe
+from bnnflow.figures.frame import frame_of
 
-tables = {
-    path: safe.numbers(path, tutorial.COLUMNS)
-    for path in (snakemake.input.truth, *snakemake.input.shown)
+given, params = snakemake.input, snakemake.params
+about, truth = table.columns_of(given.get("columns")), given.get("truth")
+shown = {
+    name: table.read([path], about).columns
+    for name, path in zip(params.shown, given.shown, strict=True)
 }
-frame = Frame(**snakemake.params.frame, truth=tables[snakemake.input.truth])
-paths = zip(snakemake.params.shown, snakemake.input.shown, strict=True)
-shown = {name: tables[path] for name, path in paths}
-with styled(snakemake.input.style):
-    save(draw_data(frame, snakemake.wildcards.name, dict(shown)), *snakemake.output)
+true = table.read([truth], about).columns if truth else None
+frame = frame_of(about, params.frame, shown, true)
+with styled(given.style):
+    save(draw_data(frame, snakemake.wildcards.name, shown), *snakemake.output)

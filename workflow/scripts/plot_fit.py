@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bnnflow.data import tutorial
+from bnnflow.data import table
 from bnnflow.figures.calibration import by_region, draw_calibration
 from bnnflow.figures.canvas import Figure, save, styled
 from bnnflow.figures.chains import draw_chains, traces_of
@@ -16,7 +16,7 @@ from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
 from bnnflow.figures.frame import held_out_of
 from bnnflow.figures.loss import draw_loss
 from bnnflow.figures.reading import read_panels
-from bnnflow.files import losses, posterior, predictions, safe
+from bnnflow.files import losses, posterior, predictions
 from bnnflow.judge import plateau, verdicts
 
 given, params, fit = snakemake.input, snakemake.params, snakemake.wildcards.fit
@@ -45,7 +45,7 @@ def _chains() -> Figure:
 
 
 def _loss() -> Figure:
-    points = sum(len(safe.numbers(path, tutorial.COLUMNS)) for path in given.data)
+    points = len(table.read(given.data, table.columns_of(given.get("columns"))))
     by_point = losses.read(given.loss, told["steps"]) / points
     drift = plateau.drift(by_point, params.limits)
     steps, compared = np.arange(1, len(by_point) + 1), drift.steps if drift else 0

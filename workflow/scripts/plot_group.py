@@ -19,7 +19,7 @@ for name, path in zip(names, given.predictions, strict=True):
     found = predictions.read(path)
     means[name] = only_input(found), found["mean"].to_numpy()
 observed = dict(zip(params.observations, given.observations, strict=True))
-frame, tables = read_frame(found, observed, given.get("truth"), params.frame)
+frame, tables = read_frame(found, observed, given.get("truth"), given.get("columns"), params.frame)
 metrics = scores.read(given.metrics, first=["fit"])
 summary = verdicts.read_summary(given.verdicts).set_index("fit")["verdict"]
 group, title = snakemake.wildcards.group, params.title

@@ -13,7 +13,8 @@ from bnnflow.predict import predictive
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
-grid = points.grid({"x": np.linspace(*snakemake.params.grid)})
+path = snakemake.input.get("grid")
+grid = points.at(path) if path else points.grid({"x": np.linspace(*snakemake.params.grid)})
 tree = posterior.read(snakemake.input.posterior, predictive.NEEDED)
 mixtures = predictive.mixtures(snakemake.params.model, tree, grid["inputs"].to_numpy())
 targets = posterior.encoding(tree).targets

@@ -9,8 +9,9 @@ from bnnflow.files import safe
 from bnnflow.judge import scores, verdicts
 
 fits = snakemake.params.fits
-paths = [*snakemake.input.scores, snakemake.input.oracle]
-metrics = verdicts.stacked([*fits, "oracle"], map(scores.read, paths))
+oracle = snakemake.input.get("oracle")
+paths = [*snakemake.input.scores, *([oracle] if oracle else [])]
+metrics = verdicts.stacked([*fits, "oracle"][: len(paths)], map(scores.read, paths))
 diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnostics))
 summary = verdicts.of_fits(metrics, diagnostics)
 

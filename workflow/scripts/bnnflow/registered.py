@@ -68,6 +68,10 @@ class Registry(Mapping[str, type[Settings]]):
         name = settings.get(self.key, self.default)
         return Path(*self.package.split(".")[1:], f"{name}.py")
 
+    def named(self) -> list[dict[str, str]]:
+        """Settings that name each of these and say nothing else."""
+        return [{self.key: name} for name in self]
+
     def setting(self) -> object:
         """The type of a setting that is one of these."""
         kinds = tuple(self.values())

@@ -3,11 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from ..data.observed import MADE
 from ..judge import limits
 from ..methods.running.method import METHODS
 from . import studies
 from .faults import some, unknown
-from .relations import entries, figure_names, observation_names, prior_source, reached, rule_names
+from .relations import (
+    entries,
+    figure_names,
+    is_simulated,
+    observation_names,
+    prior_source,
+    reached,
+    rule_names,
+)
 
 # Data sets that the workflow makes besides the observations.
 OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observations'"}
@@ -27,7 +36,8 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         if name in observations[:i]:
             yield f"data.observations[{i}].name: is {name!r}, which is taken by another set"
         if name in OWN_SETS:
-            yield f"data.observations[{i}].name: is {name!r}, which is {OWN_SETS[name]} name"
+            key = f"observations[{i}].name" if is_simulated(config) else f"sets.{name}"
+            yield f"data.{key}: is {name!r}, which is {OWN_SETS[name]} name"
     for name, shown in figures["data"].items():
         for i, entry in enumerate(shown):
             if entry not in observations:
@@ -36,28 +46,7 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
     for fault in limits.disorder(config["diagnostics"]):
         yield f"diagnostics.{fault}"
 
-    for key in ("xlim", "ylim"):
-        low, high = figures[key]
-        if not low < high:
-            yield f"figures.{key}: is [{low}, {high}]; the first must be less than the second"
-
-    for key, (low, high, *_) in _intervals(config):
-        if not low < high:
-            yield f"{key}: runs from {low} to {high}; the first must be less than the second"
-
-    for key, what in (
-        ("data.held_out", "held-out points"),
-        ("predictions.grid", "points of predictions.grid"),
-    ):
-        section, entry = key.split(".")
-        low, high, points = config[section][entry]
-        for name, intervals in config["evaluation"]["regions"].items():
-            if not reached(intervals, config[section][entry]):
-                yield (
-                    f"evaluation.regions.{name}: is {intervals}, where there is none of the"
-                    f" {points} {what} from {low} to {high}; change {key}, or leave the region out"
-                    f" (in a file that is read later: {name}: null)"
-                )
+    yield from _of_simulated(config) if is_simulated(config) else _of_table(config)
     if "oracle" in fits:
         yield "fits.oracle: is the name of the generating process in the tables; rename the fit"
 
@@ -92,6 +81,58 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             )
         if (source := prior_source(fit)) is not None:
             yield from _source_faults(name, source, models, fits, config["groups"])
+
+
+def _of_table(config: dict) -> Iterator[str]:
+    """What a config with a table says that is of simulated data, or of something else."""
+    for section, keys in (("predictions", ["grid"]), ("figures", ["xlim", "ylim"])):
+        for key in keys:
+            if key in config[section]:
+                yield f"{section}.{key}: is of simulated data; the table says where its data are"
+    for name, condition in config["evaluation"]["regions"].items():
+        if not isinstance(condition, dict):
+            yield (
+                f"evaluation.regions.{name}: is {condition}; of a table, allowed is a condition on"
+                " columns, such as {width: [2.5, null]}"
+            )
+        if name in MADE:
+            yield f"evaluation.regions.{name}: is the name of a region that every table has"
+    for name in config["data"]["truth"]:
+        if name not in config["data"]["targets"]:
+            yield f"data.truth: {unknown(name, 'targets', config['data']['targets'])}"
+
+
+def _of_simulated(config: dict) -> Iterator[str]:
+    for key in ("xlim", "ylim"):
+        low, high = config["figures"][key]
+        if not low < high:
+            yield f"figures.{key}: is [{low}, {high}]; the first must be less than the second"
+
+    for name, intervals in config["evaluation"]["regions"].items():
+        if isinstance(intervals, dict):
+            yield (
+                f"evaluation.regions.{name}: is {intervals}; of simulated data, allowed is a list"
+                " of intervals [from, to]"
+            )
+            return
+
+    for key, (low, high, *_) in _intervals(config):
+        if not low < high:
+            yield f"{key}: runs from {low} to {high}; the first must be less than the second"
+
+    for key, what in (
+        ("data.held_out", "held-out points"),
+        ("predictions.grid", "points of predictions.grid"),
+    ):
+        section, entry = key.split(".")
+        low, high, points = config[section][entry]
+        for name, intervals in config["evaluation"]["regions"].items():
+            if not reached(intervals, config[section][entry]):
+                yield (
+                    f"evaluation.regions.{name}: is {intervals}, where there is none of the"
+                    f" {points} {what} from {low} to {high}; change {key}, or leave the region out"
+                    f" (in a file that is read later: {name}: null)"
+                )
 
 
 def _intervals(config: dict) -> Iterator[tuple[str, list]]:

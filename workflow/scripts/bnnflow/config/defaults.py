@@ -2,8 +2,9 @@
 
 from itertools import pairwise
 
+from ..model.likelihood import LIKELIHOODS
 from ..model.settings import Model
-from .relations import observation_names, reached
+from .relations import is_simulated, observation_names, reached
 from .settings import DEFAULT_MODEL, Fit
 
 # Points of the held-out observations and of the predictions' grid, and how far both reach beyond
@@ -37,6 +38,20 @@ def completed(config: dict) -> dict:
     Args:
         config: checked, its fits complete.
     """
+    models = dict(config["models"])
+    if any(own["model"] == DEFAULT_MODEL for own in config["fits"].values()):
+        models.setdefault(DEFAULT_MODEL, Model().model_dump(exclude_none=True, warnings=False))
+    config |= {"models": models}
+    return config | (_simulated(config) if is_simulated(config) else _own(config))
+
+
+def _own(config: dict) -> dict:
+    """The places on the axes and the regions are in the table, which is read by a job."""
+    figures = {"data": {"data": observation_names(config)}} | config["figures"]
+    return {"evaluation": {"regions": {}} | config["evaluation"], "figures": figures}
+
+
+def _simulated(config: dict) -> dict:
     data, names = dict(config["data"]), observation_names(config)
     seen = _merged([interval for set in data["observations"] for interval in set["intervals"]])
     low, high = seen[0][0], max(end for _, end in seen)
@@ -57,12 +72,10 @@ def completed(config: dict) -> dict:
         "ylim": [xlim[0] - HEIGHT, xlim[1] + HEIGHT],
         "data": {"data": names},
     } | config["figures"]
-    models = dict(config["models"])
-    if any(own["model"] == DEFAULT_MODEL for own in config["fits"].values()):
-        models.setdefault(DEFAULT_MODEL, Model().model_dump(exclude_none=True, warnings=False))
-    return config | {
+    normal = {"likelihood": LIKELIHOODS.made({}).model_dump(exclude_none=True, warnings=False)}
+    return {
         "data": data,
-        "models": models,
+        "models": {name: normal | model for name, model in config["models"].items()},
         "predictions": predictions,
         "evaluation": {"regions": regions},
         "figures": figures,

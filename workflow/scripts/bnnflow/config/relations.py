@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from ..data import sets
 from ..methods.running.method import METHODS
 from . import studies
 
@@ -74,14 +75,27 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
     return found
 
 
+def is_simulated(config: dict) -> bool:
+    """Whether the workflow makes the data itself."""
+    return "table" not in config["data"]
+
+
 def observation_names(config: dict) -> list[str]:
-    """Names of the simulated data sets, in the order in which they are drawn."""
-    return [observations["name"] for observations in config["data"]["observations"]]
+    """Names of the data sets that fits learn from, in their order."""
+    return sets.names(config["data"])
+
+
+def knows_process(config: dict) -> bool:
+    """Whether the process that made the data is known as a distribution of every target."""
+    data = config["data"]
+    return is_simulated(config) or all(
+        "stddev" in data["truth"].get(target, {}) for target in data["targets"]
+    )
 
 
 def rule_names(config: dict) -> list[str]:
     """Names of the rules that the config makes."""
-    names = [f"generate_data_{name}" for name in observation_names(config)]
+    names = [f"generate_data_{name}" for name in observation_names(config) if is_simulated(config)]
     for name, members in entries(config).items():
         part = METHODS[config["fits"][members[0]]["inference"]["method"]].part
         several = [f"{name}_posterior"] if name in config["groups"] else []

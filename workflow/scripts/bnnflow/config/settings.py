@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from ..data.settings import Data
+from ..data.settings import Condition, Data, Simulated
 from ..judge.settings import Diagnostics
 from ..methods.running.method import METHODS
 from ..model.prior import PRIORS
@@ -113,17 +113,23 @@ class Predictions(Settings):
     )
 
 
+Region = Annotated[
+    Annotated[list[Pair], Field(min_length=1), Tag("intervals")]
+    | Annotated[Condition, Tag("condition")],
+    Discriminator(lambda value: "condition" if isinstance(value, dict) else "intervals"),
+]
+
+
 class Evaluation(Settings):
     """Where fits are scored on the held-out observations, in `results/tables/metrics.csv`."""
 
-    regions: (
-        Annotated[dict[Name, Annotated[list[Pair], Field(min_length=1)]], Field(min_length=1)]
-        | None
-    ) = Field(
+    regions: Annotated[dict[Name, Region], Field(min_length=1)] | None = Field(
         None,
-        description="Regions by name, each a list of intervals [from, to] of x, ends included."
-        " Without them `data`, where there are observations, `gap` between them, `extrapolation`"
-        " beyond them, and `all`.",
+        description="Regions by name. Of simulated data each is a list of intervals [from, to] of"
+        " x, ends included; without them `data`, where there are observations, `gap` between them,"
+        " `extrapolation` beyond them, and `all`. Of a table each is a condition on columns; every"
+        " table has the regions `near` and `far`, rows as far from the training rows as these are"
+        " from each other and rows that are farther, and `all` besides.",
     )
 
 
@@ -171,7 +177,9 @@ class Config(Settings):
         description="Whether a fit that fails makes the run fail, after everything but the report"
         " has been written.",
     )
-    data: Data = Field(Data(), description=Data.__doc__)
+    data: Data = Field(
+        Simulated(), description="What fits learn from: a user's own table, or simulated data."
+    )
     models: dict[Name, Model] = Field({}, description="Models by name; fits refer to them.")
     fits: Annotated[dict[Name, Entry], Field(min_length=1)] = Field(
         description="Fits by name; the name is also the rule's."

@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
+from ..data import slices
 from ..settings import POINTS
+from .relations import is_simulated
 
 # The most that jobs are asked to hold: numbers of a posterior, and of a response at every draw and
 # point; numbers of a covariance, and of the losses of a job.
@@ -16,10 +18,12 @@ NAME_LETTERS = 180
 
 def faults(config: dict) -> Iterator[str]:
     """What would not fit into memory, or not into a file that is read."""
-    for i, observations in enumerate(config["data"]["observations"]):
+    for i, observations in enumerate(config["data"].get("observations", [])):
         if (points := sum(interval[2] for interval in observations["intervals"])) > POINTS:
             yield f"data.observations[{i}]: has {points} points; allowed are {POINTS} or fewer"
-    grid, held_out = config["predictions"]["grid"][2], config["data"]["held_out"][2]
+    own = not is_simulated(config)
+    grid = slices.MOST if own else config["predictions"]["grid"][2]
+    held_out = 0 if own else config["data"]["held_out"][2]
     kept = config["predictions"]["function_draws"] + 2 * len(config["predictions"]["quantiles"])
     if grid * kept > NUMBERS:
         yield f"predictions: keeps {grid * kept} numbers; allowed are {NUMBERS} or fewer"

@@ -4,6 +4,7 @@ from math import erf
 
 import numpy as np
 import xarray as xr
+from scipy import special
 
 from .tutorial import sinusoid
 
@@ -62,6 +63,36 @@ def foretold(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) ->
                 np.array(quantiles)[None, :, None],
             )
         },
+        coords={"level": levels},
+    )
+
+
+def normal(mean: np.ndarray, stddev: np.ndarray, y: np.ndarray, levels: list[float]) -> xr.Dataset:
+    """The same of normal noise about known means.
+
+    The continuous ranked probability score is that of Gneiting and Raftery (2007),
+    doi:10.1198/016214506000001437.
+
+    Args:
+        mean, stddev: of every target at every held-out row, (target, n).
+        y: observations (target, n).
+        levels: probabilities of the quantiles.
+    """
+    u = (y - mean) / stddev
+    density = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)
+    below = special.ndtr(u)
+    values = {
+        "mean": mean,
+        "stddev": stddev,
+        "function_stddev": np.zeros_like(mean),
+        "log_density": -(u**2) / 2 - np.log(stddev * np.sqrt(2 * np.pi)),
+        "crps": stddev * (u * (2 * below - 1) + 2 * density - 1 / np.sqrt(np.pi)),
+        "pit": below,
+    }
+    quantiles = mean + stddev * special.ndtri(np.array(levels))[:, None, None]
+    return xr.Dataset(
+        {name: (("replicate", "target", "point"), value[None]) for name, value in values.items()}
+        | {"quantiles": (("replicate", "level", "target", "point"), quantiles[None])},
         coords={"level": levels},
     )
 

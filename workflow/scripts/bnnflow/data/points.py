@@ -23,7 +23,9 @@ HELD_OUT = {
     "of_set": ("set", "point"),
     "probe": ("point",),
 }
-TRUTH = {"truth": ("target", "point")}
+TRUTH = dict.fromkeys(("truth", "noise"), ("target", "point"))
+# Of points along inputs: which is varied, and at which row.
+ALONG = dict.fromkeys(("along", "row"), ("point",))
 
 
 def held_out(
@@ -86,6 +88,15 @@ def grid(columns: Mapping[str, np.ndarray]) -> xr.Dataset:
     """Points at the values (n,) of inputs by name."""
     values = np.stack([np.asarray(column, dtype=float) for column in columns.values()], axis=1)
     return xr.Dataset({"inputs": (INPUTS, values)}, coords={"input": list(columns)})
+
+
+def at(path: str | Path) -> xr.Dataset:
+    """Read points at which fits of a table predict, as `slices.along` has them.
+
+    Raises:
+        FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
+    """
+    return arrays.read(path, "points of a grid", {"inputs": INPUTS, **ALONG})
 
 
 def read(path: str | Path) -> xr.Dataset:

@@ -1,13 +1,37 @@
-"""Settings of the data, which the workflow simulates."""
+"""Settings of the data: a user's own table, or data that the workflow simulates."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
 
-from ..settings import Interval, Name, Positive, Seed, Settings
+from ..files.columns import LONGEST, TRANSFORMS
+from ..settings import (
+    Distinct,
+    Interval,
+    Line,
+    Name,
+    Number,
+    Positive,
+    Seed,
+    Settings,
+    Share,
+    Text,
+    allowed,
+    fault,
+    integer,
+)
 
-# The columns of all simulated data sets, by role.
-COLUMNS = {"inputs": ["x"], "targets": ["y"]}
+# A column's name; the table itself says which there are.
+Column = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
+
+SCALING = Field(
+    "standard",
+    description="What is done to every number before a network sees it, in double precision:"
+    " `standard` takes the mean of a fit's data away and divides by their standard deviation,"
+    " `none` does nothing. An update does what the fit did that it goes on from. Predictions,"
+    " scores and figures are in the data's own units.",
+)
 
 
 class Observations(Settings):
@@ -22,7 +46,7 @@ class Observations(Settings):
     )
 
 
-class Data(Settings):
+class Simulated(Settings):
     """Simulated data sets y = f(x + e) with f(x) = x + 0.3 sin(2πx) + 0.3 sin(4πx)."""
 
     seed: Seed = Field(
@@ -40,13 +64,7 @@ class Data(Settings):
         ],
         description="The data sets, in the order in which they are drawn from the stream.",
     )
-    scaling: Literal["none", "standard"] = Field(
-        "standard",
-        description="What is done to every input and target before a network sees it, in double"
-        " precision: `standard` takes the mean of a fit's data away and divides by their standard"
-        " deviation, `none` does nothing. An update does what the fit did that it goes on from."
-        " Predictions, scores and figures are in the data's own units.",
-    )
+    scaling: Literal["none", "standard"] = SCALING
     truth: Interval | None = Field(
         None,
         description="Interval [from, to, points] on which f itself is written to"
@@ -58,3 +76,149 @@ class Data(Settings):
         " `results/data/held_out.csv`; their noise has a stream of its own. Without it 1,000 points"
         " on the range of the observations and a quarter of it to either side.",
     )
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Columns = Annotated[
+    list[Column],
+    Field(min_length=1),
+    Distinct,
+    BeforeValidator(_listed),
+    allowed("the name of a column, or a list of such names"),
+]
+
+_End = Number | None
+_Ends = Annotated[list[_End], Field(min_length=2, max_length=2)]
+_Levels = Annotated[list[str | int | float | bool], Field(min_length=1), Distinct]
+
+Condition = Annotated[
+    dict[Column, _Ends | Annotated[list[_Ends], Field(min_length=1)] | _Levels],
+    Field(min_length=1),
+    allowed(
+        "a mapping of columns to levels, such as {alloy: [A, B]}, or to an interval [from, to]"
+        " with null for an open end, such as {width: [2.5, null]}"
+    ),
+]
+
+
+# The share of a gap, and of both tails together.
+THIRD = 1 / 3
+
+
+class HeldOut(Settings):
+    """Which rows no fit sees; on these all fits are judged."""
+
+    share: Share = Field(
+        0.2,
+        description="The share of the rows that is held out; of `gap` and `tail` without it a"
+        " third.",
+    )
+    group: Column | None = Field(
+        None,
+        description="A column; all rows of one of its values are held out together, or none. The"
+        " column is no input.",
+    )
+    gap: Column | None = Field(
+        None, description="A column of numbers; the rows in the middle of its values are held out."
+    )
+    tail: Column | None = Field(
+        None, description="A column of numbers; the rows at both ends of its values are held out."
+    )
+    where: Condition | None = Field(
+        None, description="A condition on columns; the rows of which it holds are held out."
+    )
+    table: Text | None = Field(
+        None, description="Path of a table of the same columns; all of its rows are held out."
+    )
+
+
+def _held_out(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"share": value}
+    if isinstance(value, dict):
+        ways = [key for key in ("group", "gap", "tail", "where", "table") if key in value]
+        if len(ways) > 1:
+            raise fault(f"allowed is one of {', '.join(ways)}")
+        if "share" in value and ways and ways[0] in ("where", "table"):
+            raise fault(f"allowed is share or {ways[0]}, which says itself which rows they are")
+        if "gap" in ways or "tail" in ways:
+            return {"share": THIRD} | value
+    return value
+
+
+class Process(Settings):
+    """Columns of the process that made a table, where somebody knows them."""
+
+    mean: Column = Field(description="The column of the target without its noise.")
+    stddev: Column | None = Field(
+        None,
+        description="The column of the noise's standard deviation; the process itself, with normal"
+        " noise, then stands beside the fits as `oracle`.",
+    )
+
+
+class Own(Settings):
+    """A table of observations. It has a header and a row an observation."""
+
+    table: Text = Field(
+        description="Path of the table, from the working directory: CSV, TSV or Parquet. Separator,"
+        " decimal mark and encoding are recognised."
+    )
+    targets: Columns = Field(description="Names of the columns that are predicted.")
+    inputs: Columns | None = Field(
+        None,
+        description="Names of the columns from which they are predicted. Without it every other"
+        " column, but for those that `held_out.group` and `truth` name.",
+    )
+    levels: dict[Column, _Levels] = Field(
+        {},
+        description="Columns of levels, with all their levels in order. Columns of texts and of"
+        " truth values are columns of levels without being named here.",
+    )
+    transform: dict[Column, Literal[tuple(name for name in TRANSFORMS if name != "none")]] = Field(
+        {},
+        description="What is done to the numbers of columns before they are scaled: `log`, `log1p`"
+        " or `sqrt`. Predictions and scores of a target are in its own units all the same.",
+    )
+    units: dict[Column, Line] = Field({}, description="Units of columns, for figures.")
+    scaling: Literal["none", "standard"] = SCALING
+    missing: Literal["refuse", "drop", "median", "indicator"] = Field(
+        "refuse",
+        description="What is done about blanks: `refuse` the table; `drop` their rows; `median`"
+        " fills those of inputs with the median of the training rows, or with the most frequent"
+        " level; `indicator` does the same and adds an input that says where blanks were.",
+    )
+    held_out: Annotated[HeldOut, BeforeValidator(_held_out)] = Field(
+        HeldOut(),
+        description="Which rows no fit sees, as a mapping, or as a number, which is the share.",
+    )
+    sets: dict[Name, Condition] | integer(2, 1000) = Field(
+        {},
+        description="Parts of the training rows by name, each by a condition on columns; or a"
+        " number of parts, `batch1` and so on, in the order of the rows. Without it one, `train`.",
+    )
+    truth: dict[Column, Process] = Field(
+        {},
+        description="By target what is known of the process that made the table. These columns are"
+        " no inputs.",
+    )
+    predict: dict[Name, Text] = Field(
+        {},
+        description="Paths of tables of new rows by name. Every fit predicts their targets in"
+        " `results/predictions/<fit>/<name>.csv`.",
+    )
+    seed: Seed = Field(42, description="Seed by which rows are held out.")
+
+
+def _kind(value: object) -> str:
+    has_table = isinstance(value, Mapping) and "table" in value
+    return "own" if isinstance(value, Own) or has_table else "simulated"
+
+
+Data = Annotated[
+    Annotated[Simulated, Tag("simulated")] | Annotated[Own, Tag("own")],
+    Discriminator(_kind),
+]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..files.encodings import Encoding
 from .canvas import Axes, rcParams
 
 MEAN = "predictive mean"
@@ -76,6 +77,25 @@ class Panel:
     verdict: tuple[str, str] = ("", "")
     held_out: pd.DataFrame | None = None
     role: str = ""
+
+
+def frame_of(
+    about: Encoding, settings: Mapping, tables: Tables, truth: pd.DataFrame | None
+) -> Frame:
+    """The frame of data of one input.
+
+    Args:
+        about: what the columns are.
+        settings: attributes of the frame that are settings; without a range of the input the tables
+            have it.
+        tables: data sets by name.
+        truth: the true function, where one is known.
+    """
+    name = about.inputs[0].name
+    values = np.concatenate([table[name].to_numpy() for table in tables.values()])
+    own = {**settings, "xlim": settings["xlim"] or (values.min(), values.max())}
+    targets = tuple(column.name for column in about.targets)
+    return Frame(**own, input=name, targets=targets, truth=truth)
 
 
 def panel_of(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..files import predictions, safe
+from ..data import table
+from ..files import predictions
 from ..judge import verdicts
-from .frame import Frame, Panel, Tables, names_of, panel_of
+from .frame import Frame, Panel, Tables, names_of, only_input, panel_of
 
 
 def read_panels(
@@ -22,13 +23,14 @@ def read_panels(
         about: of every fit: `fit`, its name; `title`; and `observations`, names of the data sets
             that it has learnt from.
         given: files by role: `predictions` and `diagnostics` of the fits, `observations` of the
-            data sets, and `truth`, where the true function is known.
+            data sets, and `truth`, where the true function is known, and
+            `columns`, what the columns are; those of simulated data are known.
         sets: names of the data sets.
         settings: attributes of the frame that are settings.
     """
     found = list(map(predictions.read, given["predictions"]))
     observed = dict(zip(sets, given["observations"], strict=True))
-    frame, tables = read_frame(found[0], observed, given.get("truth"), settings)
+    frame, tables = read_frame(found[0], observed, given, settings)
     panels = []
     for own, values, path in zip(about, found, given["diagnostics"], strict=True):
         observations = {name: tables[name] for name in own["observations"]}
@@ -40,7 +42,7 @@ def read_panels(
 def read_frame(
     predicted: xr.Dataset,
     observed: Mapping[str, str | Path],
-    truth: str | Path | None,
+    given: Mapping,
     settings: Mapping,
 ) -> tuple[Frame, Tables]:
     """The frame of predictions, and data sets by name.
@@ -48,11 +50,14 @@ def read_frame(
     Args:
         predicted: predictions of a fit.
         observed: files of the data sets by name.
-        truth: file of the true function, where one is known.
+        given: files by role, `truth` and `columns`, as `read_panels` has them.
         settings: attributes of the frame that are settings.
     """
     names = names_of(predicted)
-    columns = [names["input"], *names["targets"]]
-    tables = {name: safe.numbers(path, columns) for name, path in observed.items()}
-    true = None if truth is None else safe.numbers(truth, columns)
+    about = table.columns_of(given.get("columns"))
+    tables = {name: table.read([path], about).columns for name, path in observed.items()}
+    truth = given.get("truth")
+    true = table.read([truth], about).columns if truth else None
+    x = only_input(predicted)
+    settings = {**settings, "xlim": settings["xlim"] or (x[0], x[-1])}
     return Frame(**settings, **names, truth=true), tables

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -147,6 +147,43 @@ def numbers(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
         raise FileError(path, expected, error) from error
     if not np.isfinite(table.to_numpy()).all():
         raise FileError(path, expected, "some numbers are missing or infinite")
+    return table
+
+
+def rows_of(path: str | Path, levels: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Read a CSV table of observations, levels as their places.
+
+    Args:
+        path: of the file.
+        levels: by column, in their order, the levels that it may have; none of a column of numbers.
+
+    Raises:
+        FileError: if the file is damaged or something else, or if a value is no finite number, or
+            none of the levels.
+    """
+    named = {name: own for name, own in levels.items() if own}
+    if not named and all(NAME.fullmatch(name) for name in levels):
+        return numbers(path, list(levels))
+    expected = f"a table of observations with the columns {', '.join(levels)}"
+    try:
+        lines = csv.reader(_lines(path, expected).decode().splitlines(keepends=True), strict=True)
+        if (header := next(lines)) != list(levels):
+            raise FileError(path, expected, f"it begins with {','.join(header)[:80]!r}")
+        columns = dict(zip(header, zip(*lines, strict=True), strict=True))
+        places = {name: {level: i for i, level in enumerate(own)} for name, own in named.items()}
+        values = {
+            name: [places[name][value] for value in column] if name in named else column
+            for name, column in columns.items()
+        }
+        table = pd.DataFrame(values).astype(float)
+    except KeyError as error:
+        raise FileError(path, expected, f"{error} is none of the levels") from error
+    except (ValueError, csv.Error, StopIteration) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(path, expected, error) from error
+    if not len(table) or not np.isfinite(table.to_numpy()).all():
+        raise FileError(path, expected, "there are no rows, or some numbers are not finite")
     return table
 
 

@@ -1,12 +1,13 @@
 """What every fit begins with: its data and its network as tensors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..data import table
+from ..files.columns import Column, widened
 from ..files.encodings import Encoding
 from ..files.parameters import Parameters
 from .likelihood import LIKELIHOODS, Targets
@@ -17,42 +18,49 @@ from .prior import PRIORS, learnt
 
 def observations(
     paths: Iterable[str | Path],
-    inputs: Sequence[str],
-    targets: Sequence[str],
+    about: Encoding,
     scaling: str,
+    unscaled: Collection[str] = (),
     source: Parameters | None = None,
 ) -> tuple[Encoding, Tensor, Tensor]:
     """What a fit learns from, encoded in double precision and then rounded to single.
 
     Args:
         paths: of the data sets, which are taken one after another.
-        inputs, targets: names of their columns.
-        scaling: as of `data.table.fitted`; an update has the encoding of its source instead.
+        about: what their columns are.
+        scaling, unscaled: as of `data.table.fitted`; an update has the encoding of its source
+            instead.
         source: the parameters of the fit whose posterior is the prior, where it is one.
 
     Returns:
-        The encoding; inputs (n, inputs); targets (n,), or (n, targets) where there are several.
+        The encoding; inputs (n, widths); targets (n,), or (n, targets) where there are several.
 
     Raises:
         FileError: if a file is not such a data set.
         PrecisionError: if single precision does not tell a column's values apart.
         ValueError: if the source has learnt from other columns.
     """
-    rows = table.read(paths, inputs, targets)
+    rows = table.read(paths, about)
     if source is None:
-        encoding = table.fitted(rows, scaling)
+        encoding = table.fitted(rows, scaling, unscaled)
     elif source.encoding is None:
         raise ValueError("the prior's parameters say nothing of how their data were encoded")
     else:
         encoding = source.encoding
-    for own, columns in ((inputs, encoding.inputs), (targets, encoding.targets)):
-        if (names := [column.name for column in columns]) != list(own):
-            raise ValueError(f"the prior has learnt from the columns {names}, the data have {own}")
-    x, y = (
-        torch.tensor(table.in_single(rows.array(names), columns))
-        for names, columns in ((inputs, encoding.inputs), (targets, encoding.targets))
-    )
-    return encoding, x, y[:, 0].clone() if len(targets) == 1 else y
+    for own, columns in ((about.inputs, encoding.inputs), (about.targets, encoding.targets)):
+        given, learnt = ([_kept(column) for column in each] for each in (own, columns))
+        if given != learnt:
+            raise ValueError(
+                f"the prior has learnt from the columns {learnt}, the data have {given}"
+            )
+    x = widened(table.in_single(rows.inputs, encoding.inputs), encoding.inputs)
+    y = torch.tensor(table.in_single(rows.targets, encoding.targets))
+    return encoding, torch.tensor(x), y[:, 0].clone() if len(about.targets) == 1 else y
+
+
+def _kept(column: Column) -> str | dict[str, tuple[str, ...]]:
+    """What of a column a network's weights depend on: its name, and its levels if it has some."""
+    return {column.name: column.levels} if column.levels else column.name
 
 
 def response(model: dict, inputs: int, targets: Targets) -> Response:

@@ -36,8 +36,11 @@ class Model(Settings):
         description="With `linear`, a linear map of the inputs, `skip.weight`, is added to the"
         " outputs, so that the network only has to learn what a line does not.",
     )
-    likelihood: LIKELIHOODS.setting() = Field(
-        LIKELIHOODS.made({}), description="How the response is distributed about the network."
+    likelihood: LIKELIHOODS.setting() | None = Field(
+        None,
+        description="How the response is distributed about the network. Without it by the kind of"
+        " the target: numbers are `normal`, yes or no `bernoulli`, classes `categorical`, and small"
+        " counts `negative_binomial`.",
     )
 
     @model_validator(mode="after")

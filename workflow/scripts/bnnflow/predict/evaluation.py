@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from torch import Generator, Tensor
 
-from ..files.encodings import Scaled, encoded
+from ..files.columns import Column, transformed
 from ..files.predictions import POINTS, SCORED, TRUTH
 from .levels import CALIBRATION
 from .mixture import CHUNK, Mixture
@@ -23,7 +23,7 @@ SIMULATIONS = 1000
 
 def evaluated(
     mixtures: Sequence[Mixture],
-    targets: Sequence[Scaled],
+    targets: Sequence[Column],
     points: xr.Dataset,
     levels: list[float],
     weight: np.ndarray,
@@ -59,7 +59,7 @@ def evaluated(
 
 
 def scored(
-    mixtures: Sequence[Mixture], targets: Sequence[Scaled], y: np.ndarray, levels: list[float]
+    mixtures: Sequence[Mixture], targets: Sequence[Column], y: np.ndarray, levels: list[float]
 ) -> xr.Dataset:
     """Scores and summaries of predictive distributions at their observations.
 
@@ -79,7 +79,7 @@ def scored(
         log_density, in nats; crps, in units of y; pit, the probability of less than y. Over
         (replicate, level, target, point): quantiles, to first order in the groups left out.
     """
-    seen = torch.from_numpy(encoded(y.T, tuple(targets)).T.astype(np.float32))
+    seen = torch.from_numpy(transformed(y.T, tuple(targets)).T.astype(np.float32))
     by_target = [
         {name: in_units(name, part, column) for name, part in _scored(mixture, own, levels).items()}
         for mixture, column, own in zip(mixtures, targets, seen, strict=True)
@@ -126,7 +126,7 @@ def simulations(mixtures: Sequence[Mixture], inside: np.ndarray, stream: Generat
 
 
 def probed(
-    mixtures: Sequence[Mixture], targets: Sequence[Scaled], points: xr.Dataset, chains: int
+    mixtures: Sequence[Mixture], targets: Sequence[Column], points: xr.Dataset, chains: int
 ) -> xr.Dataset:
     """Predictive distributions in full at the probes, a few points of every region.
 

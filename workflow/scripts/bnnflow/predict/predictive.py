@@ -7,8 +7,9 @@ import torch
 import xarray as xr
 
 from ..files import posterior, predictions
-from ..files.encodings import Scaled, encoded
+from ..files.columns import Column, encoded
 from ..model import build
+from ..model.likelihood import chosen
 from .mixture import Mixture
 from .units import in_units
 
@@ -32,7 +33,9 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     """
     encoding, weights = posterior.encoding(tree), posterior.pooled_weights(tree)
     x = torch.from_numpy(encoded(inputs, encoding.inputs).astype(np.float32))
-    response = build.response(model, len(encoding.inputs), (0,) * len(encoding.targets))
+    likelihood = chosen(model.get("likelihood"), encoding.targets)
+    known = {"likelihood": likelihood.model_dump()}
+    response = build.response(model | known, encoding.width, encoding.levels)
     components = response.components(posterior.pooled(tree), x)
     if weights is None:
         return list(map(Mixture, components))
@@ -41,7 +44,7 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
 
 def summarised(
     mixtures: Sequence[Mixture],
-    targets: Sequence[Scaled],
+    targets: Sequence[Column],
     points: xr.Dataset,
     quantiles: list[float],
     function_draws: int,

@@ -4,14 +4,14 @@ import math
 
 from torch import Tensor
 
-from ..files.encodings import Scaled
+from ..files.columns import Column
 
 # What moves with the target, and what only grows with it; a log density shrinks, all else stays.
 PLACES = {"mean", "quantiles", "function", "function_quantiles", "probe_quantiles"}
 SIZES = {"stddev", "function_stddev", "crps"}
 
 
-def in_units(name: str, values: Tensor, column: Scaled) -> Tensor:
+def in_units(name: str, values: Tensor, column: Column) -> Tensor:
     """Values of a quantity in the units of a target, in double precision where it is scaled.
 
     Args:

@@ -13,8 +13,9 @@ def of_fit(plan: Plan, name: str) -> dict[str, str | int]:
     fit = plan.fit(name)
     source, method = prior_source(fit), METHODS.made(fit["inference"])
     first = PRIORS.made(plan.fit(lineage(plan.fits, name)[0])["prior"])
+    likelihood = plan.likelihood(name)
     return {
-        "formula": LIKELIHOODS.made(plan.network(name)["model"]["likelihood"]).formula(),
+        "formula": LIKELIHOODS.made(likelihood).formula() if likelihood else "",
         "prior": learnt_account(source, first.scaling == "learnt") if source else first.account(),
         "account": method.account(),
         "draws": method.kept,

@@ -12,6 +12,9 @@ MOST_LETTERS = 500
 # What is known of the held-out points.
 POINTS = "results/data/points.nc"
 
+# What the columns of a table are, and where fits of it predict.
+COLUMNS, GRID = "results/data/columns.json", "results/data/grid.nc"
+
 
 def dataset(name: str) -> str:
     """File of a data set."""

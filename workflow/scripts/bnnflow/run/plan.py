@@ -10,22 +10,18 @@ from ..config.relations import (
     entries,
     figure_names,
     learnt_data,
-    observation_names,
     prior_source,
     relatives,
 )
 from ..config.seeds import derived
-from ..data.settings import COLUMNS
 from ..figures import style
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS
 from . import resources
 from .fitting import FILES
-from .names import POINTS, dataset, shortened, with_sorted_keys
-
-# The data sets that the workflow makes besides the observations.
-OWN_SETS = ("truth", "held_out")
+from .names import dataset, shortened, with_sorted_keys
+from .sources import Source
 
 # Settings of inference, where a fit has them, that combining parts and diagnosing need.
 COMBINING = ("method", "learning_rate")
@@ -50,7 +46,8 @@ class Plan:
         self.groups: dict[str, dict] = config["groups"]
         self.entries: dict[str, list[str]] = entries(config)
         self.relatives: dict[str, dict[str, str]] = relatives(config)
-        self.observations: list[str] = observation_names(config)
+        self.source = Source(config)
+        self.observations: list[str] = self.source.sets
         self.single = [name for name in self.fits if name in self.entries]
 
     # Fits and entries.
@@ -101,16 +98,6 @@ class Plan:
 
     # Data.
 
-    def stream_until(self, name: str) -> list:
-        """Intervals of a data set and of those drawn before it, so that later ones change none."""
-        sets = self.config["data"]["observations"]
-        return [own["intervals"] for own in sets[: self.observations.index(name) + 1]]
-
-    def intervals(self) -> dict[str, list]:
-        """Of the input, in which the observations of every data set are, by its name."""
-        sets = self.config["data"]["observations"]
-        return {own["name"]: [interval[:2] for interval in own["intervals"]] for own in sets}
-
     def data_of(self, fits: Iterable[str]) -> list[str]:
         """Names of the sets from which fits and their priors have learnt, the oldest first."""
         names = chain.from_iterable(learnt_data(self.fits, name) for name in fits)
@@ -145,21 +132,15 @@ class Plan:
         files = {"posterior": "posterior.nc", **self._own_files(self.entries[entry][0])}
         return {role: f"results/fits/{self.place(entry)}/{name}" for role, name in files.items()}
 
-    @property
-    def columns(self) -> dict:
-        """Names of the data's columns by role, and how they are scaled."""
-        return {**COLUMNS, "scaling": self.config["data"]["scaling"]}
-
     def network(self, fit: str) -> dict:
         """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
         own = self.fit(fit)
         model = self.config["models"][own["model"]]
         return {"model": with_sorted_keys(model), "prior": with_sorted_keys(own["prior"])}
 
-    def own_sites(self, fit: str) -> list[str]:
-        """Names of the sites of a fit's likelihood."""
-        likelihood = LIKELIHOODS.made(self.network(fit)["model"]["likelihood"])
-        return list(likelihood.shapes((0,) * len(COLUMNS["targets"])))
+    def likelihood(self, fit: str) -> dict | None:
+        """The settings of a fit's likelihood; none where the kind of the target decides."""
+        return self.network(fit)["model"].get("likelihood")
 
     def leaves(self, fit: str) -> list[str]:
         """What a fit's method leaves besides the posterior."""
@@ -167,7 +148,8 @@ class Plan:
 
     def response_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's predictions load by their names."""
-        return [LIKELIHOODS.file(self.network(fit)["model"]["likelihood"])]
+        given = self.likelihood(fit)
+        return [LIKELIHOODS.file(own) for own in ([given] if given else LIKELIHOODS.named())]
 
     def fit_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's parts load by their names."""
@@ -207,10 +189,6 @@ class Plan:
             raise PlanError(f"no job of {fit} begins with {self._method(fit).part} {first}")
         return [self._seed(fit, part) for part in together]
 
-    def held_out_seed(self) -> int:
-        """Of the stream that held-out observations come from."""
-        return derived(self.config["data"]["seed"], "held_out")
-
     def simulation_seed(self, fit: str) -> int:
         """Of the data that are simulated from a fit, to see what chance does to its scores."""
         self.fit(fit)
@@ -218,8 +196,7 @@ class Plan:
 
     def seeds(self) -> dict[str, int]:
         """Of all jobs that draw random numbers, by their names."""
-        found = {f"data {name}": self.config["data"]["seed"] for name in self.observations}
-        found["data held_out"] = self.held_out_seed()
+        found = self.source.seeds()
         for fit in self.fits:
             for part in chain(*self._jobs(fit)):
                 found[f"{fit} {self._method(fit).part} {part}"] = self._seed(fit, part)
@@ -262,7 +239,7 @@ class Plan:
 
     def frame(self) -> dict:
         """What all figures over x share."""
-        limits = {key: self.config["figures"][key] for key in ("xlim", "ylim")}
+        limits = {key: self.config["figures"].get(key) for key in ("xlim", "ylim")}
         return limits | {"sets": self.observations}
 
     def panels(self, fits: Iterable[str]) -> list[dict]:
@@ -276,7 +253,7 @@ class Plan:
 
     def datasets(self) -> list[str]:
         """Files of all data."""
-        return [*(dataset(name) for name in (*self.observations, *OWN_SETS)), POINTS]
+        return self.source.files
 
     def parameters(self) -> list[str]:
         """Files of the parameters of all fits that have some."""
@@ -305,7 +282,7 @@ class Plan:
             names = ("posterior.nc", *own, "scores.csv", "diagnostics.csv")
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
-        return [*files, "results/evaluations/oracle.csv", *self.tables(), *self.figures()]
+        return [*files, *self.source.oracle.values(), *self.tables(), *self.figures()]
 
     def devices(self) -> list[str]:
         """On which fits are evaluated."""
@@ -316,10 +293,9 @@ class Plan:
     def fit_needs(self, fit: str) -> dict[str, int]:
         """Memory, time and, where an entry has fits on one, GPUs of a job that makes a part."""
         own = self.fit(fit)
-        sets = {each["name"]: each["intervals"] for each in self.config["data"]["observations"]}
-        points = sum(count for name in own["data"] for *_, count in sets[name])
         inference = own["inference"]
-        needs = resources.fit_needs(self._hidden(own), points, inference, self.config["engine"])
+        rows = self.source.rows(own["data"])
+        needs = resources.fit_needs(self._widths(own), rows, inference, self.config["engine"])
         return needs | {"gpu": int(inference["device"] == "cuda")}
 
     def fits_on_gpu(self, entry: str) -> bool:
@@ -329,9 +305,9 @@ class Plan:
     def prediction_needs(self, fit: str) -> dict[str, int]:
         """Memory and time of a fit's predictions."""
         own = self.fit(fit)
-        points = self.config["predictions"]["grid"][2] + self.config["data"]["held_out"][2]
+        points = self.source.points
         kept = METHODS.made(own["inference"]).kept
-        return resources.prediction_needs(self._hidden(own), kept, points)
+        return resources.prediction_needs(self._widths(own), kept, points)
 
     # What the rest is made of.
 
@@ -356,8 +332,8 @@ class Plan:
         inference = self.fit(fit)["inference"]
         return {key: inference[key] for key in keys if key in inference}
 
-    def _hidden(self, fit: dict) -> list[int]:
-        return self.config["models"][fit["model"]]["hidden"]
+    def _widths(self, fit: dict) -> list[int]:
+        return [self.source.inputs, *self.config["models"][fit["model"]]["hidden"], 1]
 
     def _seed(self, fit: str, part: int) -> int:
         """Seed of a part; one that the config gives holds for the first."""

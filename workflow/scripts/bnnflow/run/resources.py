@@ -5,7 +5,9 @@ waits a little longer. The constants are measured (benchmarks/README.md, on one 
 and work is given SAFETY times as long.
 """
 
+import os
 from itertools import pairwise
+from pathlib import Path
 
 from ..methods.running.method import METHODS
 
@@ -35,51 +37,70 @@ ACTIVATION = 100
 MIXTURE_SIZE, MIXTURE_TIME, FORWARD = 40, 0.2e-6, 1e-9
 
 
-def fit_needs(hidden: list[int], points: int, inference: dict, engine: str) -> dict[str, int]:
+# Of a table: bytes of a first line, letters of a value, and rows and columns where nobody knows.
+LINE, LETTERS, UNKNOWN = 1 << 20, 6, (10_000, 20)
+
+
+def fit_needs(widths: list[int], points: int, inference: dict, engine: str) -> dict[str, int]:
     """Memory and time of a job that infers: a chain, or starts that are fitted together.
 
     Args:
-        hidden: widths of the network's hidden layers.
+        widths: of the network's layers, inputs and outputs included.
         points: number of observations.
         inference, engine: as in the config. `auto` is taken to compile.
 
     Returns:
         `mem_mb` in MB, `runtime` in minutes: the resources of Snakemake.
     """
-    size = count_parameters(hidden)
+    size = count_parameters(widths)
     compiled = engine != "pyro"
     on_gpu = inference["device"] == "cuda"
-    call = CALL if compiled else LAYER * (len(hidden) + 1)
+    call = CALL if compiled else LAYER * (len(widths) - 1)
     # The prior, the likelihood, guide and optimizer are as much as five layers.
-    launches = LAUNCH * (len(hidden) + 5) if on_gpu else 0
+    launches = LAUNCH * (len(widths) + 3) if on_gpu else 0
     gradient = ARITHMETIC * points * size + call
     method = METHODS.made(inference)
     work = method.work(size, gradient, compiled)
-    activations = ACTIVATION * points * (sum(hidden) + 2)
+    activations = ACTIVATION * points * sum(widths)
     memory = work.together * (activations + COVARIANCE_SIZE * work.covariance)
     seconds = work.steps * (work.together * work.seconds + launches)
     return _asked(FIT + CUDA * on_gpu, memory + 16 * method.draws * size, seconds)
 
 
-def prediction_needs(hidden: list[int], draws: int, points: int) -> dict[str, int]:
+def prediction_needs(widths: list[int], draws: int, points: int) -> dict[str, int]:
     """Memory and time of a fit's predictions.
 
     Args:
-        hidden: widths of the network's hidden layers.
+        widths: of the network's layers, inputs and outputs included.
         draws: of all chains.
         points: inputs, those of the grid and the held-out ones.
 
     Returns:
         As of a fit.
     """
-    size = count_parameters(hidden)
+    size = count_parameters(widths)
     memory = MIXTURE_SIZE * draws * points + 16 * draws * size
     return _asked(PREDICTION, memory, draws * points * (MIXTURE_TIME + FORWARD * size))
 
 
-def count_parameters(hidden: list[int]) -> int:
-    """Number of a network's random variables: weights, biases and sigma; one input, one output."""
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise([1, *hidden, 1])) + 1
+def count_parameters(widths: list[int]) -> int:
+    """Number of a network's random variables: weights, biases and sigma."""
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + 1
+
+
+def of_table(path: str | Path) -> tuple[int, int]:
+    """About how many rows and columns a table has, by its size and its first line.
+
+    Of a table that is not there yet, or not text, a guess.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            first = file.readline(LINE)
+            size = os.fstat(file.fileno()).st_size
+    except OSError:
+        return UNKNOWN
+    columns = 1 + max(first.count(mark) for mark in b",;\t|")
+    return max(1, size // (LETTERS * columns)), columns
 
 
 def _asked(base: int, memory: float, seconds: float) -> dict[str, int]:

@@ -15,7 +15,7 @@ for data_set in plan.observations:
         params:
             stream=config["data"]["seed"],
             noise=config["data"]["noise"],
-            sets=plan.stream_until(data_set),
+            sets=plan.source.stream_until(data_set),
             code=code("generate_data"),
         script:
             "../scripts/generate_data.py"
@@ -34,7 +34,7 @@ rule generate_data_held_out:
     params:
         interval=config["data"]["held_out"],
         noise=config["data"]["noise"],
-        seed=plan.held_out_seed(),
+        seed=plan.source.held_out_seed,
         code=code("generate_data_held_out"),
     script:
         "../scripts/generate_data_held_out.py"
@@ -55,3 +55,24 @@ rule generate_data_truth:
         code=code("generate_data_truth"),
     script:
         "../scripts/generate_data_truth.py"
+
+
+# In which regions held-out points lie is found here, and nowhere else.
+rule points:
+    input:
+        held_out=dataset("held_out"),
+    output:
+        POINTS,
+    log:
+        "results/logs/points.log",
+    benchmark:
+        "results/benchmarks/points.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        regions=config["evaluation"]["regions"],
+        sets=plan.source.intervals(),
+        code=code("points"),
+    script:
+        "../scripts/points.py"

@@ -1,0 +1,253 @@
+"""A user's own table: what its columns are, which rows no fit sees, and what is wrong with it."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..files.columns import encoded
+from ..files.encodings import Encoding
+from . import conditions, distances, kinds, points, sets, slices, splits
+from .conditions import Condition
+from .reading import TableError
+from .table import Table, fitted
+
+# The least rows of training, and of those that are held out.
+LEAST = 10, 2
+
+# Regions that every table has besides its own.
+NEAR, FAR, ALL = MADE = "near", "far", "all"
+
+# The least rows of a region that a table has of itself.
+SCORED = 5
+
+# What a column of the process that made the table says of a target.
+PROCESS = ("mean", "stddev")
+
+
+@dataclass(frozen=True)
+class Divided:
+    """What becomes of a table.
+
+    Attributes:
+        sets: rows of training by name.
+        held_out: rows that no fit sees.
+        points: the same, as `points.held_out` has them.
+        grid: points at which every fit predicts, as `slices.along` has them.
+        facts: what a reader should know of the table: numbers of rows, and how they were split.
+    """
+
+    sets: Mapping[str, Table]
+    held_out: Table
+    points: xr.Dataset
+    grid: xr.Dataset
+    facts: Mapping[str, object]
+
+
+def divided(
+    given: pd.DataFrame,
+    settings: Mapping,
+    regions: Mapping[str, Condition],
+    unseen: pd.DataFrame | None = None,
+) -> Divided:
+    """Split a table, and say what its columns are.
+
+    Args:
+        given: as `reading.read` has it.
+        settings: of the data, complete but for `inputs`.
+        regions: conditions by name.
+        unseen: the table of the rows that no fit sees, where there is such a table.
+
+    Raises:
+        TableError: with what is wrong, and what to do.
+    """
+    inputs, targets = _roles(list(given), settings)
+    if unseen is not None:
+        _check_known(inputs + targets, list(unseen), f"{settings['held_out']['table']}: lacks")
+    whole = pd.concat([given, *([] if unseen is None else [unseen])], ignore_index=True)
+    apart = np.arange(len(whole)) >= len(given)
+    kept = _kept(whole, inputs, targets, settings["missing"])
+    rows, apart = whole[kept].reset_index(drop=True), apart[kept]
+    _check_inputs(rows, inputs)
+    if unseen is None:
+        apart = _apart(rows, targets, settings)
+    _check_counts(rows[~apart], rows[apart])
+    about = _about(rows, ~apart, inputs, targets, settings)
+    numbers = kinds.as_numbers(rows, (*about.inputs, *about.targets))
+    members = sets.members(rows, settings)
+    parts = {
+        name: Table(numbers[mask & ~apart].reset_index(drop=True), about)
+        for name, mask in members.items()
+    }
+    for name, own in parts.items():
+        if not len(own):
+            raise TableError(f"data.sets.{name}: has no training row")
+    distance = _distances(numbers[~apart], numbers[apart], about)
+    inside = _regions(rows[apart], distance, regions)
+    held_out = numbers[apart].reset_index(drop=True)
+    found = points.held_out(
+        held_out,
+        [column.name for column in about.inputs],
+        targets,
+        inside,
+        {name: mask[apart] for name, mask in members.items()},
+    ).assign(_process(rows[apart], targets, settings["truth"]))
+    grid = slices.along(Table(numbers[~apart], about), Table(held_out, about))
+    facts = {
+        "rows": len(whole),
+        "left out": int((~kept).sum()),
+        "training": {name: len(own) for name, own in parts.items()},
+        "held out": int(apart.sum()),
+        "regions": {name: int(mask.sum()) for name, mask in inside.items()},
+    }
+    return Divided(parts, Table(held_out, about), found, grid, facts)
+
+
+def _roles(names: list[str], settings: Mapping) -> tuple[list[str], list[str]]:
+    """Names of inputs and targets.
+
+    Without settings every column is an input that is no target, tells no groups apart and says
+    nothing of the process that made the table.
+    """
+    targets = list(settings["targets"])
+    process = [column for own in settings["truth"].values() for column in own.values()]
+    group = settings["held_out"].get("group")
+    others = [*targets, *process, *([group] if group else [])]
+    _check_known([*others, *settings.get("inputs", [])], names, "data: names")
+    for key in ("levels", "transform", "units", "truth"):
+        _check_known(settings[key], names, f"data.{key}: names")
+    inputs = list(settings.get("inputs") or [name for name in names if name not in others])
+    if both := [name for name in inputs if name in targets]:
+        raise TableError(f"data.inputs: has the target {', '.join(both)}, which would be no secret")
+    if not inputs:
+        raise TableError("data: leaves no column that could be an input")
+    return inputs, targets
+
+
+def _check_known(wanted: Sequence[str], names: list[str], what: str) -> None:
+    for name in wanted:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+            raise TableError(f"{what} the column {name}{meant}; the table has {known}")
+
+
+def _kept(table: pd.DataFrame, inputs: list[str], targets: list[str], missing: str) -> np.ndarray:
+    """Rows that stay; blanks are left out, filled, or refused."""
+    blank = table[[*inputs, *targets]].isna()
+    if missing == "drop":
+        return ~blank.any(axis=1).to_numpy()
+    refused = blank if missing == "refuse" else blank[targets]
+    counts = refused.sum()
+    if counts.any():
+        told = ", ".join(f"{name} {count}" for name, count in counts[counts > 0].items())
+        raise TableError(
+            f"the table has blanks: {told}. `missing: drop` under data leaves their rows out;"
+            " `median` and `indicator` fill those of inputs"
+        )
+    return np.ones(len(table), dtype=bool)
+
+
+def _check_inputs(rows: pd.DataFrame, inputs: list[str]) -> None:
+    """That no two inputs are the same."""
+    found = {}
+    for name in inputs:
+        values = rows[name]
+        key = int(pd.util.hash_pandas_object(values, index=False).sum() % 2**63)
+        for other in found.setdefault(key, []):
+            if values.equals(rows[other]):
+                raise TableError(
+                    f"the columns {other} and {name} are the same; leave one out by naming the"
+                    " inputs"
+                )
+        found[key].append(name)
+
+
+def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndarray:
+    """Which rows no fit sees."""
+    how, random = settings["held_out"], np.random.default_rng(settings["seed"])
+    share = how["share"]
+    if "where" in how:
+        return conditions.holds(how["where"], rows, "data.held_out.where")
+    if "group" in how:
+        return splits.of_groups(rows[how["group"]], share, random)
+    for kind in ("gap", "tail"):
+        if kind in how:
+            _check_known([how[kind]], list(rows), f"data.held_out.{kind}: names")
+            return getattr(splits, kind)(rows[how[kind]], share)
+    first = rows[targets[0]]
+    named = len(targets) == 1 and not pd.api.types.is_numeric_dtype(first.dtype)
+    strata = first if named or targets[0] in settings["levels"] else None
+    return splits.at_random(len(rows), share, random, strata)
+
+
+def _check_counts(training: pd.DataFrame, held_out: pd.DataFrame) -> None:
+    for own, least, what in zip((training, held_out), LEAST, ("training", "held-out"), strict=True):
+        if len(own) < least:
+            raise TableError(f"the table leaves {len(own)} {what} rows; needed are {least} or more")
+
+
+def _about(
+    rows: pd.DataFrame,
+    training: np.ndarray,
+    inputs: list[str],
+    targets: list[str],
+    settings: Mapping,
+) -> Encoding:
+    declared, missing, transform = (settings[key] for key in ("levels", "missing", "transform"))
+    own = [
+        kinds.input_column(rows[name], training, declared, missing, transform.get(name, "none"))
+        for name in inputs
+    ]
+    own += kinds.flags(own, rows, missing)
+    of_targets = [
+        kinds.target_column(rows[name], training, declared, transform.get(name, "none"))
+        for name in targets
+    ]
+    return Encoding(tuple(own), tuple(of_targets))
+
+
+def _distances(training: pd.DataFrame, held_out: pd.DataFrame, about: Encoding) -> np.ndarray:
+    """Of held-out rows to the nearest training row, over what is usual among these: (n,)."""
+    encoding = fitted(Table(training, about), "standard")
+    near, far = (encoded(Table(own, about).inputs, encoding.inputs) for own in (training, held_out))
+    usual = distances.usual(near)
+    return distances.to_nearest(far, near) / (usual or 1.0)
+
+
+def _regions(
+    rows: pd.DataFrame, distance: np.ndarray, regions: Mapping[str, Condition]
+) -> dict[str, np.ndarray]:
+    """Held-out rows of every region that has some."""
+    own = {}
+    for name, condition in regions.items():
+        own[name] = conditions.holds(condition, rows, f"evaluation.regions.{name}")
+        if not own[name].any():
+            raise TableError(
+                f"evaluation.regions.{name}: has no held-out row; leave the region out, or hold"
+                " out other rows"
+            )
+    made = {NEAR: distance <= 1, FAR: distance > 1}
+    if all(mask.sum() >= SCORED for mask in made.values()):
+        own |= made
+    return own | {ALL: np.ones(len(rows), dtype=bool)}
+
+
+def _process(
+    rows: pd.DataFrame, targets: list[str], truth: Mapping[str, Mapping[str, str]]
+) -> dict[str, tuple]:
+    """What is known of the process that made the held-out rows, where it is of all targets."""
+    names = dict(zip(PROCESS, ("truth", "noise"), strict=True))
+    found = {}
+    for part, name in names.items():
+        if all(part in truth.get(target, {}) for target in targets):
+            columns = [truth[target][part] for target in targets]
+            values = rows[columns].to_numpy(dtype=float).T
+            if not np.isfinite(values).all():
+                raise TableError(f"data.truth: {', '.join(columns)} have values that are none")
+            found[name] = (points.HELD_OUT["targets"], values)
+    return found

@@ -1,0 +1,36 @@
+"""Parts of the rows from which fits learn: their names, and which rows they are."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from . import conditions
+from .conditions import Condition
+
+# The only set of a table, where it has no others.
+TRAINING = "train"
+
+
+def names(data: Mapping) -> list[str]:
+    """Names of the sets, by the settings of the data: in the order in which they come."""
+    if "table" not in data:
+        return [observations["name"] for observations in data["observations"]]
+    if isinstance(data["sets"], int):
+        width = len(str(data["sets"]))
+        return [f"batch{number:0{width}}" for number in range(1, data["sets"] + 1)]
+    return list(data["sets"]) or [TRAINING]
+
+
+def members(rows: pd.DataFrame, data: Mapping) -> dict[str, np.ndarray]:
+    """Rows (n,) of every set: by condition, or as many in each as they follow each other."""
+    sets: Mapping[str, Condition] | int = data["sets"]
+    if isinstance(sets, int):
+        places = np.arange(len(rows)) * sets // len(rows)
+        return {name: places == number for number, name in enumerate(names(data))}
+    if not sets:
+        return {TRAINING: np.ones(len(rows), dtype=bool)}
+    return {
+        name: conditions.holds(condition, rows, f"data.sets.{name}")
+        for name, condition in sets.items()
+    }

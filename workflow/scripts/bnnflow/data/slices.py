@@ -1,0 +1,65 @@
+"""Points at which a fit of a table predicts, so that one sees how each input matters."""
+
+import numpy as np
+import xarray as xr
+
+from ..files.columns import Column
+from . import points
+from .table import Table
+
+# Values of an only input, and of each of several; held-out rows at which an input is varied, and
+# points of all inputs, at most.
+CURVE, VALUES, ROWS, MOST = 500, 40, 20, 12_000
+
+# How far a grid reaches beyond the training rows, as a share of their range.
+BEYOND = 0.1
+
+
+def along(training: Table, held_out: Table) -> xr.Dataset:
+    """Points along each input, the others as they are in held-out rows.
+
+    Args:
+        training: rows, over whose range inputs go, and a little beyond.
+        held_out: rows, of which an even choice is taken.
+
+    Returns:
+        Over (point, input): inputs. Over point: along, the place of the input that is varied, and
+        row, the place of the held-out row among those chosen. Points of an input and a row ascend.
+    """
+    columns = training.about.inputs
+    if len(columns) == 1:
+        values = _values(columns[0], training.inputs[:, 0], CURVE)[:, None]
+        return _dataset(values, columns, np.zeros(len(values), int), np.zeros(len(values), int))
+    rows = max(1, min(ROWS, len(held_out), MOST // (VALUES * len(columns))))
+    chosen = held_out.inputs[np.linspace(0, len(held_out) - 1, rows).round().astype(int)]
+    parts, varied, of_row = [], [], []
+    for place, column in enumerate(columns):
+        values = _values(column, training.inputs[:, place], VALUES)
+        own = np.repeat(chosen, len(values), axis=0)
+        own[:, place] = np.tile(values, rows)
+        parts.append(own)
+        varied.append(np.full(len(own), place))
+        of_row.append(np.repeat(np.arange(rows), len(values)))
+    return _dataset(np.vstack(parts), columns, np.concatenate(varied), np.concatenate(of_row))
+
+
+def _values(column: Column, seen: np.ndarray, count: int) -> np.ndarray:
+    """Values of an input, ascending: all levels, or numbers over the range."""
+    if column.levels:
+        return np.arange(len(column.levels), dtype=float)
+    if column.kind == "flag":
+        return np.array([0.0, 1.0])
+    low, high = seen.min(), seen.max()
+    if column.transform != "none":
+        # Beyond the least value the transform may be no number.
+        return np.linspace(low, high + BEYOND * (high - low), count)
+    return np.linspace(low - BEYOND * (high - low), high + BEYOND * (high - low), count)
+
+
+def _dataset(
+    values: np.ndarray, columns: tuple[Column, ...], varied: np.ndarray, row: np.ndarray
+) -> xr.Dataset:
+    names = [column.name for column in columns]
+    return points.grid(dict(zip(names, values.T, strict=True))).assign(
+        along=("point", varied), row=("point", row)
+    )

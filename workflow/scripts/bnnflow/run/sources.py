@@ -1,0 +1,112 @@
+"""Where the data of a config come from: files, seeds and sizes."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from ..config.relations import is_simulated, knows_process
+from ..config.seeds import derived
+from ..data import sets, slices
+from . import resources
+from .names import COLUMNS, GRID, POINTS, dataset
+
+
+class Source:
+    """The data of a completed config: a user's own table, or sets that the workflow simulates."""
+
+    def __init__(self, config: dict):
+        """Of a config as `config.checks.checked` returns it."""
+        self.settings: dict = config["data"]
+        self.sets: list[str] = sets.names(self.settings)
+        self.simulated = is_simulated(config)
+        self._oracle = knows_process(config)
+        self._grid: int = config["predictions"]["grid"][2] if self.simulated else slices.MOST
+
+    # Files by role; a role that the data do not have is absent.
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Of the user: the table, and that of held-out rows."""
+        if self.simulated:
+            return {}
+        held_out = self.settings["held_out"].get("table")
+        return {"table": self.settings["table"]} | ({"unseen": held_out} if held_out else {})
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What the columns of a table are; those of simulated data are known."""
+        return {} if self.simulated else {"columns": COLUMNS}
+
+    @property
+    def grid(self) -> dict[str, str]:
+        """Points at which fits of a table predict."""
+        return {} if self.simulated else {"grid": GRID}
+
+    @property
+    def truth(self) -> dict[str, str]:
+        """The true function of simulated data."""
+        return {"truth": dataset("truth")} if self.simulated else {}
+
+    @property
+    def oracle(self) -> dict[str, str]:
+        """Scores of the process that made the data, where that is known."""
+        return {"oracle": "results/evaluations/oracle.csv"} if self._oracle else {}
+
+    @property
+    def files(self) -> list[str]:
+        """All files of the data that the workflow makes."""
+        own = (*self.truth.values(), *self.columns.values(), *self.grid.values())
+        return [*map(dataset, (*self.sets, "held_out")), *own, POINTS]
+
+    @property
+    def read_by_split(self) -> dict:
+        """The settings by which a table is split; paths are inputs of the job."""
+        left_out = ("table", "predict", "scaling")
+        return {key: value for key, value in self.settings.items() if key not in left_out}
+
+    # Seeds.
+
+    @property
+    def held_out_seed(self) -> int:
+        """Of the stream that held-out observations come from, or by which they are drawn."""
+        seed = self.settings["seed"]
+        return derived(seed, "held_out") if self.simulated else seed
+
+    def seeds(self) -> dict[str, int]:
+        """Of all jobs that draw random numbers, by their names."""
+        simulated = {f"data {name}": self.settings["seed"] for name in self.sets}
+        return (simulated if self.simulated else {}) | {"data held_out": self.held_out_seed}
+
+    # Simulated data.
+
+    def stream_until(self, name: str) -> list:
+        """Intervals of a data set and of those drawn before it, so that later ones change none."""
+        before = self.settings["observations"][: self.sets.index(name) + 1]
+        return [own["intervals"] for own in before]
+
+    def intervals(self) -> dict[str, list]:
+        """Of the input, in which the observations of every data set are, by its name."""
+        observations = self.settings["observations"]
+        return {own["name"]: [ends[:2] for ends in own["intervals"]] for own in observations}
+
+    # Sizes; those of a table are estimates.
+
+    def rows(self, names: Iterable[str]) -> int:
+        """Observations of these data sets together."""
+        if not self.simulated:
+            return self._size[0]
+        own = {each["name"]: each["intervals"] for each in self.settings["observations"]}
+        return sum(count for name in names for *_, count in own[name])
+
+    @property
+    def points(self) -> int:
+        """Points at which a fit predicts, held-out ones included."""
+        return self._grid + (self.settings["held_out"][2] if self.simulated else self._size[0])
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of a network."""
+        return 1 if self.simulated else max(1, self._size[1] - 1)
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        return resources.of_table(self.settings["table"])
