@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pyro import poutine
 from pyro.infer.mcmc.util import initialize_model
 from pyro.ops.integrator import potential_grad
 
@@ -145,6 +146,63 @@ def test_compiled_code_agrees_with_pyro(
     double, hidden, inputs, activation, prior, power, connections
 ):
     check_agreement(hidden, inputs, activation, prior, power, seed=1, **connections)
+
+
+LEVELS = {"bernoulli": (2,), "categorical": (3, 2)}
+
+
+def check_likelihood(family):
+    """In double precision to its rounding, one vector and several."""
+    torch.manual_seed(0)
+    levels, likelihood = LEVELS.get(family, (0, 0)), LIKELIHOODS.made({"family": family})
+    layers = Network(2, [3], likelihood.outputs(levels), "tanh")
+    prior = PRIORS.made({"stddev": 1.0}).weights(layers.shapes)
+    model = Model(prior, Response(layers, likelihood, levels))
+    x = torch.randn(17, 2)
+    y = poutine.trace(model).get_trace(x).nodes["obs"]["value"].mT.double()
+    fast, reference = (LogDensity(model, x, y, engine=engine) for engine in ("compiled", "pyro"))
+    vectors = torch.randn(3, fast.size) / 2
+    expected = reference.value_and_grad(vectors)
+    pairs = zip(
+        fast.value_and_grad(vectors), fast.value_and_grad(vectors[1]), expected, strict=True
+    )
+    for several, single, exact in pairs:
+        near = {"rtol": 1e-10, "atol": 1e-10 * exact.abs().max().item()}
+        np.testing.assert_allclose(several, exact, **near)
+        np.testing.assert_allclose(single, exact[1], **near)
+
+
+@pytest.mark.parametrize("family", [*LIKELIHOODS])
+def test_every_likelihood_has_a_program(double, family):
+    """Which the compiler is given."""
+    with patch.object(native, "_machine_code", lambda graph, _: lambda values: graph(*values)):
+        check_likelihood(family)
+
+
+@pytest.mark.parametrize("family", ["student_t", "negative_binomial"])
+def test_special_functions_are_compiled(double, family):
+    check_likelihood(family)
+
+
+@pytest.mark.parametrize("family", [*LIKELIHOODS])
+@pytest.mark.parametrize("size", [30.0, 1e4])
+def test_every_likelihood_is_finite_at_extreme_outputs(family, size):
+    """Where the network is far from all data, and single precision is all there is."""
+    torch.manual_seed(0)
+    levels, likelihood = LEVELS.get(family, (0,)), LIKELIHOODS.made({"family": family})
+    response = Response(Network(1, [], likelihood.outputs(levels), "tanh"), likelihood, levels)
+    prior = PRIORS.made({"stddev": 1.0}).weights(response.network.shapes)
+    x, y = torch.ones(4, 1), torch.tensor([0.0, 1.0, 1.0, 0.0])
+    y = y[:, None].expand(4, len(levels)) if len(levels) > 1 else y
+    density = LogDensity(Model(prior, response), x, y, engine="pyro")
+    for sign in (-1, 1):
+        vector = sign * size * torch.ones(density.size)
+        # Own sites stay where their priors are.
+        own = sum(site.size for site in density.sites if site.role == "likelihood")
+        vector[density.size - own :] = 0
+        value, grad = density.value_and_grad(vector)
+        assert value.isfinite()
+        assert grad.isfinite().all()
 
 
 @pytest.mark.parametrize("widths", [[1, 5, 1], [1, 10, 10, 10, 10, 10, 1]])

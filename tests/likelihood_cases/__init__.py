@@ -1,1 +1,1 @@
-"""For every likelihood a module of its name: settings worth a look, and SciPy's distribution."""
+"""For every likelihood a module: settings worth a look, levels of targets, SciPy's distribution."""

@@ -545,9 +545,8 @@ def of_calibration(mean, data):
     inside = np.repeat(np.eye(sets, dtype=bool), count, axis=1)
     of_points = {"targets": (("target", "point"), y), "inside": (("region", "point"), inside)}
     coordinates = {"target": ["y"], "region": list(map(str, range(sets)))}
-    found = evaluation.scored([mixture], [Column("y", 0.0, 1.0)], y.numpy(), levels.LEVELS).assign(
-        of_points
-    )
+    given = [mixture], [Column("y", 0.0, 1.0)], y.numpy(), levels.LEVELS, stream
+    found = evaluation.scored(*given).assign(of_points)
     table = scores.table(found.assign_coords(coordinates))
     chance = dict.fromkeys(coordinates["region"], by_chance["all"])
     return list(calibration.of_calibration(scores.errors(table), chance, LIMITS))

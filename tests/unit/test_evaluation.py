@@ -92,6 +92,7 @@ def test_scores_of_a_target_are_in_its_units(whole):
         [Column("b c", 0.0, 1.0)],
         (held_out()["targets"].to_numpy()[1:] - 100) / 5,
         levels.LEVELS,
+        torch.Generator(),
     )
     own = whole.isel(target=1)
     # Sums in double precision of terms rounded to single.
@@ -236,7 +237,8 @@ def test_a_chain_without_weight_says_nothing_of_predictions():
     moved = Mixture(Normals(far, ours[0].components.stddev), ours[0].weights)
     y = held_out()["targets"].to_numpy()[:1]
     first, second = (
-        evaluation.scored([one], TARGETS[:1], y, levels.LEVELS) for one in (alone[0], moved)
+        evaluation.scored([one], TARGETS[:1], y, levels.LEVELS, torch.Generator())
+        for one in (alone[0], moved)
     )
     for name in ("mean", "stddev", "log_density", "crps", "pit"):
         np.testing.assert_allclose(first[name], second[name], rtol=1e-5, atol=1e-5)

@@ -8,7 +8,7 @@ import torch
 from scipy import optimize, stats
 
 from bnnflow.model.likelihoods.normal import Normals
-from bnnflow.predict import mixture
+from bnnflow.predict import differences, weighted
 from bnnflow.predict.mixture import Mixture
 
 COUNTS = np.array([2, 1, 0, 3, 1, 5, 2, 1, 1, 4])
@@ -55,7 +55,7 @@ def test_a_draw_counts_as_often_as_it_weighs(pair, parts):
     for row, level in zip(quantiles, LEVELS, strict=True):
         # 1e-6 of the promise, and the rounding of the components to single precision.
         assert (repeated.below(row)[0] - level).abs().max() < 3e-6
-    close(weighted.quantile_replicates(quantiles)[0], quantiles)
+    close(weighted.quantile_replicates(LEVELS)[0], quantiles)
 
 
 def test_quantiles_of_the_function_are_those_of_draws_as_often_as_they_weigh(pair):
@@ -106,7 +106,7 @@ def test_replicates_of_many_draws_leave_out_about_equal_weights():
     random = np.random.default_rng(1)
     weights = random.exponential(size=1000)
     own = of(random.normal(size=(1000, 1)), np.ones((1000, 1)), weights)
-    assert len(own._weight) == mixture.GROUPS
+    assert len(own._weight) == weighted.GROUPS
     # A group ends at most one draw early or late.
     assert (own._weight - 0.1).abs().max() <= own.weights.max()
 
@@ -152,7 +152,7 @@ def test_the_crps_of_many_weighted_draws_is_close_to_that_of_all_pairs(drift):
         own.components.distance(torch.tensor([0.5]))[:, 0].double().numpy() @ weights - pairs / 2
     )
     # As without weights, whose 600 draws count here as about half as many.
-    error = 0.85 / np.sqrt(mixture.PAIRS / 2) / 2
+    error = 0.85 / np.sqrt(differences.PAIRS / 2) / 2
     assert abs(own.crps(torch.tensor([0.5]))[0, 0] - exact) < 5 * error
 
 

@@ -10,7 +10,7 @@ from bnnflow.data import oracle, points, tutorial
 from bnnflow.files.columns import Column
 from bnnflow.judge import scores
 from bnnflow.model.likelihoods.normal import Normals
-from bnnflow.predict import evaluation, levels, mixture
+from bnnflow.predict import differences, evaluation, levels, mixture
 from bnnflow.predict.evaluation import scored
 from bnnflow.predict.mixture import Mixture
 
@@ -37,7 +37,8 @@ def tensors(*arrays):
 
 def evaluated(mean, stddev, y, levels):
     """Scores of one target."""
-    return scored([Mixture(Normals(mean, stddev))], PLAIN, y[None].numpy(), levels).isel(target=0)
+    given = [Mixture(Normals(mean, stddev))], PLAIN, y[None].numpy(), levels, torch.Generator()
+    return scored(*given).isel(target=0)
 
 
 def crps_by_quadrature(mean, stddev, y):
@@ -81,7 +82,7 @@ def test_the_crps_of_many_draws_is_close_to_that_of_all_pairs(drift):
     y = np.array([0.5])
     found = evaluated(*tensors(mean, stddev, y), LEVELS)["crps"][0, 0]
     # The difference of two normal variables has mean 1.13 and standard deviation 0.85.
-    error = 0.85 / np.sqrt(mixture.PAIRS) / 2
+    error = 0.85 / np.sqrt(differences.PAIRS) / 2
     assert abs(found - crps_by_quadrature(mean[:, 0], stddev[:, 0], y[0])) < 5 * error
 
 
@@ -306,7 +307,8 @@ def test_regions_hold_the_points_within_their_intervals(case):
     rows = pd.DataFrame({"x": np.arange(7.0), "y": case[2], "f": case[2]})
     own = points.along(rows, intervals, {"old": [(1, 3)]})
     mean, stddev, y = tensors(*case)
-    found = scored([Mixture(Normals(mean, stddev))], PLAIN, y[None].numpy(), LEVELS).merge(own)
+    given = [Mixture(Normals(mean, stddev))], PLAIN, y[None].numpy(), LEVELS, torch.Generator()
+    found = scored(*given).merge(own)
     table = scores.table(found).set_index(["region", "metric"])["value"]
     assert [table[name, "points"] for name in intervals] == [3, 2, 7]
     lppd = found["log_density"][0, 0].to_numpy()

@@ -17,21 +17,16 @@ Averaged = Callable[["Tensor"], tuple["Tensor", Callable[[], "Tensor"]]]
 
 @dataclass(frozen=True)
 class Components(ABC):
-    """Distributions of one family: their parameters, each (draws, n), and what a mixture asks.
+    """Distributions of one family: their parameters, each (draws, n, ...), and what a mixture asks.
 
     Sums over draws are the mixture's own: where a family could leave terms out of a sum, it is
     given the function that averages.
-
-    Attributes:
-        mean: of every distribution; the latent function.
     """
-
-    mean: Tensor
 
     @property
     def shape(self) -> tuple[int, int]:
         """Draws and points."""
-        return tuple(self.mean.shape)
+        return tuple(self._parameters[0].shape[:2])
 
     def parts(self, points: int) -> list[Components]:
         """The same at so many points each."""
@@ -55,12 +50,31 @@ class Components(ABC):
         """Draws at which one of them is no distribution: (draws,)."""
 
     @abstractmethod
-    def variance(self) -> Tensor:
-        """(draws, n)."""
-
-    @abstractmethod
     def log_density(self, y: Tensor) -> Tensor:
         """At observations (n,), in double precision: (draws, n)."""
+
+    @abstractmethod
+    def sample(self, stream: Generator) -> Tensor:
+        """One value of each, in double precision: (draws, n)."""
+
+    @property
+    def _parameters(self) -> tuple[Tensor, ...]:
+        return tuple(vars(self)[name] for name in self.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Numbers(Components):
+    """Distributions of a number.
+
+    Attributes:
+        mean: of every distribution, (draws, n); the latent function.
+    """
+
+    mean: Tensor
+
+    @abstractmethod
+    def variance(self) -> Tensor:
+        """(draws, n)."""
 
     @abstractmethod
     def below(self, t: Tensor) -> Tensor:
@@ -83,6 +97,11 @@ class Components(ABC):
     def distance(self, y: Tensor) -> Tensor:
         """Means of |X - y|, y (n,): (draws, n)."""
 
+
+@dataclass(frozen=True)
+class Paired(Numbers):
+    """Distributions of a number of which the mean difference of two has a closed form."""
+
     @abstractmethod
     def apart(self, lag: int) -> Tensor:
         """Means of |X - X'|, X' independent and of the draw so many before: (draws, n)."""
@@ -91,10 +110,50 @@ class Components(ABC):
     def spread(self) -> Tensor:
         """Means of |X - X'|, X' independent and of the same draw: (draws, n)."""
 
-    @abstractmethod
-    def sample(self, stream: Generator) -> Tensor:
-        """One value of each, in double precision: (draws, n)."""
 
-    @property
-    def _parameters(self) -> tuple[Tensor, ...]:
-        return tuple(vars(self)[name] for name in self.__dataclass_fields__)
+@dataclass(frozen=True)
+class Counts(Numbers):
+    """Distributions of 0, 1, 2, …
+
+    Between whole numbers `below` rises smoothly, and `density` is about its slope there.
+    """
+
+    def averaged(self, average: Average) -> Averaged:
+        """Averages (n,) of `below` and `density` at many t."""
+        return lambda t: (average(self.below(t)), lambda: average(self.density(t)))
+
+    def density(self, t: Tensor) -> Tensor:
+        """The probability of the count next below t (n,), which is a slope of `below`."""
+        return self.log_density((t - 0.5).clamp(min=0)).exp().to(self.mean.dtype)
+
+
+@dataclass(frozen=True)
+class Labels(Components):
+    """Probabilities of classes.
+
+    Attributes:
+        log_probability: of every class, (draws, n, classes), in nats.
+    """
+
+    log_probability: Tensor
+
+    def probability(self) -> Tensor:
+        """Of every class: (draws, n, classes)."""
+        return self.log_probability.exp()
+
+    def wrong(self) -> Tensor:
+        """Draws at which one of them is no distribution: (draws,)."""
+        return (self.log_probability.isnan().any(-1) | self.log_probability.amax(-1).isinf()).any(1)
+
+    def log_density(self, y: Tensor) -> Tensor:
+        """At classes (n,), in double precision: (draws, n)."""
+        places = y.long()[None, :, None].expand(*self.shape, 1)
+        return self.log_probability.gather(-1, places)[..., 0].double()
+
+    def sample(self, stream: Generator) -> Tensor:
+        """One class of each, in double precision: (draws, n)."""
+        import torch
+
+        level = torch.rand((*self.shape, 1), generator=stream, dtype=torch.double)
+        below = self.probability().double().cumsum(-1)[..., :-1]
+        return (below <= level).sum(-1).double()

@@ -97,6 +97,37 @@ def site(name: str, distribution: TorchDistribution) -> Tensor:
     return pyro.sample(name, distribution, infer={"role": LIKELIHOOD})
 
 
+def sizes(name: str, concentration: float, rate: float, targets: Targets) -> Tensor:
+    """A sample statement of a positive number of every target, (targets, 1), gamma distributed."""
+    import pyro.distributions as dist
+
+    prior = dist.Gamma(concentration, rate).expand([len(targets)]).to_event(1)
+    return site(name, prior)[:, None]
+
+
+def level(stddev: float, targets: Targets) -> Tensor:
+    """A sample statement of the level of every target, (targets, 1), normal about 0."""
+    import pyro.distributions as dist
+
+    prior = dist.Normal(0.0, stddev).expand([len(targets)]).to_event(1)
+    return site("level", prior)[:, None]
+
+
+def observe(response: TorchDistribution, y: Tensor | None) -> None:
+    """The sample statement of the response, of the batch (targets, n).
+
+    Args:
+        response: its distribution.
+        y: the observed targets, (n,), or (n, targets) where there are several.
+    """
+    import pyro
+
+    targets, points = response.batch_shape
+    observed = None if y is None else y.reshape(-1, targets).mT
+    with pyro.plate("targets", targets, dim=-2), pyro.plate("data", points, dim=-1):
+        pyro.sample("obs", response, obs=observed)
+
+
 LIKELIHOODS = Registry(f"{__package__}.likelihoods", Likelihood, key="family", default="normal")
 
 # Counts vary more than Poisson's in nearly all tables, where Poisson's would be sure of too much;

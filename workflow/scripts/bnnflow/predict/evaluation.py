@@ -10,9 +10,10 @@ from torch import Generator, Tensor
 from ..files.columns import Column, transformed
 from ..files.predictions import POINTS, SCORED, TRUTH
 from .levels import CALIBRATION
-from .mixture import CHUNK, Mixture
+from .mixture import Mixture
 from .predictive import ASTRAY, finite
 from .units import in_units
+from .weighted import CHUNK
 
 # Steps of probability between the quantiles that are kept at probes.
 STEPS = 50
@@ -50,7 +51,7 @@ def evaluated(
     own = [name for name in (*POINTS, *TRUTH) if name in points]
     parts = [
         points[own],
-        scored(mixtures, targets, points["targets"].to_numpy(), levels),
+        scored(mixtures, targets, points["targets"].to_numpy(), levels, stream),
         probed(mixtures, targets, points, len(weight)),
         simulations(mixtures, points["inside"].to_numpy(), stream),
         xr.Dataset({"weight": ("chain", weight)}),
@@ -59,7 +60,11 @@ def evaluated(
 
 
 def scored(
-    mixtures: Sequence[Mixture], targets: Sequence[Column], y: np.ndarray, levels: list[float]
+    mixtures: Sequence[Mixture],
+    targets: Sequence[Column],
+    y: np.ndarray,
+    levels: list[float],
+    stream: Generator,
 ) -> xr.Dataset:
     """Scores and summaries of predictive distributions at their observations.
 
@@ -70,18 +75,23 @@ def scored(
         targets: how they were encoded.
         y: observations (target, n), in their own units.
         levels: probabilities of the quantiles.
+        stream: of random numbers, for the pit of counts.
 
     Raises:
         FloatingPointError: as `evaluated`.
 
     Returns:
         Over (replicate, target, point): mean, stddev; function_stddev, that without the noise;
-        log_density, in nats; crps, in units of y; pit, the probability of less than y. Over
+        log_density, in nats; crps, in units of y; pit, the probability of less than y, or of a
+        count a random one between those of less than y and of y or less. Over
         (replicate, level, target, point): quantiles, to first order in the groups left out.
     """
     seen = torch.from_numpy(transformed(y.T, tuple(targets)).T.astype(np.float32))
     by_target = [
-        {name: in_units(name, part, column) for name, part in _scored(mixture, own, levels).items()}
+        {
+            name: in_units(name, part, column)
+            for name, part in _scored(mixture, own, levels, stream).items()
+        }
         for mixture, column, own in zip(mixtures, targets, seen, strict=True)
     ]
     found = xr.Dataset(
@@ -114,6 +124,7 @@ def simulations(mixtures: Sequence[Mixture], inside: np.ndarray, stream: Generat
     for target, mixture in enumerate(mixtures):
         begin = 0
         for y in mixture.samples(SIMULATIONS, stream):
+            y = mixture.untied(y, stream)
             pit = (y.numpy().argsort(0).argsort(0) + 0.5) / SIMULATIONS
             part = inside[:, begin : (begin := begin + y.shape[1])]
             for number, level in enumerate(CALIBRATION):
@@ -165,7 +176,9 @@ def probed(
     return finite(found, "at the held-out observations")
 
 
-def _scored(mixture: Mixture, y: Tensor, levels: list[float]) -> Mapping[str, Tensor]:
+def _scored(
+    mixture: Mixture, y: Tensor, levels: list[float], stream: Generator
+) -> Mapping[str, Tensor]:
     """Of one target; y (n,)."""
     if (wrong := mixture.components.wrong()).any():
         raise FloatingPointError(
@@ -174,14 +187,16 @@ def _scored(mixture: Mixture, y: Tensor, levels: list[float]) -> Mapping[str, Te
         )
     points = max(1, CHUNK // mixture.draws)
     pairs = zip(mixture.parts(points), y.split(points), strict=True)
-    parts = [_scored_part(part, at, torch.tensor(levels).double()) for part, at in pairs]
+    parts = [_scored_part(part, at, torch.tensor(levels).double(), stream) for part, at in pairs]
     return {name: torch.cat([part[name] for part in parts], dim=-1) for name in parts[0]}
 
 
-def _scored_part(mixture: Mixture, y: Tensor, levels: Tensor) -> dict[str, Tensor]:
+def _scored_part(
+    mixture: Mixture, y: Tensor, levels: Tensor, stream: Generator
+) -> dict[str, Tensor]:
     return mixture.moments() | {
         "log_density": mixture.log_density(y),
         "crps": mixture.crps(y),
-        "pit": mixture.below(y),
-        "quantiles": mixture.quantile_replicates(mixture.quantiles(levels)),
+        "pit": mixture.pit(y, stream),
+        "quantiles": mixture.quantile_replicates(levels),
     }

@@ -9,7 +9,9 @@ import xarray as xr
 from ..files import posterior, predictions
 from ..files.columns import Column, encoded
 from ..model import build
+from ..model.components import Counts
 from ..model.likelihood import chosen
+from .counts import Counted
 from .mixture import Mixture
 from .units import in_units
 
@@ -37,9 +39,11 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     known = {"likelihood": likelihood.model_dump()}
     response = build.response(model | known, encoding.width, encoding.levels)
     components = response.components(posterior.pooled(tree), x)
+    kinds = [Counted if isinstance(own, Counts) else Mixture for own in components]
+    pairs = zip(kinds, components, strict=True)
     if weights is None:
-        return list(map(Mixture, components))
-    return [Mixture.of(own, torch.from_numpy(weights)) for own in components]
+        return [kind(own) for kind, own in pairs]
+    return [kind.of(own, torch.from_numpy(weights)) for kind, own in pairs]
 
 
 def summarised(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ...settings import Positive
-from ..components import Average, Averaged, Components
+from ..components import Average, Averaged, Paired
 from ..likelihood import Likelihood, Targets, site
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Normals(Components):
+class Normals(Paired):
     """Normal distributions.
 
     Attributes:
