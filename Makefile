@@ -11,7 +11,7 @@ cannot start: $(SPECIAL). Rename or move the folder, and run make again; nothing
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run report quick test check docs bench lock clean
+.PHONY: help run report example quick test check docs bench lock clean
 
 help:
 	@sed -n 's/^\([a-z ]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,6 +21,10 @@ run report: .venv/run.stamp ## make the environment and whatever is missing of t
 	$(BIN)/snakemake --omit-from check_verdicts --report results/report.html --report-after-run
 	$(BIN)/snakemake
 	@echo "Open results/report.html in a browser; the figures are in results/figures/."
+
+example: .venv/run.stamp ## fit a table of invented steels, as one fits one's own, with its report
+	cd examples/steel && ../../$(BIN)/snakemake -s ../../Snakefile --report results/report.html --report-after-run
+	@echo "Open examples/steel/results/report.html in a browser."
 
 quick: .venv/dev.stamp ## run the unit tests, which start neither Snakemake nor a compiler
 	$(BIN)/python -m pytest -n 2 tests/unit

@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from bnnflow.run import locales, runs
+from bnnflow.data.reading import TableError
 from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.relations import rule_names
@@ -68,6 +69,12 @@ config.clear()
 config.update(valid)
 
 plan = Plan(config)
+# A workflow that imports this one may make the table itself.
+if workflow.is_main_process and IS_MAIN and uses_results(sys.argv[1:]):
+    try:
+        plan.source.check()
+    except (TableError, FileError) as error:
+        raise WorkflowError(str(error)) from None
 
 
 def asked_for():

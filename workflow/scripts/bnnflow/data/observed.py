@@ -64,7 +64,7 @@ def divided(
     Raises:
         TableError: with what is wrong, and what to do.
     """
-    inputs, targets = _roles(list(given), settings)
+    inputs, targets = columns_by_role(list(given), settings)
     if unseen is not None:
         _check_known(inputs + targets, list(unseen), f"{settings['held_out']['table']}: lacks")
     whole = pd.concat([given, *([] if unseen is None else [unseen])], ignore_index=True)
@@ -106,11 +106,18 @@ def divided(
     return Divided(parts, Table(held_out, about), found, grid, facts)
 
 
-def _roles(names: list[str], settings: Mapping) -> tuple[list[str], list[str]]:
+def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], list[str]]:
     """Names of inputs and targets.
 
     Without settings every column is an input that is no target, tells no groups apart and says
     nothing of the process that made the table.
+
+    Args:
+        names: of the table's columns.
+        settings: of the data.
+
+    Raises:
+        TableError: if the settings name a column that the table lacks, or leave no input.
     """
     targets = list(settings["targets"])
     process = [column for own in settings["truth"].values() for column in own.values()]

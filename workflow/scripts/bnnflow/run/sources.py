@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from pathlib import Path
 
 from ..config.relations import is_simulated, knows_process
 from ..config.seeds import derived
-from ..data import sets, slices
+from ..data import observed, reading, sets, slices
+from ..data.reading import TableError
 from . import resources
 from .names import COLUMNS, GRID, POINTS, dataset
 
@@ -62,6 +64,19 @@ class Source:
         """The settings by which a table is split; paths are inputs of the job."""
         left_out = ("table", "predict", "scaling")
         return {key: value for key, value in self.settings.items() if key not in left_out}
+
+    def check(self) -> None:
+        """Look at what the user gives, before any job does.
+
+        Raises:
+            TableError: if a table is not there, or has not the columns that the config names.
+        """
+        for key, path in self.given.items():
+            if not Path(path).is_file():
+                name = {"table": "data.table", "unseen": "data.held_out.table"}[key]
+                raise TableError(f"{name}: is {path!r}; there is no such file in {Path.cwd()}")
+        if not self.simulated:
+            observed.columns_by_role(reading.header(self.settings["table"]), self.settings)
 
     # Seeds.
 
