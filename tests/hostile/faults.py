@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from conftest import Project
 CONFIG = ["config/smoke.yaml", "tests/hostile/faults.yaml"]
 # How far a run may come that is killed again and again, in parts of an undisturbed one.
 SHARE = 1 / 8
+# Seconds that a job has to find that its Snakemake is dead, and to end.
+PATIENCE = 30
 VICTIMS = ("snakemake", "all", "job")
 
 
@@ -38,7 +41,7 @@ class Kill:
         victim: one of VICTIMS.
         second: since the start of the run.
         running: the jobs that ran then.
-        orphans: jobs that were still alive two seconds after Snakemake had been killed.
+        orphans: jobs that were still alive half a minute after Snakemake had been killed.
         ended: whether the next plain command, if there was one, ended well.
         twice: jobs that had finished and ran again.
         different: results that the undisturbed run does not have like this.
@@ -104,6 +107,18 @@ class Run:
             self.process.kill()
         return ", ".join(sorted(jobs.values()))
 
+    def orphans(self) -> int:
+        """How many jobs do not end by themselves, on a machine that may be busy."""
+        latest = time.monotonic() + PATIENCE
+        while (left := len(self.jobs())) and time.monotonic() < latest:
+            time.sleep(0.1)
+        return left
+
+    def last(self, seconds: float) -> None:
+        """Wait so long, or until the run has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+
     def wait(self) -> str:
         """Wait for Snakemake's end, not for that of jobs it may have left; returns its words."""
         self.process.wait()
@@ -145,7 +160,7 @@ def killed_once(
     """Kill one run and give its command once more; None if it had ended before."""
     run = Run(project, *args)
     try:
-        time.sleep(after)
+        run.last(after)
         running, second = run.kill(victim, random), time.monotonic() - run.begin
         if running is None:
             return None
@@ -154,8 +169,7 @@ def killed_once(
         if again is None:
             again = Run(project, *args)
         try:
-            time.sleep(2)
-            orphans = 0 if victim == "job" else len(run.jobs())
+            orphans = 0 if victim == "job" else run.orphans()
             printed = again.wait()
         finally:
             again.close()
@@ -176,13 +190,12 @@ def killed_again_and_again(
     """Kill a run, and what continues it, until it has ended or been killed so many times."""
     for _ in range(times):
         victim, run = random.choice(VICTIMS), Run(project, *args)
-        time.sleep(random.uniform(0, SHARE * seconds))
+        run.last(random.uniform(0, SHARE * seconds))
         running, second = run.kill(victim, random), time.monotonic() - run.begin
         run.wait()
         if running is None:
             break
-        time.sleep(2)
-        orphans = 0 if victim == "job" else len(run.jobs())
+        orphans = 0 if victim == "job" else run.orphans()
         run.close()
         yield Kill(victim, second, running, orphans, None, None, None)
     run = Run(project, *args)
