@@ -207,7 +207,7 @@ def test_every_finding_on_predictions_is_by_target(truth):
 
 
 def test_a_summary_of_two_targets_names_them():
-    metrics = scores.table(evaluated(truth=False)).assign(fit="mine")
+    metrics = scores.table(evaluated(truth=False)).assign(fit="oracle")
     row = verdicts.of_fits(metrics, pd.DataFrame({"fit": [], "counts_for": [], "verdict": []}))
     assert {"lppd_a_young", "coverage_95_b c_all", "error_lppd_a_all"} <= set(row)
     assert not [name for name in row if "rmse_function" in name]

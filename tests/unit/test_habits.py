@@ -15,6 +15,7 @@ from bnnflow.run import provenance
 # Those of other names; pydantic_core is a part of pydantic that it has apart.
 MODULES = {
     "pyro": "pyro-ppl",
+    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "pydantic_core": "pydantic",
     "xdist": "pytest-xdist",

@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 from conftest import ROOT
 
-from bnnflow.config.checks import checked
+from bnnflow.config.checks import ConfigError, checked
 from bnnflow.config.seeds import derived
 from bnnflow.judge.fit import NEEDED
 from bnnflow.methods.running.method import METHODS
@@ -249,3 +249,30 @@ def test_a_change_of_a_likelihood_or_a_prior_refits_what_uses_it(rewritten, stud
     for fit in after:
         assert (again[fit][0] != after[fit][0]) == (fit != "svi_updated")
         assert again[fit][1] == after[fit][1]
+
+
+TABLE = {"data": {"table": "a.csv", "targets": ["y"]}, "fits": {"mine": {}}}
+
+
+def test_a_table_has_baselines_and_simulated_data_have_none(study):
+    plan = Plan(checked(copy.deepcopy(TABLE)))
+    assert list(plan.source.references) == ["constant", "linear"]
+    files = {
+        f"results/evaluations/{name}.{end}"
+        for name in ("constant", "linear")
+        for end in ("csv", "nc")
+    }
+    assert files <= set(plan.results())
+    assert plan.source.line == {"line": "results/evaluations/linear.nc"}
+    assert (list(study.source.references), study.source.line) == (["oracle"], {})
+    assert not files & set(study.results())
+
+
+@pytest.mark.parametrize("name", ["oracle", "constant", "linear"])
+def test_no_fit_of_a_table_has_the_name_of_a_reference(name, config):
+    own = copy.deepcopy(TABLE) | {"fits": {name: {}}}
+    with pytest.raises(ConfigError, match=rf"fits.{name}: is the name of .*; rename the fit"):
+        checked(own)
+    if name != "oracle":
+        config["fits"][name] = {}
+        assert name in checked(config)["fits"]

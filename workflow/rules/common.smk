@@ -11,6 +11,7 @@ from shutil import rmtree
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from bnnflow.data.references import REFERENCES
 from bnnflow.run import locales, runs
 from bnnflow.data.reading import TableError
 from bnnflow.files.errors import FileError
@@ -93,7 +94,7 @@ if workflow.is_main_process and not VERIFIES and uses_results(sys.argv[1:]):
     if strange := strangers(map(modified, plan.results()), seen):
         raise WorkflowError(refusal(shortened(strange)))
     table = modified("results/tables/verdicts.csv")
-    if told := warning(Path(table), {*plan.fits, "oracle"}):
+    if told := warning(Path(table), {*plan.fits, *REFERENCES}):
         logger.warning(f"{told}.")
 if workflow.is_main_process and IS_MAIN:
     RULES = {*rules_in(WORKFLOW.parent), *rule_names(config)}

@@ -7,6 +7,7 @@ for entry, fits in plan.entries.items():
         input:
             unpack(of(plan.beside, entry)),
             **plan.source.columns,
+            **plan.source.line,
             posterior=f"results/fits/{plan.place(entry)}/posterior.nc",
             evaluation=f"results/evaluations/{plan.place(entry)}.nc",
             data=of(plan.observed, entry),
@@ -34,7 +35,7 @@ for entry, fits in plan.entries.items():
             "../scripts/diagnose.py"
 
 
-if plan.source.oracle:
+if plan.source.knows_process:
 
     rule evaluate_oracle:
         input:
@@ -57,7 +58,7 @@ if plan.source.oracle:
 
 rule tables:
     input:
-        **plan.source.oracle,
+        **plan.source.references,
         scores=expand("results/fits/{fit}/scores.csv", fit=plan.fits),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.fits),
     output:

@@ -21,3 +21,26 @@ rule split_table:
         code=code("split_table"),
     script:
         "../scripts/split_table.py"
+
+
+# The line is the least that a fit should beat; it learns from all sets from which any fit does.
+rule evaluate_baselines:
+    input:
+        columns=COLUMNS,
+        points=POINTS,
+        training=plan.learnt(plan.fits),
+    output:
+        **{name: plan.source.references[name] for name in plan.source.baselines},
+        **{f"{name}_rows": plan.source.rows_of(name) for name in plan.source.baselines},
+    log:
+        "results/logs/evaluate_baselines.log",
+    benchmark:
+        "results/benchmarks/evaluate_baselines.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        seed=plan.source.baselines_seed,
+        code=code("evaluate_baselines"),
+    script:
+        "../scripts/evaluate_baselines.py"

@@ -30,10 +30,11 @@ beside = {
     )
     for role, name in snakemake.params.beside.items()
 }
+line = given.get("line") and predictions.read_scored(given.line)
 scored = scores.table(left.evaluation)
 limits, learning = snakemake.params.limits, snakemake.params.learning
 around = regions.around(scores.inside_of(left.evaluation))
-found = findings.table(fit.diagnosed(left, scored, limits, beside, learning), around)
+found = findings.table(fit.diagnosed(left, scored, limits, beside, learning, line), around)
 scores.write(scored, snakemake.output.scores)
 safe.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(found["verdict"]))

@@ -4,6 +4,7 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
+from bnnflow.data.references import REFERENCES
 from bnnflow.figures.canvas import save, styled
 from bnnflow.figures.fit import draw_sheet
 from bnnflow.figures.reading import read_panels
@@ -12,7 +13,7 @@ from bnnflow.judge import scores, verdicts
 
 given, params, made = snakemake.input, snakemake.params, snakemake.output
 metrics = scores.read(given.metrics, first=["fit"])
-metrics = metrics[metrics["fit"].isin([*params.fits, "oracle"])]
+metrics = metrics[metrics["fit"].isin([*params.fits, *REFERENCES])]
 summary = verdicts.read_summary(given.verdicts).set_index("fit")["verdict"]
 with styled(given.style):
     save(draw_scores(metrics, summary.to_dict()), made.scores_png, made.scores_svg)

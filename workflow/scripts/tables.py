@@ -5,13 +5,14 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow.config import studies
+from bnnflow.data.references import REFERENCES
 from bnnflow.files import safe
 from bnnflow.judge import scores, verdicts
 
 fits = snakemake.params.fits
-oracle = snakemake.input.get("oracle")
-paths = [*snakemake.input.scores, *([oracle] if oracle else [])]
-metrics = verdicts.stacked([*fits, "oracle"][: len(paths)], map(scores.read, paths))
+beside = {name: path for name in REFERENCES if (path := snakemake.input.get(name))}
+paths = [*snakemake.input.scores, *beside.values()]
+metrics = verdicts.stacked([*fits, *beside], map(scores.read, paths))
 diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnostics))
 summary = verdicts.of_fits(metrics, diagnostics)
 

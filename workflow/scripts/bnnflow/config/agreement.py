@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..data.observed import MADE
+from ..data.references import BASELINES, ORACLE, REFERENCES
 from ..judge import limits
 from ..methods.running.method import METHODS
 from . import studies
@@ -47,8 +48,9 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         yield f"diagnostics.{fault}"
 
     yield from _of_simulated(config) if is_simulated(config) else _of_table(config)
-    if "oracle" in fits:
-        yield "fits.oracle: is the name of the generating process in the tables; rename the fit"
+    for name in (ORACLE, *(() if is_simulated(config) else BASELINES)):
+        if name in fits:
+            yield (f"fits.{name}: is the name of {REFERENCES[name]} in the tables; rename the fit")
 
     for kind, names in (
         ("rules", [*reserved, *rule_names(config)]),

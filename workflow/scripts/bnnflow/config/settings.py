@@ -189,7 +189,7 @@ class Config(Settings):
     diagnostics: Diagnostics = Field(
         Diagnostics(),
         description="Limits of the diagnostics, two for each; beyond the first the verdict is"
-        " `warn`, beyond the second `fail`. Of `ess`, `ebfmi` and `transfer` values below the"
-        " limits are to be avoided, of all others those above.",
+        " `warn`, beyond the second `fail`. Of `ess`, `ebfmi`, `skill` and `transfer` values below"
+        " the limits are to be avoided, of all others those above.",
     )
     figures: Figures = Field(Figures(), description=Figures.__doc__)

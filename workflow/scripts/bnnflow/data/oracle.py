@@ -4,8 +4,9 @@ from math import erf
 
 import numpy as np
 import xarray as xr
-from scipy import special
 
+from ..files.columns import Column
+from .distributions import OfNumbers, as_evaluation, scores_at, stepped_crps
 from .tutorial import sinusoid
 
 # Standard normal noise is cut off here, and divided into so many equal steps.
@@ -48,53 +49,31 @@ def foretold(x: np.ndarray, y: np.ndarray, noise: float, levels: list[float]) ->
         "stddev": np.sqrt(variance),
         "function_stddev": np.zeros_like(mean),
         "log_density": np.log(density),
-        "crps": _crps(middle, probability, y),
+        "crps": stepped_crps(middle, probability, y),
         "pit": cdf(y),
     }
     quantiles = [_inverse(cdf, low.min(1), high.max(1), level) for level in levels]
-    return xr.Dataset(
-        {
-            name: (("replicate", "target", "point"), value[None, None])
-            for name, value in values.items()
-        }
-        | {
-            "quantiles": (
-                ("replicate", "level", "target", "point"),
-                np.array(quantiles)[None, :, None],
-            )
-        },
-        coords={"level": levels},
+    return as_evaluation(
+        {name: value[None] for name, value in values.items()},
+        np.array(quantiles)[:, None],
+        levels,
     )
 
 
 def normal(mean: np.ndarray, stddev: np.ndarray, y: np.ndarray, levels: list[float]) -> xr.Dataset:
     """The same of normal noise about known means.
 
-    The continuous ranked probability score is that of Gneiting and Raftery (2007),
-    doi:10.1198/016214506000001437.
-
     Args:
         mean, stddev: of every target at every held-out row, (target, n).
         y: observations (target, n).
         levels: probabilities of the quantiles.
     """
-    u = (y - mean) / stddev
-    density = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)
-    below = special.ndtr(u)
-    values = {
-        "mean": mean,
-        "stddev": stddev,
-        "function_stddev": np.zeros_like(mean),
-        "log_density": -(u**2) / 2 - np.log(stddev * np.sqrt(2 * np.pi)),
-        "crps": stddev * (u * (2 * below - 1) + 2 * density - 1 / np.sqrt(np.pi)),
-        "pit": below,
-    }
-    quantiles = mean + stddev * special.ndtri(np.array(levels))[:, None, None]
-    return xr.Dataset(
-        {name: (("replicate", "target", "point"), value[None]) for name, value in values.items()}
-        | {"quantiles": (("replicate", "level", "target", "point"), quantiles[None])},
-        coords={"level": levels},
-    )
+    known, plain = np.zeros(mean.shape[1]), Column("target")
+    normals = [
+        OfNumbers(own, spread, known, np.inf, plain)
+        for own, spread in zip(mean, stddev, strict=True)
+    ]
+    return scores_at(normals, y, levels, np.random.default_rng(0))
 
 
 def _inverse(cdf, low: np.ndarray, high: np.ndarray, level: float) -> np.ndarray:
@@ -103,14 +82,3 @@ def _inverse(cdf, low: np.ndarray, high: np.ndarray, level: float) -> np.ndarray
         under = cdf(middle) < level
         low, high = np.where(under, middle, low), np.where(under, high, middle)
     return (low + high) / 2
-
-
-def _crps(values: np.ndarray, probability: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of discrete distributions (n, k) of the same probabilities (k,)."""
-    order = values.argsort(1)
-    sorted_values = np.take_along_axis(values, order, 1)
-    weights = probability[order]
-    # E|Y - Y'| from the sorted values' places.
-    places = 2 * weights.cumsum(1) - weights - 1
-    difference = 2 * (weights * sorted_values * places).sum(1)
-    return (np.abs(values - y[:, None]) * probability).sum(1) - difference / 2

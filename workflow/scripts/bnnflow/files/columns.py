@@ -19,6 +19,13 @@ TRANSFORMS = {
     "log1p": (np.log1p, np.expm1),
     "sqrt": (np.sqrt, np.square),
 }
+# Of the former.
+DERIVATIVES = {
+    "none": np.ones_like,
+    "log": lambda values: 1 / values,
+    "log1p": lambda values: 1 / (1 + values),
+    "sqrt": lambda values: 0.5 / np.sqrt(values),
+}
 
 
 @dataclass(frozen=True)

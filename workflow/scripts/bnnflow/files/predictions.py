@@ -53,6 +53,15 @@ def read(path: str | Path) -> xr.Dataset:
     return arrays.read(path, "predictions", GRID)
 
 
+def read_scored(path: str | Path) -> xr.Dataset:
+    """Read the scores of a baseline at every held-out point.
+
+    Raises:
+        FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
+    """
+    return arrays.read(path, "scores of a baseline", POINTS | SCORED, TRUTH)
+
+
 def read_evaluation(path: str | Path) -> xr.Dataset:
     """Read the evaluation of a fit; truth is there where it is known.
 

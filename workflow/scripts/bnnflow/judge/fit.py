@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from . import calibration, chains, guides, scores, update, verdicts
+from . import calibration, chains, guides, scores, skill, update, verdicts
 from .findings import Finding, of_target, unmeasured
 from .limits import Limits
 
@@ -75,6 +75,7 @@ def diagnosed(
     limits: Limits,
     beside: Mapping[str, Other],
     learning: Mapping[str, list[str]] | None = None,
+    line: xr.Dataset | None = None,
 ) -> list[Finding]:
     """Everything.
 
@@ -84,6 +85,7 @@ def diagnosed(
         limits: by name of the diagnostic.
         beside: other fits by role: reference, source, joint, alone.
         learning: of an update the names of the data sets, `old` and `new`.
+        line: scores of the linear model at the same held-out points, where there is one.
     """
     posterior = fit.posterior["posterior"]
     findings = [*of_engine(posterior.attrs), *_of_optimum(fit, limits)]
@@ -98,6 +100,8 @@ def diagnosed(
         findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
     if learning:
         findings += _of_update(fit.evaluation, beside, learning, limits)
+    if line is not None:
+        findings += _beside_line(fit.evaluation, line, limits)
     for target, part in scores.by_target(fit.evaluation).items():
         rows = table[table["target"] == target] if target else table
         errors, by_chance = scores.errors(rows), scores.by_chance(part)
@@ -139,6 +143,13 @@ def _beside_sampled(
         yield from of_target(
             guides.of_agreement(*pair, regions, reference.name, limits, unsound), target
         )
+
+
+def _beside_line(evaluation: xr.Dataset, line: xr.Dataset, limits: Limits) -> Iterator[Finding]:
+    theirs = scores.by_target(line)
+    for target, own in scores.by_target(evaluation).items():
+        pair = (part["log_density"][0].to_numpy() for part in (own, theirs[target]))
+        yield from of_target([skill.of_skill(*pair, limits)], target)
 
 
 def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:

@@ -187,6 +187,18 @@ MEANINGS: dict[str, Meaning] = {
         (Remedy("look at the picture: a wrong mode, or a wrong model"),),
         PREDICTION,
     ),
+    "skill": Meaning(
+        "gain over the linear model",
+        "the gain over the linear model is {value} standard errors (limit {limit})",
+        "Does the fit of a table predict better than the linear model? The mean difference of their"
+        " log densities over the held-out rows, in its standard errors.",
+        (
+            Remedy("the linear model, which is simpler"),
+            Remedy("the diagnostics above, if they fail"),
+            Remedy("another `model` or prior, or more rows"),
+        ),
+        PREDICTION,
+    ),
     "forgetting": Meaning(
         "forgetting",
         "the update has lost {value} nats per observation (limit {limit})",

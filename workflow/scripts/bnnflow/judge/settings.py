@@ -59,6 +59,11 @@ class Diagnostics(Settings):
         " quantiles, or in central intervals, and their probabilities, beyond what is chance in 95"
         " of 100 cases if the fit is right.",
     )
+    skill: Pair = Field(
+        [2.0, -2.0],
+        description="How much better than the linear model the fit of a table is: the mean"
+        " difference of log density over held-out rows, in its standard errors.",
+    )
     forgetting: Pair = Field(
         [0.05, 0.5],
         description="What an update has lost on the old data, in nats per held-out observation.",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..data.references import REFERENCES
 from ..files import safe
 from ..files.errors import FileError
 from .meanings import in_order, is_known, meaning
@@ -124,7 +125,7 @@ def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
 
 
 def of_fits(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
-    """A row for every fit, and for what has scores only, the generating process.
+    """A row for every fit, and for every reference, which has scores only.
 
     Returns:
         Columns fit, verdict; by region verdict_<region>, the worst of the diagnostics that count
@@ -151,7 +152,5 @@ def of_fits(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
             name = "_".join(filter(None, (metric, target, region)))
             row[name] = values.loc[(fit, region, target, metric), "value"]
             row[f"error_{name}"] = error[fit, region, target, metric]
-        rows.append(
-            row | {"reasons": reasons(own) if len(own) else "the generating process itself"}
-        )
+        rows.append(row | {"reasons": reasons(own) if len(own) else REFERENCES[fit]})
     return pd.DataFrame(rows)

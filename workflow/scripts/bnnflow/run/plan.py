@@ -282,7 +282,8 @@ class Plan:
             names = ("posterior.nc", *own, "scores.csv", "diagnostics.csv")
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
-        return [*files, *self.source.oracle.values(), *self.tables(), *self.figures()]
+        files += map(self.source.rows_of, self.source.baselines)
+        return [*files, *self.source.references.values(), *self.tables(), *self.figures()]
 
     def devices(self) -> list[str]:
         """On which fits are evaluated."""

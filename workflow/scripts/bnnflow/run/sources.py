@@ -8,6 +8,7 @@ from ..config.relations import is_simulated, knows_process
 from ..config.seeds import derived
 from ..data import observed, reading, sets, slices
 from ..data.reading import TableError
+from ..data.references import BASELINES, LINE, ORACLE
 from . import resources
 from .names import COLUMNS, GRID, POINTS, dataset
 
@@ -20,7 +21,7 @@ class Source:
         self.settings: dict = config["data"]
         self.sets: list[str] = sets.names(self.settings)
         self.simulated = is_simulated(config)
-        self._oracle = knows_process(config)
+        self.knows_process = knows_process(config)
         self._grid: int = config["predictions"]["grid"][2] if self.simulated else slices.MOST
 
     # Files by role; a role that the data do not have is absent.
@@ -49,9 +50,24 @@ class Source:
         return {"truth": dataset("truth")} if self.simulated else {}
 
     @property
-    def oracle(self) -> dict[str, str]:
-        """Scores of the process that made the data, where that is known."""
-        return {"oracle": "results/evaluations/oracle.csv"} if self._oracle else {}
+    def references(self) -> dict[str, str]:
+        """Scores of what stands beside the fits: the process, where it is known, and baselines."""
+        names = [*([ORACLE] if self.knows_process else []), *self.baselines]
+        return {name: f"results/evaluations/{name}.csv" for name in names}
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Names of those that a table has."""
+        return () if self.simulated else BASELINES
+
+    @property
+    def line(self) -> dict[str, str]:
+        """The linear model of a table at every held-out row."""
+        return {} if self.simulated else {"line": self.rows_of(LINE)}
+
+    def rows_of(self, baseline: str) -> str:
+        """File of what a baseline says of every held-out row."""
+        return f"results/evaluations/{baseline}.nc"
 
     @property
     def files(self) -> list[str]:
@@ -86,10 +102,16 @@ class Source:
         seed = self.settings["seed"]
         return derived(seed, "held_out") if self.simulated else seed
 
+    @property
+    def baselines_seed(self) -> int:
+        """By which baselines spread the probability of a count over its transform."""
+        return derived(self.settings["seed"], "baselines")
+
     def seeds(self) -> dict[str, int]:
         """Of all jobs that draw random numbers, by their names."""
         simulated = {f"data {name}": self.settings["seed"] for name in self.sets}
-        return (simulated if self.simulated else {}) | {"data held_out": self.held_out_seed}
+        own = simulated if self.simulated else {"baselines": self.baselines_seed}
+        return own | {"data held_out": self.held_out_seed}
 
     # Simulated data.
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from ..config.agreement import FIGURES_OF_FIT
 from ..config.relations import figure_names
+from ..data.references import REFERENCES
 from .plan import Plan, PlanError
 
 # Folders in which the first part of a path, or the name of a file, is that of a fit.
 OF_FITS = ("evaluations", "fits", "predictions")
-
-# Results that are of no fit.
-OF_NOBODY = ("oracle",)
 
 HINT = "name the config file that has it after --configfile"
 
@@ -48,7 +46,7 @@ def _fault_of_file(folder: str, name: str, plan: Plan) -> str | None:
     stem = name.rpartition(".")[0] or name
     if folder == "figures":
         return None if stem in figure_names(plan.config) else _fault_of_fit(_fit(stem, plan), plan)
-    if folder in OF_FITS and stem not in OF_NOBODY:
+    if folder in OF_FITS and stem not in REFERENCES:
         return _fault_of_fit(name if folder == "fits" else stem, plan)
     if folder == "tables" and Path(name).suffix == ".csv":
         known = [Path(table).stem for table in plan.tables()]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...config import studies
+from ...data.references import REFERENCES
 from ...judge import scores, verdicts
 from ...methods.running.method import METHODS
 
@@ -72,12 +73,17 @@ class Run:
 
     @cached_property
     def scores(self) -> dict[str, pd.DataFrame]:
-        """By fit its scores; those of the generating process too, where all fits are compared."""
+        """By fit its scores; those of references too, where all fits are compared."""
         found = {name: scores.read(self.of_fit(name, "scores.csv")) for name in self.fits}
-        oracle = self.results / "evaluations/oracle.csv"
-        if "scores" in self.pictures and oracle.exists():
-            found["oracle"] = scores.read(oracle)
+        for name in REFERENCES if "scores" in self.pictures else ():
+            if (path := self.results / "evaluations" / f"{name}.csv").exists():
+                found[name] = scores.read(path)
         return found
+
+    @property
+    def references(self) -> list[str]:
+        """Names of those that have scores."""
+        return [name for name in REFERENCES if name in self.scores]
 
     @cached_property
     def groups(self) -> dict[str, pd.DataFrame]:

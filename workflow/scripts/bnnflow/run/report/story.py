@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ...config import studies
 from ...config.relations import entries, learnt_data
+from ...data.references import REFERENCES
 from ...files import safe
 from ...judge import verdicts
 from ...judge.meanings import MEANINGS, SITE, in_order, meaning
@@ -54,6 +55,8 @@ LEGEND = {
     "in 95 %": "The share of held-out observations in the central 95 % intervals. 95 % is right.",
     "±": "The standard error, which comes from the finite number of draws and of observations.",
     "oracle": "The process that made the data. On average no fit has a higher LPPD.",
+    "constant": "One predictive distribution for all rows, learnt without the inputs.",
+    "linear": "A linear model of the inputs. A fit that is not better is not worth its trouble.",
 }
 
 # Rows of a fit's parameters that the page has.
@@ -155,23 +158,24 @@ def _fits(run: Run) -> Iterator[Section]:
     if not run.fits:
         return
     rows = [_row(run, name) for name in run.fits]
-    if "oracle" in run.scores:
-        about = [tag("b", "oracle"), tag("p", "The process that made the data, for comparison.")]
-        rows.append([tag("td"), tag("td", about, numbers.of_fit(run, "oracle"))])
+    for name in run.references:
+        words = f"{REFERENCES[name].capitalize()}, for comparison."
+        about = [tag("b", name), tag("p", words)]
+        rows.append([tag("td"), tag("td", about, numbers.of_fit(run, name))])
     metrics = {metric for found in run.scores.values() for metric in found["metric"]}
-    content = [html_table([], rows, class_="fits"), _legend(metrics, "oracle" in run.scores)]
+    content = [html_table([], rows, class_="fits"), _legend(metrics, run.references)]
     yield Section("fits", "The fits", html(content))
 
 
-def _legend(metrics: Collection[str], oracle: bool = False) -> Html:
+def _legend(metrics: Collection[str], references: Collection[str] = ()) -> Html:
     """What the words of a table of scores mean.
 
     Args:
         metrics: that the table has.
-        oracle: whether the generating process is beside the fits.
+        references: that are beside the fits.
     """
     absent = {words for metric, (words, *_) in numbers.SCORES.items() if metric not in metrics}
-    absent |= set() if oracle else {"oracle"}
+    absent |= set(REFERENCES) - set(references)
     told = {word: text for word, text in LEGEND.items() if word not in absent}
     terms = [[tag("dt", word), tag("dd", text)] for word, text in told.items()]
     return folded("What the numbers mean", tag("dl", terms))
