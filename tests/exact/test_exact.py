@@ -125,6 +125,43 @@ def test_nuts_without_hidden_layers_is_bayesian_regression(case, sampler):
     check(case, draws, independent=NUTS["draws"] / 4)
 
 
+@pytest.mark.parametrize(
+    ("family", "standard"), [("normal", stats.norm()), ("student_t", stats.t(3))]
+)
+def test_a_scale_is_learnt_as_quadrature_has_it(family, standard):
+    """The weight of a line, and its scale, whose half-normal prior is 2½ √2 wide."""
+    random, width = np.random.default_rng(3), 2.5
+    x = random.uniform(-1, 2, size=6)
+    y = 0.8 * x + NOISE * random.normal(size=6)
+    prior = {"family": family, "scaling": "learnt"}
+    prior |= {"stddev" if family == "normal" else "scale": width}
+    network = build.network(MODEL, prior, inputs=1, targets=(0,))
+    data = torch.tensor(x[:, None]).float(), torch.tensor(y).float()
+    # The bias is known too, so that two numbers are left.
+    zero = {"layer1.bias": torch.zeros(1), "sigma": torch.tensor(NOISE)}
+    density = LogDensity(poutine.condition(network, zero), *data, engine="compiled")
+    known = {"sampler": "nutpie", "mass_matrix": "diagonal", "init": "uniform", "seed": 1}
+    draws, _ = nuts.sample_chain(density, **NUTS | known | {"target_accept": 0.95})
+    scale = draws["layer1.scale"].ravel()
+    weight = scale * draws["layer1.weight_decentered"].ravel()
+
+    # In the logarithm of the scale, and the weight.
+    scales, weights = np.geomspace(1e-6, 30, 1500)[:, None], np.linspace(-1, 3, 1201)
+    log_density = stats.halfnorm(scale=width * 2**0.5).logpdf(scales) + np.log(scales)
+    log_density = log_density + standard.logpdf(weights / scales) - np.log(scales)
+    log_density = log_density + stats.norm(weights[:, None] * x, NOISE).logpdf(y).sum(-1)
+    mass = np.exp(log_density - log_density.max())
+    mass /= mass.sum()
+    for found, values, of in ((scale, scales[:, 0], 1), (weight, weights, 0)):
+        below = mass.sum(of).cumsum()
+        levels = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
+        exact = np.interp(levels, below, values)
+        shares = (found[:, None] <= exact).mean(0)
+        # As of a quarter as many independent draws.
+        error = np.sqrt(levels * (1 - levels) / (NUTS["draws"] / 4))
+        np.testing.assert_array_less(abs(shares - levels), 4 * error)
+
+
 def test_full_covariance_svi_without_hidden_layers_is_bayesian_regression(case):
     stream = torch.Generator().manual_seed(2)
     ((guide, losses),) = svi.fit(

@@ -60,6 +60,7 @@ def test_the_job_of_a_fit_makes_its_figures(config, plan):
         for entry in drawing.entries_with(plan, figure, updated)
         for name, *_ in drawing.figures(figure, updated).values()
     ]
+    made += [name for name, *_ in drawing.priors(plan).values()]
     made += [name for name, *_ in drawing.comparisons(plan).values()]
     assert sorted(made + list(config["figures"]["data"])) == sorted(figure_names(plan.config))
 
@@ -88,6 +89,20 @@ def test_captions_say_what_prior_and_method_a_fit_has(plan):
     assert captions.of_fit(plan, "svi_shallow")["prior"].startswith("Every weight and bias is")
     assert told["draws"] == plan.fit("svi_updated")["inference"]["draws"]
     assert f"{told['draws']} draws" in told["account"]
+
+
+def test_the_prior_of_every_fit_is_drawn_but_of_an_update_and_of_a_study(config):
+    config["fits"]["study"] = config["fits"]["svi_new"] | {"replicates": 2}
+    plan = Plan(checked(config))
+    assert {*drawing.priors(plan)} == {*plan.fits} - {"svi_updated", "study-0", "study-1"}
+    told = drawing.before(plan)
+    assert told["svi_joint"]["observations"] == ["old", "new"]
+    assert len({about["seed"] for about in told.values()}) == len(told)
+    modules = {path.name for path in drawing.prior_modules(plan)}
+    assert modules == {"normal.py"}
+    assert set(drawing.prior_needs(plan)) == {"mem_mb", "runtime"}
+    only = {"fits": {"one": config["fits"]["svi_new"] | {"replicates": 2}}}
+    assert drawing.priors(Plan(checked(config | only))) == {}
 
 
 def test_every_entry_has_one_job_of_figures(plan):

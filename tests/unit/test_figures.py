@@ -14,6 +14,7 @@ from bnnflow.figures.data import draw_data
 from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
 from bnnflow.figures.groups import draw_group
 from bnnflow.figures.loss import draw_loss
+from bnnflow.figures.prior import View, draw_prior
 from bnnflow.figures.scores import draw_scores
 
 STYLE = ROOT / "config" / "bnnflow.mplstyle"
@@ -433,3 +434,58 @@ def test_the_same_figure_is_the_same_bytes(tmp_path, end):
     for name in ("a", "b"):
         canvas.save(draw_fit(FRAME, panel()), str(tmp_path / f"{name}.{end}"))
     assert (tmp_path / f"a.{end}").read_bytes() == (tmp_path / f"b.{end}").read_bytes()
+
+
+def view(name="x", levels=(), targets=1):
+    """Functions -1, 0 and 1; half of all observations within ±2, and 95 in 100 within ±4."""
+    x = np.arange(len(levels), dtype=float) if levels else X
+    quantiles = np.array([-4.0, -2, 2, 4])[:, None, None] + 0 * x
+    functions = np.array([-1.0, 0, 1])[:, None, None] + 0 * x
+    return View(name, levels, x, *(np.repeat(each, targets, 1) for each in (quantiles, functions)))
+
+
+def test_a_prior_is_functions_and_areas_of_observations():
+    tables = {"old": pd.DataFrame({"x": [0.0, 0.5], "y": [0.0, 9.0]})}
+    figure = draw_prior("mine", ["y"], [view()], tables, SETS)
+    (axes,) = figure.axes
+    assert figure.get_suptitle() == "mine: its prior, before anything is learnt"
+    drawn = legend(axes)
+    assert sorted(drawn) == sorted(texts(figure))
+    for label, reach in (("95 in 100 new observations", 4), ("half of all new observations", 2)):
+        band = drawn[label].get_paths()[0].vertices
+        assert (band[:, 1].min(), band[:, 1].max()) == (-reach, reach)
+    lines = [line for line in axes.lines if len(line.get_xdata()) == len(X)]
+    assert [line.get_ydata()[0] for line in lines] == [-1, 0, 1]
+    assert "3 functions" in drawn
+    # All of both areas and all observations are shown, so that nothing is marked.
+    low, high = axes.get_ylim()
+    assert low < -4 < 9 < high
+    assert not marks(axes)
+
+
+def test_the_prior_of_several_inputs_and_targets_has_a_panel_each():
+    levels = ("air", "oil", "water")
+    views = [view(f"x{i}", levels if i == 1 else (), targets=2) for i in range(8)]
+    columns = {f"x{i}": [0.0, 1.0] for i in range(8)} | {"a": [0.0, 1.0], "b": [0.0, 1.0]}
+    figure = draw_prior("mine", ["a", "b"], views, {"old": pd.DataFrame(columns)}, SETS)
+    assert figure.get_suptitle().endswith("(the first 6 of 8 inputs)")
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert {axes.get_xlabel() for axes in shown} == {f"x{i}" for i in range(6)}
+    assert len(shown) == 12
+    of_levels = next(axes for axes in shown if axes.get_xlabel() == "x1")
+    assert [label.get_text() for label in of_levels.get_xticklabels()] == [*levels]
+    left, right = of_levels.get_xlim()
+    assert left < 0 < 2 < right
+    # A function has a value at each level, and none between.
+    line = max(of_levels.lines, key=lambda line: len(line.get_xdata()))
+    assert np.isnan(line.get_xdata()).sum() == 3
+
+
+@pytest.mark.parametrize(("wide", "scale"), [(99, "linear"), (101, "symlog")])
+def test_a_prior_far_wider_than_what_is_observed_has_a_logarithmic_axis(wide, scale):
+    """The areas are so many times as wide as the observations."""
+    tables = {"old": pd.DataFrame({"x": [0.0, 0.5], "y": [0.0, 8.0]})}
+    said = replace(view(), quantiles=wide * view().quantiles)
+    (axes,) = draw_prior("mine", ["y"], [said], tables, SETS).axes
+    assert axes.get_yscale() == scale
+    assert ("logarithmic" in axes.get_ylabel()) == (scale == "symlog")

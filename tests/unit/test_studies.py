@@ -140,7 +140,7 @@ def test_faults_of_studies_are_told_before_any_fit_is_made(changes, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("figure", ["loss", "chains", "calibration", "beside_prior"])
+@pytest.mark.parametrize("figure", ["loss", "chains", "calibration", "beside_prior", "prior"])
 def test_a_fit_of_a_group_is_not_called_as_a_figure(figure):
     name = f"shallow_{figure}"
     config = with_entry(grid={"model": ["shallow", name], "prior.stddev": [1, 2]})

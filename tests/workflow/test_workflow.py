@@ -28,7 +28,8 @@ DATA = OLD + NEW
 DRAWN = dict.fromkeys(NUTS, "plot_sampled") | dict.fromkeys(SVI, "plot_variational")
 DRAWN["svi_updated"] = "plot_variational_update"
 PICTURES = Counter(DRAWN.values()) + Counter(plot_comparisons=1)
-PLOTS = PICTURES + Counter(plot_data=2)
+PRIORS = Counter(plot_prior=1)
+PLOTS = PICTURES + PRIORS + Counter(plot_data=2)
 # The fits that are judged beside a fit, and those that the update's figure shows.
 BESIDE = {
     "mcmc_shallow": {"svi_shallow"},
@@ -91,6 +92,7 @@ RESULTS = {
             *FITS,
             *(f"{fit}_calibration" for fit in FITS),
             *(f"{fit}_chains" for fit in NUTS),
+            *(f"{fit}_prior" for fit in FITS if fit != "svi_updated"),
             *(f"{fit}_loss" for fit in SVI),
         )
         for end in ("png", "svg")
@@ -221,8 +223,8 @@ SMOKE_MORE = "{name: more, intervals: [[0, 1, 9]]}"
     [
         ("methods/svi", posteriors(*SVI) + fitted(*SVI)),
         ("methods/nuts", posteriors(*NUTS) + fitted(*NUTS)),
-        ("model/network", posteriors(*NUTS) + posteriors(*SVI) + fitted(*FITS)),
-        ("predict/predictive", fitted(*FITS)),
+        ("model/network", posteriors(*NUTS) + posteriors(*SVI) + fitted(*FITS) + PRIORS),
+        ("predict/predictive", fitted(*FITS) + PRIORS),
         ("judge/findings", judged(*FITS)),
         ("data/oracle", Counter(evaluate_oracle=1, tables=1, plot_comparisons=1)),
     ],
@@ -249,14 +251,16 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ),
         (
             "fits: {svi_shallow: {prior: {stddev: 9}}}",
-            posteriors("svi_shallow", "svi_updated") + fitted("svi_shallow", "svi_updated"),
+            posteriors("svi_shallow", "svi_updated")
+            + fitted("svi_shallow", "svi_updated")
+            + PRIORS,
         ),
         ("fits: {svi_deep: {note: Look twice.}}", Counter()),
         (
             "fits: {svi_deep: {title: Another title}}",
             Counter(plot_variational=1, plot_comparisons=1),
         ),
-        ("fits: {mcmc_deep: null}", judged("svi_deep")),
+        ("fits: {mcmc_deep: null}", judged("svi_deep") + PRIORS),
         (
             "data: {truth: [-0.5, 1.5, 500]}",
             Counter(generate_data_truth=1, plot_data=2) + PICTURES,
@@ -272,11 +276,12 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
             f"data: {{observations: [{SMOKE_OLD}, {SMOKE_NEW}, {SMOKE_MORE}]}}",
             Counter(generate_data_more=1, plot_data=2)
             + Counter(points=1, evaluate_oracle=1, evaluate=7)
-            + judged(*FITS),
+            + judged(*FITS)
+            + PRIORS,
         ),
         (
             f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
-            NEW + posteriors(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]),
+            NEW + posteriors(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]) + PRIORS,
         ),
         ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
         ("predictions: {function_draws: 3}", Counter(predict=7) + PICTURES),

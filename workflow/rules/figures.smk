@@ -28,6 +28,37 @@ rule plot_data:
         "../scripts/plot_data.py"
 
 
+# What the priors of all fits mean; no posterior is needed to see it.
+if drawing.priors(plan):
+
+    rule plot_prior:
+        input:
+            **plan.source.columns,
+            observations=plan.learnt(drawing.priors(plan)),
+            style=style(),
+        output:
+            **all_drawn(drawing.priors(plan)),
+        log:
+            "results/logs/plot_prior.log",
+        benchmark:
+            "results/benchmarks/plot_prior.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        resources:
+            **by_attempt(lambda _: drawing.prior_needs(plan)),
+        params:
+            fits=drawing.before(plan),
+            sizes=drawing.PRIOR,
+            scaling=config["data"]["scaling"],
+            ends=config["predictions"].get("grid", [])[:2],
+            observations=plan.data_of(drawing.priors(plan)),
+            sets=plan.observations,
+            torch_threads=1,
+            code=code("plot_prior", *drawing.prior_modules(plan)),
+        script:
+            "../scripts/plot_prior.py"
+
+
 # All figures of a fit are one job. Which they are depends on its method, and on its prior.
 rule plot_sampled:
     input:

@@ -13,19 +13,13 @@ from bnnflow.files import parameters, posterior
 from bnnflow.methods.running import checkpoints
 from bnnflow.methods.running.method import METHODS
 from bnnflow.model import build
-from bnnflow.model.likelihood import chosen
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
 source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
 about, seeds = table.columns_of(snakemake.input.get("columns")), snakemake.params.seeds
-network = snakemake.params.network
-likelihood = chosen(network["model"].get("likelihood"), about.targets)
-network |= {"model": network["model"] | {"likelihood": likelihood.model_dump()}}
-unscaled = [] if likelihood.scalable else [target.name for target in about.targets]
-rows = snakemake.input.data, about, snakemake.params.scaling, unscaled
-encoding, *data = build.observations(*rows, source=source)
-network |= {"inputs": encoding.width, "targets": encoding.levels}
+given = snakemake.input.data, about, snakemake.params.scaling, snakemake.params.network
+encoding, *data, network = build.known(*given, source=source)
 streams = []
 for seed in seeds:
     pyro.set_rng_seed(seed)

@@ -127,6 +127,7 @@ def figure_names(config: dict) -> list[str]:
     for name in single:
         own = own_figure(config["fits"][name])
         names += [name, *([f"{name}_{own}"] if own else []), f"{name}_calibration"]
+        names += [] if prior_source(config["fits"][name]) else [f"{name}_prior"]
     names += config["groups"]
     names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]
     return [*names, *(["all_fits"] if single else []), "scores"]

@@ -1,9 +1,10 @@
 """Points at which a fit of a table predicts, so that one sees how each input matters."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from ..files.columns import Column
+from ..files.columns import NUMBERS, Column
 from . import points
 from .table import Table
 
@@ -41,6 +42,18 @@ def along(training: Table, held_out: Table) -> xr.Dataset:
         varied.append(np.full(len(own), place))
         of_row.append(np.repeat(np.arange(rows), len(values)))
     return _dataset(np.vstack(parts), columns, np.concatenate(varied), np.concatenate(of_row))
+
+
+def typical(training: Table) -> Table:
+    """One row: of numbers the means, of levels those that most rows have."""
+
+    def of(column: Column) -> float:
+        values = training.columns[column.name]
+        return values.mean() if column.kind in NUMBERS else values.mode()[0]
+
+    about = training.about
+    row = {column.name: [of(column)] for column in (*about.inputs, *about.targets)}
+    return Table(pd.DataFrame(row, dtype=float), about)
 
 
 def _values(column: Column, seen: np.ndarray, count: int) -> np.ndarray:

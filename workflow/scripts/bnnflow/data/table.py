@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..files import safe
-from ..files.columns import Column, transformed
+from ..files.columns import NUMBERS, Column, transformed
 from ..files.encodings import Encoding, of_names, of_text
 from ..files.errors import FileError
 from . import tutorial
@@ -98,7 +98,7 @@ def fitted(table: Table, scaling: str, unscaled: Collection[str] = ()) -> Encodi
     """
 
     def of(column: Column) -> Column:
-        numbers = column.kind in ("real", "whole", "count") and column.name not in unscaled
+        numbers = column.kind in NUMBERS and column.name not in unscaled
         if scaling == "none" or not numbers:
             return column
         return _standard(column, column.scaled(table.columns[column.name].to_numpy()))

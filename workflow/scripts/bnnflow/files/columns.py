@@ -10,7 +10,8 @@ LONGEST = 200
 
 # Measurements; whole numbers from 0; the same, and small; two levels; levels; whether another
 # column was blank.
-KINDS = ("real", "whole", "count", "binary", "classes", "flag")
+NUMBERS = ("real", "whole", "count")
+KINDS = (*NUMBERS, "binary", "classes", "flag")
 
 # What is done to numbers before they are scaled: the function and its inverse.
 TRANSFORMS = {

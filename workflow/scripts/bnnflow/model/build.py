@@ -10,7 +10,7 @@ from ..data import table
 from ..files.columns import Column, widened
 from ..files.encodings import Encoding
 from ..files.parameters import Parameters
-from .likelihood import LIKELIHOODS, Targets
+from .likelihood import LIKELIHOODS, Targets, chosen
 from .model import Model, Response
 from .network import Network
 from .prior import PRIORS, learnt
@@ -56,6 +56,34 @@ def observations(
     x = widened(table.in_single(rows.inputs, encoding.inputs), encoding.inputs)
     y = torch.tensor(table.in_single(rows.targets, encoding.targets))
     return encoding, torch.tensor(x), y[:, 0].clone() if len(about.targets) == 1 else y
+
+
+def known(
+    paths: Iterable[str | Path],
+    about: Encoding,
+    scaling: str,
+    settings: dict,
+    source: Parameters | None = None,
+) -> tuple[Encoding, Tensor, Tensor, dict]:
+    """What a fit learns from, and what `network` needs to be told of its model.
+
+    Args:
+        paths, about, scaling, source: as `observations` has them.
+        settings: `model` and `prior` of the fit.
+
+    Raises:
+        ValueError: if the likelihood does not suit a target, and as `observations` does.
+    """
+    model = settings["model"]
+    likelihood = chosen(model.get("likelihood"), about.targets)
+    unscaled = [] if likelihood.scalable else [target.name for target in about.targets]
+    encoding, x, y = observations(paths, about, scaling, unscaled, source)
+    told = settings | {
+        "model": model | {"likelihood": likelihood.model_dump()},
+        "inputs": encoding.width,
+        "targets": encoding.levels,
+    }
+    return encoding, x, y, told
 
 
 def _kept(column: Column) -> str | dict[str, tuple[str, ...]]:

@@ -1,6 +1,10 @@
 """Which figures a fit has, the files that they are drawn from, and what their job is told."""
 
+from pathlib import Path
+
 from ..config.relations import own_figure, prior_source
+from ..data import slices
+from . import resources
 from .plan import Plan
 
 # By the figure that a fit has by its method the file that it is drawn from, and the diagnostics
@@ -18,6 +22,10 @@ SHOWN = {
 }
 
 
+# Of the figures of priors: draws that areas are made of, functions that are shown, and points of
+# simulated data.
+PRIOR = {"draws": 400, "functions": 50, "points": 200}
+
 # A figure: the form of its name, its caption, its category in the report, and its labels there.
 Drawn = tuple[str, str, str, dict[str, str]]
 
@@ -33,6 +41,38 @@ def figures(own: str | None, updated: bool) -> dict[str, Drawn]:
     label = {"figure": "{fit} beside its prior"}
     beside = {"beside_prior": ("{fit}_beside_prior", "update", "3. Comparisons", label)}
     return of_fit | (beside if updated else {})
+
+
+def priors(plan: Plan) -> dict[str, Drawn]:
+    """The figures of what priors mean, by fit; the prior of an update is drawn beside the fit."""
+    return {
+        fit: (f"{fit}_prior", "prior", "2. Fits", {"fit": fit, "shows": "prior"})
+        for fit in plan.single
+        if not prior_source(plan.fit(fit))
+    }
+
+
+def before(plan: Plan) -> dict[str, dict]:
+    """What the job of these figures is told of each fit."""
+    return {
+        fit: {
+            "observations": plan.fit(fit)["data"],
+            "network": plan.network(fit),
+            "seed": plan.prior_seed(fit),
+        }
+        for fit in priors(plan)
+    }
+
+
+def prior_needs(plan: Plan) -> dict[str, int]:
+    """Memory and time of this job."""
+    points = max(PRIOR["points"], slices.CURVE, slices.VALUES * plan.source.inputs)
+    return resources.prior_needs(list(map(plan.widths, priors(plan))), PRIOR["draws"], points)
+
+
+def prior_modules(plan: Plan) -> list[Path]:
+    """Modules of the package that this job loads by their names."""
+    return sorted({module for fit in priors(plan) for module in plan.model_modules(fit)})
 
 
 def comparisons(plan: Plan) -> dict[str, Drawn]:

@@ -153,8 +153,12 @@ class Plan:
 
     def fit_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's parts load by their names."""
+        return [*self.model_modules(fit), *self.method_modules(fit)]
+
+    def model_modules(self, fit: str) -> list[Path]:
+        """Modules of the package that a fit's model loads by their names."""
         prior = [] if self.prior(fit) else [PRIORS.file(self.network(fit)["prior"])]
-        return [*self.response_modules(fit), *prior, *self.method_modules(fit)]
+        return [*self.response_modules(fit), *prior]
 
     def method_modules(self, fit: str) -> list[Path]:
         """Modules of the package that combining a fit's parts loads by their names."""
@@ -193,6 +197,11 @@ class Plan:
         """Of the data that are simulated from a fit, to see what chance does to its scores."""
         self.fit(fit)
         return derived(self.config["seed"], fit, "simulated")
+
+    def prior_seed(self, fit: str) -> int:
+        """Of the stream that draws from a fit's prior come from."""
+        self.fit(fit)
+        return derived(self.config["seed"], fit, "prior")
 
     def seeds(self) -> dict[str, int]:
         """Of all jobs that draw random numbers, by their names."""
@@ -291,12 +300,17 @@ class Plan:
 
     # Resources.
 
+    def widths(self, fit: str) -> list[int]:
+        """Of the layers of a fit's network, inputs and outputs included."""
+        hidden = self.config["models"][self.fit(fit)["model"]]["hidden"]
+        return [self.source.inputs, *hidden, 1]
+
     def fit_needs(self, fit: str) -> dict[str, int]:
         """Memory, time and, where an entry has fits on one, GPUs of a job that makes a part."""
         own = self.fit(fit)
         inference = own["inference"]
         rows = self.source.rows(own["data"])
-        needs = resources.fit_needs(self._widths(own), rows, inference, self.config["engine"])
+        needs = resources.fit_needs(self.widths(fit), rows, inference, self.config["engine"])
         return needs | {"gpu": int(inference["device"] == "cuda")}
 
     def fits_on_gpu(self, entry: str) -> bool:
@@ -308,7 +322,7 @@ class Plan:
         own = self.fit(fit)
         points = self.source.points
         kept = METHODS.made(own["inference"]).kept
-        return resources.prediction_needs(self._widths(own), kept, points)
+        return resources.prediction_needs(self.widths(fit), kept, points)
 
     # What the rest is made of.
 
@@ -332,9 +346,6 @@ class Plan:
     def _chosen(self, fit: str, keys: Iterable[str]) -> dict:
         inference = self.fit(fit)["inference"]
         return {key: inference[key] for key in keys if key in inference}
-
-    def _widths(self, fit: dict) -> list[int]:
-        return [self.source.inputs, *self.config["models"][fit["model"]]["hidden"], 1]
 
     def _seed(self, fit: str, part: int) -> int:
         """Seed of a part; one that the config gives holds for the first."""

@@ -36,6 +36,9 @@ ACTIVATION = 100
 # Of a prediction by draw and input: bytes, seconds, and seconds by parameter too.
 MIXTURE_SIZE, MIXTURE_TIME, FORWARD = 40, 0.2e-6, 1e-9
 
+# Seconds of a figure.
+FIGURE = 2
+
 
 # Of a table: bytes of a first line, letters of a value, and rows and columns where nobody knows.
 LINE, LETTERS, UNKNOWN = 1 << 20, 6, (10_000, 20)
@@ -81,6 +84,26 @@ def prediction_needs(widths: list[int], draws: int, points: int) -> dict[str, in
     size = count_parameters(widths)
     memory = MIXTURE_SIZE * draws * points + 16 * draws * size
     return _asked(PREDICTION, memory, draws * points * (MIXTURE_TIME + FORWARD * size))
+
+
+def prior_needs(networks: list[list[int]], draws: int, points: int) -> dict[str, int]:
+    """Memory and time of drawing what priors of several fits mean.
+
+    Args:
+        networks: widths of the layers of each fit.
+        draws: from each prior.
+        points: inputs.
+
+    Returns:
+        As of a fit.
+    """
+    sizes = list(map(count_parameters, networks))
+    memory = MIXTURE_SIZE * draws * points + 16 * draws * max(sizes)
+    seconds = sum(
+        FIGURE + draws * (LAYER * len(widths) + points * (MIXTURE_TIME + FORWARD * size))
+        for widths, size in zip(networks, sizes, strict=True)
+    )
+    return _asked(PREDICTION, memory, seconds)
 
 
 def count_parameters(widths: list[int]) -> int:

@@ -36,6 +36,7 @@ from .markup import (
 
 # What follows a fit's own picture, by the end of its name.
 PICTURES_OF_FIT = {
+    "prior": "Before anything is learnt",
     "chains": "Chains",
     "loss": "Loss",
     "calibration": "Calibration",
