@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from .kinds import as_level, is_numeric, suggestion
 from .reading import TableError
 
 # By column the levels that are allowed, or intervals [from, to] with null for an open end.
@@ -20,20 +21,26 @@ def holds(condition: Condition, table: pd.DataFrame, what: str) -> np.ndarray:
         what: the condition's place in the config, for the error.
 
     Raises:
-        TableError: if the table lacks a column, or the part is none for its values.
+        TableError: if the table lacks a column, the column has blanks, or the part is none for its
+            values.
     """
     rows = np.ones(len(table), dtype=bool)
     for name, allowed in condition.items():
         if name not in table:
-            raise TableError(f"{what}: names the column {name}, which the table lacks")
+            raise TableError(f"{what}: names the column {name}{suggestion(name, list(table))}")
+        if blank := int(table[name].isna().sum()):
+            raise TableError(
+                f"{what}.{name}: is blank in {blank} rows, of which nobody knows whether the"
+                " condition holds; fill them, or take another column"
+            )
         rows &= _one(allowed, table[name], f"{what}.{name}")
     return rows
 
 
 def _one(allowed: Sequence, values: pd.Series, what: str) -> np.ndarray:
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        known = set(values.dropna())
-        texts = [str(level) for level in allowed]
+    if not is_numeric(values):
+        known = set(values)
+        texts = [as_level(level) for level in allowed]
         if strange := [level for level in texts if level not in known]:
             some = ", ".join(sorted(known)[:10])
             raise TableError(f"{what}: names {', '.join(strange)}; the column's levels are {some}")

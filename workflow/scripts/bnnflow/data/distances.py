@@ -2,11 +2,32 @@
 
 import numpy as np
 
-# Rows of the training data, at most, of which the usual distance is found, and pairs at a time.
-MOST, PAIRS = 2_000, 2**24
+from ..files.columns import encoded
+from .table import Table, fitted
+
+# Training rows that stand for all where there are more, and rows from which the usual distance is
+# found; pairs at a time.
+MOST, SOME, PAIRS = 10_000, 2_000, 2**24
 
 # Of training rows that lie so close to another one.
 USUAL = 0.9
+
+
+def relative(rows: Table, training: Table) -> np.ndarray:
+    """Distances of rows to the nearest training row, over the usual one among these: (n,).
+
+    Numbers are transformed and scaled to a standard deviation of 1 in the training rows; a level
+    differs from another by 1 in two inputs of the network. Of many training rows an even choice
+    stands for all. Where training rows are copies of each other the usual distance may be 0, and
+    distances are over 1.
+
+    Raises:
+        PrecisionError: if a column of the training rows has no finite standard deviation.
+    """
+    columns = fitted(training, "standard").inputs
+    near = encoded(_evenly(training.inputs, MOST), columns)
+    usual = np.quantile(to_nearest(_evenly(near, SOME), near, itself=True), USUAL, method="higher")
+    return to_nearest(encoded(rows.inputs, columns), near) / (usual or 1.0)
 
 
 def to_nearest(rows: np.ndarray, training: np.ndarray, itself: bool = False) -> np.ndarray:
@@ -21,19 +42,14 @@ def to_nearest(rows: np.ndarray, training: np.ndarray, itself: bool = False) -> 
             out.
     """
     squares, found = (training**2).sum(1), []
+    place = min(int(itself), len(training) - 1)
     for part in np.array_split(rows, max(1, len(rows) * len(training) // PAIRS)):
-        apart = (part**2).sum(1)[:, None] + squares - 2 * part @ training.T
-        place = min(int(itself), len(training) - 1)
-        found.append(np.partition(apart, place, axis=1)[:, place])
+        apart = part @ (-2 * training.T)
+        apart += squares
+        nearest = np.partition(apart, place, axis=1)[:, place] if place else apart.min(1)
+        found.append(nearest + (part**2).sum(1))
     return np.sqrt(np.maximum(np.concatenate(found), 0) / training.shape[1])
 
 
-def usual(training: np.ndarray) -> float:
-    """Below or at which are 90 of 100 training rows from the nearest other one.
-
-    Args:
-        training: encoded inputs (m, widths), of which an even choice stands for all where there are
-            many.
-    """
-    some = training[np.linspace(0, len(training) - 1, min(MOST, len(training))).astype(int)]
-    return float(np.quantile(to_nearest(some, training, itself=True), USUAL, method="higher"))
+def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]

@@ -1,19 +1,26 @@
 """What the columns of a table are: numbers, counts or levels, and what stands for a blank."""
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from ..files.columns import Column
-from .reading import TableError
+from ..files.columns import LONGEST, Column
+from .reading import TableError, is_number
 
 # Whole numbers are counts where some are as small as the first and none is above the second.
 SMALL, LARGE = 10, 1000
 
-# So many levels are never taken for an identifier.
-FEW_LEVELS = 20
+# So many levels are never taken for an identifier, and more than the others are too many.
+FEW_LEVELS, MOST_LEVELS = 20, 1000
+
+# Of numbers, so that their squares and differences are numbers too.
+LARGEST = 1e150
+
+# Names that an error lists.
+SHOWN = 10
 
 # Letters at the end of the name of a column that marks the blanks of another.
 FLAG = " is missing"
@@ -46,12 +53,13 @@ def input_column(
     name = str(values.name)
     if values.isna().all():
         raise TableError(f"the column {name} is empty; leave it out by naming the inputs")
-    if name in declared or not _is_numeric(values):
-        return _with_fill(_levels(values, declared), values, training, missing)
+    if not is_numeric(values):
+        column = _levels(values, declared, transform)
+        return _with_fill(column, values, training, missing)
     _check_numbers(values, transform)
-    if values.nunique() == 1 and not values.isna().any():
+    if values.nunique() == 1 and (missing == "median" or values.notna().all()):
         raise TableError(
-            f"the column {name} is always {values.iloc[0]:g}, of which nothing can be learnt; leave"
+            f"the column {name} is always {_example(values)}, of which nothing can be learnt; leave"
             " it out by naming the inputs"
         )
     return _with_fill(Column(name, transform=transform), values, training, missing)
@@ -67,41 +75,39 @@ def target_column(
     """
     name, seen = str(values.name), values[training]
     if seen.nunique() < 2:
-        always = "empty" if seen.isna().all() else f"always {_example(seen)}"
+        always = f"always {_example(seen)}"
         raise TableError(
             f"the target {name} is {always} in the training rows, so that there is nothing to"
             " predict"
         )
-    if not _is_numeric(values) or name in declared:
-        column = _levels(seen, declared)
-        if strange := sorted(set(map(_text, values.dropna())) - set(column.levels)):
+    if not is_numeric(values):
+        column = _levels(seen, declared, transform)
+        if strange := sorted(set(values) - set(column.levels)):
             raise TableError(
-                f"the target {name} has the levels {', '.join(strange[:10])} in held-out rows"
-                " alone; list all of them under data.levels, or hold out other rows"
+                f"the target {name} has the levels {_some(strange)} in held-out rows alone; list"
+                f" all of them under data.levels.{name}, or hold out other rows"
             )
         return column
     _check_numbers(values, transform)
     whole = (seen % 1 == 0).all()
-    if whole and _counts_up(seen):
+    if whole and _counts_rows(seen):
         raise TableError(
-            f"the target {name} looks like an identifier: its values are {seen.min():g} to"
-            f" {seen.max():g}, each once, in order; name another target"
+            f"the target {name} looks like an identifier, because it counts the rows; name another"
+            " target"
         )
     if transform != "none" or not whole:
         return Column(name, transform=transform)
-    if set(seen.unique()) == {0.0, 1.0}:
+    if set(seen) == {0.0, 1.0}:
         column, allowed = Column(name, kind="binary", levels=("0", "1")), values.isin((0, 1))
-    elif seen.min() >= 0:
-        small = seen.min() <= SMALL and seen.max() <= LARGE
-        column = Column(name, kind="count" if small else "whole")
-        allowed = (values >= 0) & (values % 1 == 0)
+    elif 0 <= seen.min() <= SMALL and seen.max() <= LARGE:
+        column, allowed = Column(name, kind="count"), (values >= 0) & (values % 1 == 0)
     else:
-        return Column(name)
-    if wrong := int((~allowed & values.notna()).sum()):
+        return Column(name, kind="whole" if seen.min() >= 0 else "real")
+    if wrong := int((~allowed).sum()):
         what = "0 or 1" if column.levels else "whole numbers from 0"
         raise TableError(
             f"the target {name} is {what} in the training rows, but something else in {wrong}"
-            " held-out rows"
+            " held-out rows; correct them, or hold out other rows"
         )
     return column
 
@@ -110,7 +116,13 @@ def flags(columns: Sequence[Column], table: pd.DataFrame, missing: str) -> Itera
     """Columns that mark the blanks of others, where that is asked for."""
     for column in columns:
         if missing == "indicator" and table[column.name].isna().any():
-            yield Column(f"{column.name}{FLAG}", kind="flag", of=column.name)
+            name = f"{column.name}{FLAG}"
+            if name in table or len(name) > LONGEST:
+                raise TableError(
+                    f"the blanks of the column {column.name} are marked by an input {name!r}, whose"
+                    " name is taken or too long; rename a column"
+                )
+            yield Column(name, kind="flag", of=column.name)
 
 
 def as_numbers(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
@@ -126,58 +138,119 @@ def as_numbers(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     return pd.DataFrame({column.name: _as_numbers(table, column) for column in columns})
 
 
+def as_declared(table: pd.DataFrame, declared: Levels) -> pd.DataFrame:
+    """The table with columns of declared levels as texts, also where the levels are numbers."""
+    own = {name: table[name].map(as_level, na_action="ignore").astype(object) for name in declared}
+    return table.assign(**own)
+
+
+def as_level(value: object) -> str:
+    """The name of a level: a number or a truth value as tables have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def is_numeric(values: pd.Series) -> bool:
+    """Whether a column is of numbers, and not of texts."""
+    return pd.api.types.is_numeric_dtype(values.dtype)
+
+
+def suggestion(name: str, names: Sequence[str]) -> str:
+    """What to say of a name that a table does not have."""
+    near = difflib.get_close_matches(name, names, n=1)
+    known = ", ".join(names[: 2 * SHOWN]) + (", …" if len(names) > 2 * SHOWN else "")
+    return f"{f' (did you mean {near[0]}?)' if near else ''}; the table has {known}"
+
+
 def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
     source = column.of or column.name
     if source not in table:
-        raise TableError(f"the table has no column {source}; it has {', '.join(map(str, table))}")
+        raise TableError(f"lacks the column {source}{suggestion(source, list(table))}")
     values = table[source]
     if column.of:
         return values.isna().to_numpy(dtype=float)
     if column.levels:
         places = {level: place for place, level in enumerate(column.levels)}
-        texts = values.map(_text, na_action="ignore")
+        texts = values.map(as_level, na_action="ignore")
         if strange := sorted(set(texts.dropna()) - set(places)):
             raise TableError(
-                f"the column {column.name} has the levels {', '.join(strange[:10])}, which no fit"
-                f" knows; known are {', '.join(column.levels[:10])}"
+                f"the column {column.name} has the levels {_some(strange)}, which no fit knows;"
+                f" known are {_some(column.levels)}"
             )
         found = texts.map(places).to_numpy(dtype=float)
-    elif not _is_numeric(values):
-        raise TableError(f"the column {column.name} is of numbers, but here {_example(values)}")
+    elif not is_numeric(values):
+        raise TableError(
+            f"the column {column.name} is of numbers, but here it has {_example(values)}"
+        )
     else:
+        _check_numbers(values, column.transform)
         found = values.to_numpy(dtype=float)
     if column.fill is not None:
         return np.where(np.isnan(found), column.fill, found)
     if blank := np.isnan(found).sum():
-        raise TableError(f"the column {column.name} is blank in {blank} rows")
-    if not np.isfinite(found).all():
-        raise TableError(f"the column {column.name} has infinite numbers")
+        raise TableError(
+            f"the column {column.name} is blank in {blank} rows; fits have seen no blank there"
+        )
     return found
 
 
-def _levels(values: pd.Series, declared: Levels) -> Column:
+def _levels(values: pd.Series, declared: Levels, transform: str) -> Column:
     """A column of levels, in their order as declared, or else as they sort."""
     name = str(values.name)
-    texts = values.dropna().map(_text)
-    found = sorted(texts.unique(), key=_natural)
-    levels = tuple(_text(level) for level in declared.get(name) or found)
+    known = values.dropna()
+    if transform != "none":
+        raise TableError(f"data.transform.{name}: is {transform}, but the column is of levels")
+    found = sorted(known.unique(), key=_natural)
+    levels = tuple(map(as_level, declared[name])) if name in declared else tuple(found)
     if strange := [level for level in found if level not in levels]:
         raise TableError(
-            f"the column {name} has the levels {', '.join(strange[:10])}, which data.levels.{name}"
-            " does not list"
+            f"the column {name} has the levels {_some(strange)}, which data.levels.{name} does not"
+            " list"
         )
+    if twice := [level for place, level in enumerate(levels) if level in levels[:place]]:
+        raise TableError(f"data.levels.{name}: has {_some(twice)} twice")
     if len(levels) < 2:
         raise TableError(
-            f"the column {name} is always {', '.join(levels)!r}, of which nothing can be learnt;"
-            " leave it out by naming the inputs"
+            f"the column {name} is always {_example(known)}, of which nothing can be learnt; leave"
+            " it out by naming the inputs"
         )
-    if name not in declared and len(levels) > max(FEW_LEVELS, len(values) // 2):
+    if name not in declared:
+        _check_levels(known, levels)
+    if strange := [own for own in levels if len(own) > LONGEST or not own.isprintable()]:
         raise TableError(
-            f"the column {name} has {len(levels)} different texts in {len(values)} rows, as an"
-            f" identifier or a note has, for example {_example(values)}; leave it out by naming"
-            " the inputs"
+            f"the column {name} has the text {strange[0][:60]!r}; allowed are levels of at most"
+            f" {LONGEST} printable letters"
         )
     return Column(name, kind="binary" if len(levels) == 2 else "classes", levels=levels)
+
+
+def _check_levels(values: pd.Series, levels: Sequence[str]) -> None:
+    """That texts are neither numbers with faults nor identifiers."""
+    name, numbers = values.name, values.map(is_number)
+    if numbers.mean() > 0.5 and not numbers.all():
+        wrong = values[~numbers]
+        raise TableError(
+            f"the column {name} is of numbers, but for {len(wrong)} rows, such as"
+            f" {_example(wrong)}; correct them, leave them blank, or list all levels under"
+            f" data.levels.{name}"
+        )
+    if len(levels) > max(FEW_LEVELS, len(values) // 2):
+        plain = (
+            "; if these are numbers, write them without units and without signs between digits"
+            if any(level[:1].isdigit() for level in levels)
+            else ""
+        )
+        raise TableError(
+            f"the column {name} has {len(levels)} different texts in {len(values)} rows, as an"
+            f" identifier or a note has, for example {_example(values)}{plain}; leave it out by"
+            " naming the inputs"
+        )
+    if len(levels) > MOST_LEVELS:
+        raise TableError(
+            f"the column {name} has {len(levels)} levels; allowed are {MOST_LEVELS} or fewer; put"
+            " rare ones together, or leave it out by naming the inputs"
+        )
 
 
 def _with_fill(column: Column, values: pd.Series, training: np.ndarray, missing: str) -> Column:
@@ -187,8 +260,7 @@ def _with_fill(column: Column, values: pd.Series, training: np.ndarray, missing:
     seen = values[training].dropna()
     if not len(seen):
         raise TableError(f"the column {column.name} is empty in the training rows; leave it out")
-    most = seen.map(_text).mode().iloc[0] if column.levels else ""
-    fill = column.levels.index(most) if column.levels else seen.median()
+    fill = column.levels.index(seen.mode().iloc[0]) if column.levels else seen.median()
     return replace(column, fill=float(fill))
 
 
@@ -196,6 +268,11 @@ def _check_numbers(values: pd.Series, transform: str) -> None:
     name, known = str(values.name), values.dropna()
     if infinite := int(np.isinf(known).sum()):
         raise TableError(f"the column {name} has {infinite} infinite numbers; remove these rows")
+    if (most := known.abs().max()) > LARGEST:
+        raise TableError(
+            f"the column {name} has numbers of up to {most:g}, whose squares are beyond all"
+            " numbers; give the column in another unit, or remove these rows"
+        )
     if transform == "none":
         return
     inside, words = DOMAINS[transform]
@@ -206,27 +283,20 @@ def _check_numbers(values: pd.Series, transform: str) -> None:
         )
 
 
-def _counts_up(values: pd.Series) -> bool:
-    """Whether each value is once there, and as the rows follow each other, always one more."""
-    steps = np.diff(values.to_numpy())
-    return len(values) > FEW_LEVELS and values.is_unique and bool((steps > 0).all())
+def _counts_rows(values: pd.Series) -> bool:
+    """Whether each of many values is the number of its row, but for where one begins to count."""
+    steps = values - values.index
+    return len(values) > FEW_LEVELS and steps.nunique() == 1
 
 
-def _text(value: object) -> str:
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+def _some(levels: Sequence[str]) -> str:
+    return ", ".join(levels[:SHOWN]) + (", …" if len(levels) > SHOWN else "")
 
 
 def _natural(level: str) -> tuple:
     """Numbers by their size, before texts."""
-    try:
-        return (0, float(level), level)
-    except ValueError:
-        return (1, 0.0, level)
+    return (0, float(level), level) if is_number(level) else (1, 0.0, level)
 
 
 def _example(values: pd.Series) -> str:
-    return repr(_text(values.dropna().iloc[0]))[:60] if values.notna().any() else "only blanks"
-
-
-def _is_numeric(values: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(values.dtype)
+    return repr(as_level(values.dropna().iloc[0]))[:60] if values.notna().any() else "only blanks"

@@ -1,6 +1,5 @@
 """A user's own table: what its columns are, which rows no fit sees, and what is wrong with it."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,12 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..files.columns import encoded
 from ..files.encodings import Encoding
 from . import conditions, distances, kinds, points, sets, slices, splits
 from .conditions import Condition
 from .reading import TableError
-from .table import Table, fitted
+from .table import PrecisionError, Table
 
 # The least rows of training, and of those that are held out.
 LEAST = 10, 2
@@ -65,16 +63,15 @@ def divided(
         TableError: with what is wrong, and what to do.
     """
     inputs, targets = columns_by_role(list(given), settings)
-    if unseen is not None:
-        _check_known(inputs + targets, list(unseen), f"{settings['held_out']['table']}: lacks")
-    whole = pd.concat([given, *([] if unseen is None else [unseen])], ignore_index=True)
+    whole = _together(given, unseen, inputs + targets, settings)
     apart = np.arange(len(whole)) >= len(given)
     kept = _kept(whole, inputs, targets, settings["missing"])
     rows, apart = whole[kept].reset_index(drop=True), apart[kept]
-    _check_inputs(rows, inputs)
+    _check_copies(rows, inputs)
     if unseen is None:
         apart = _apart(rows, targets, settings)
     _check_counts(rows[~apart], rows[apart])
+    _check_copies(rows[~apart], [*targets, *inputs], len(targets))
     about = _about(rows, ~apart, inputs, targets, settings)
     numbers = kinds.as_numbers(rows, (*about.inputs, *about.targets))
     members = sets.members(rows, settings)
@@ -85,17 +82,22 @@ def divided(
     for name, own in parts.items():
         if not len(own):
             raise TableError(f"data.sets.{name}: has no training row")
-    distance = _distances(numbers[~apart], numbers[apart], about)
+    training, held_out = (
+        Table(numbers[mask].reset_index(drop=True), about) for mask in (~apart, apart)
+    )
+    try:
+        distance = distances.relative(held_out, training)
+    except PrecisionError as error:
+        raise TableError(str(error)) from error
     inside = _regions(rows[apart], distance, regions)
-    held_out = numbers[apart].reset_index(drop=True)
     found = points.held_out(
-        held_out,
+        held_out.columns,
         [column.name for column in about.inputs],
         targets,
         inside,
         {name: mask[apart] for name, mask in members.items()},
     ).assign(_process(rows[apart], targets, settings["truth"]))
-    grid = slices.along(Table(numbers[~apart], about), Table(held_out, about))
+    grid = slices.along(training, held_out)
     facts = {
         "rows": len(whole),
         "left out": int((~kept).sum()),
@@ -103,7 +105,7 @@ def divided(
         "held out": int(apart.sum()),
         "regions": {name: int(mask.sum()) for name, mask in inside.items()},
     }
-    return Divided(parts, Table(held_out, about), found, grid, facts)
+    return Divided(parts, held_out, found, grid, facts)
 
 
 def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], list[str]]:
@@ -134,13 +136,31 @@ def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], lis
     return inputs, targets
 
 
+def _together(
+    given: pd.DataFrame, unseen: pd.DataFrame | None, roles: list[str], settings: Mapping
+) -> pd.DataFrame:
+    """The rows of both tables, levels as declared."""
+    if unseen is None:
+        return kinds.as_declared(given, settings["levels"])
+    path = settings["held_out"]["table"]
+    _check_known(roles, list(unseen), f"{path}: lacks")
+    for name in roles:
+        one, other = (kinds.is_numeric(own[name].dropna()) for own in (given, unseen))
+        blank = given[name].isna().all() or unseen[name].isna().all()
+        if one != other and not blank and name not in settings["levels"]:
+            raise TableError(
+                f"{path}: the column {name} is of {'texts' if one else 'numbers'}, but of"
+                f" {'numbers' if one else 'texts'} in data.table; list its levels under data.levels"
+                " if it has some"
+            )
+    whole = pd.concat([given, unseen], ignore_index=True)
+    return kinds.as_declared(whole, settings["levels"])
+
+
 def _check_known(wanted: Sequence[str], names: list[str], what: str) -> None:
     for name in wanted:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            meant = f" (did you mean {near[0]}?)" if near else ""
-            known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-            raise TableError(f"{what} the column {name}{meant}; the table has {known}")
+            raise TableError(f"{what} the column {name}{kinds.suggestion(name, names)}")
 
 
 def _kept(table: pd.DataFrame, inputs: list[str], targets: list[str], missing: str) -> np.ndarray:
@@ -159,19 +179,26 @@ def _kept(table: pd.DataFrame, inputs: list[str], targets: list[str], missing: s
     return np.ones(len(table), dtype=bool)
 
 
-def _check_inputs(rows: pd.DataFrame, inputs: list[str]) -> None:
-    """That no two inputs are the same."""
+def _check_copies(rows: pd.DataFrame, names: Sequence[str], targets: int = 0) -> None:
+    """That no input is the same as another column.
+
+    Args:
+        rows: of the table.
+        names: of columns, targets first.
+        targets: number of them.
+    """
     found = {}
-    for name in inputs:
+    for place, name in enumerate(names):
         values = rows[name]
         key = int(pd.util.hash_pandas_object(values, index=False).sum() % 2**63)
-        for other in found.setdefault(key, []):
+        for other in found.setdefault(key, []) if place >= targets else []:
             if values.equals(rows[other]):
+                what = "the target" if other in names[:targets] else "the column"
                 raise TableError(
-                    f"the columns {other} and {name} are the same; leave one out by naming the"
+                    f"the column {name} is the same as {what} {other}; leave it out by naming the"
                     " inputs"
                 )
-        found[key].append(name)
+        found.setdefault(key, []).append(name)
 
 
 def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndarray:
@@ -187,8 +214,8 @@ def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndar
             _check_known([how[kind]], list(rows), f"data.held_out.{kind}: names")
             return getattr(splits, kind)(rows[how[kind]], share)
     first = rows[targets[0]]
-    named = len(targets) == 1 and not pd.api.types.is_numeric_dtype(first.dtype)
-    strata = first if named or targets[0] in settings["levels"] else None
+    named = not kinds.is_numeric(first) or first.isin((0, 1)).all()
+    strata = first if named and first.nunique() <= len(first) / 2 else None
     return splits.at_random(len(rows), share, random, strata)
 
 
@@ -210,20 +237,12 @@ def _about(
         kinds.input_column(rows[name], training, declared, missing, transform.get(name, "none"))
         for name in inputs
     ]
-    own += kinds.flags(own, rows, missing)
+    own += [*kinds.flags(own, rows, missing)]
     of_targets = [
         kinds.target_column(rows[name], training, declared, transform.get(name, "none"))
         for name in targets
     ]
     return Encoding(tuple(own), tuple(of_targets))
-
-
-def _distances(training: pd.DataFrame, held_out: pd.DataFrame, about: Encoding) -> np.ndarray:
-    """Of held-out rows to the nearest training row, over what is usual among these: (n,)."""
-    encoding = fitted(Table(training, about), "standard")
-    near, far = (encoded(Table(own, about).inputs, encoding.inputs) for own in (training, held_out))
-    usual = distances.usual(near)
-    return distances.to_nearest(far, near) / (usual or 1.0)
 
 
 def _regions(
@@ -253,8 +272,12 @@ def _process(
     for part, name in names.items():
         if all(part in truth.get(target, {}) for target in targets):
             columns = [truth[target][part] for target in targets]
+            known = all(kinds.is_numeric(rows[column]) for column in columns)
+            if not known or not np.isfinite(rows[columns].to_numpy(dtype=float)).all():
+                raise TableError(
+                    f"data.truth: names {', '.join(columns)}, which must have a number in every"
+                    " held-out row"
+                )
             values = rows[columns].to_numpy(dtype=float).T
-            if not np.isfinite(values).all():
-                raise TableError(f"data.truth: {', '.join(columns)} have values that are none")
             found[name] = (points.HELD_OUT["targets"], values)
     return found

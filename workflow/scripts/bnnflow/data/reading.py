@@ -5,13 +5,17 @@ import csv
 import io
 import itertools
 import logging
+import re
 from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 
 from ..files import safe
 from ..files.columns import LONGEST
+from ..files.errors import plain_sentence
 
 log = logging.getLogger("bnnflow")
 
@@ -21,6 +25,9 @@ SEPARATORS = ",;\t|"
 
 # Texts that mean a blank.
 BLANKS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "#N/A")
+
+# Bytes from which the names of columns are told, without reading the whole.
+BEGINNING = 1 << 20
 
 # Lines from which the separator and the decimal mark are told.
 SAMPLE = 200
@@ -33,12 +40,31 @@ MARKS = {
 }
 FALLBACK = "cp1252"
 
+# By their first bytes files that are no texts, and what to do.
+FOREIGN = {
+    b"PK\x03\x04": "is a workbook or an archive; save the table as CSV",
+    b"\xd0\xcf\x11\xe0": "is a workbook; save the table as CSV",
+    b"\x1f\x8b": "is compressed; unpack it",
+    b"PAR1": "is Parquet under another name; let the name end in .parquet",
+}
+
+# What spreadsheets write above a header.
+TOLD = re.compile(r"sep=(.)\n", re.I)
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I | re.ASCII)
+
 # Of one table.
-MOST_COLUMNS = 10_000
+MOST_COLUMNS, MOST_VALUES = 10_000, 100_000_000
+
+# Letters of what is wrong with a table.
+SENTENCE = 800
 
 
 class TableError(ValueError):
     """A table that cannot be used as it is, and what to do."""
+
+    def __init__(self, told: str):
+        super().__init__(plain_sentence(told, SENTENCE))
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -48,62 +74,9 @@ def read(path: str | Path) -> pd.DataFrame:
         FileError: if there is no such file.
         TableError: if it is no table, with what is wrong and where.
     """
-    found = _parquet(path) if Path(path).suffix.lower() in (".parquet", ".pq") else _text(path)
-    _check_names(path, list(found))
-    if not len(found):
-        raise TableError(f"{path}: has a header and no rows")
-    return found
-
-
-def header(path: str | Path) -> list[str]:
-    """The names of a table's columns; what is raised as for `read`."""
-    if Path(path).suffix.lower() in (".parquet", ".pq"):
-        names = list(_parquet(path, rows=False))
-    else:
-        text, _ = _decoded(path)
-        names = _dialect(path, text)[1]
-    _check_names(path, names)
-    return names
-
-
-def _parquet(path: str | Path, rows: bool = True) -> pd.DataFrame:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    with safe.opened(path, EXPECTED) as file:
-        try:
-            if not rows:
-                return parquet.read_schema(file).empty_table().to_pandas()
-            found = parquet.read_table(file).to_pandas(timestamp_as_object=False)
-        except (pa.ArrowException, OSError, ValueError, TypeError, NotImplementedError) as error:
-            raise TableError(f"{path}: is no Parquet table ({_line(error)})") from error
-    found = found.reset_index(drop=isinstance(found.index, pd.RangeIndex))
-    found.columns = [str(name) for name in found]
-    return pd.DataFrame({name: _plain(path, name, found[name]) for name in found})
-
-
-def _plain(path: str | Path, name: str, column: pd.Series) -> pd.Series:
-    """A column of Parquet as one of numbers, truth values or texts."""
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return column.astype(object).where(column.notna(), None).map({True: "true", False: "false"})
-    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column):
-        return column.astype(float)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(object)
-    if all(isinstance(value, str) for value in column.dropna()):
-        return column.astype(object).where(column.notna(), None)
-    if all(isinstance(value, bool) for value in column.dropna()):
-        return column.map({True: "true", False: "false"})
-    raise TableError(
-        f"{path}: the column {name} is of the type {column.dtype}; allowed are numbers, truth"
-        " values and texts"
-    )
-
-
-def _text(path: str | Path) -> pd.DataFrame:
-    text, coding = _decoded(path)
-    separator, names = _dialect(path, text)
-    _check_names(path, names)
+    if _is_parquet(path):
+        return _parquet(path)
+    text, separator, names, count, coding = _lines(path)
     decimal = _decimal(text, separator)
     form = {"sep": separator, "decimal": decimal, "na_values": list(BLANKS)}
     form |= {"keep_default_na": False, "skip_blank_lines": True, "skipinitialspace": True}
@@ -113,96 +86,234 @@ def _text(path: str | Path) -> pd.DataFrame:
         )
     except (ValueError, csv.Error, OverflowError) as error:
         raise TableError(f"{path}: is no table ({_line(error)})") from error
-    rows = csv.reader(io.StringIO(text), delimiter=separator)
-    if long := next((i for i, row in enumerate(rows, 1) if len(row) > len(names)), None):
-        raise TableError(f"{path}, line {long}: has more values than the header has names")
+    if len(found) != count:
+        raise TableError(f"{path}: has lines of quotes and nothing else; remove them")
     told = [f"separator {separator!r}", f"decimal mark {decimal!r}", f"encoding {coding}"]
     log.info("%s: %d rows of %d columns (%s)", path, len(found), len(names), ", ".join(told))
-    return pd.DataFrame({name: _numbers(found[name]) for name in names})
+    return pd.DataFrame({name: _numbers(found[name], decimal) for name in names})
 
 
-def _numbers(column: pd.Series) -> pd.Series:
+def header(path: str | Path) -> list[str]:
+    """The names of a table's columns, by its beginning; what is raised as for `read`."""
+    if _is_parquet(path):
+        return _parquet_names(path)
+    text, _ = _decoded(path, BEGINNING)
+    return _dialect(path, text)[2]
+
+
+def as_written(path: str | Path) -> pd.DataFrame:
+    """The same rows as they stand in the file, texts all of them if it is one.
+
+    Raises:
+        FileError, TableError: as `read`.
+    """
+    if _is_parquet(path):
+        return _parquet(path)
+    text, separator, names, *_ = _lines(path)
+    _, *rows = filter(_has_values, _rows(text, separator))
+    return pd.DataFrame(rows, columns=names, dtype=object)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is one finite number with a point."""
+    return NUMBER.fullmatch(text) is not None
+
+
+def _is_parquet(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in (".parquet", ".pq")
+
+
+def _parquet(path: str | Path) -> pd.DataFrame:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    _parquet_names(path)
+    with safe.opened(path, EXPECTED) as file:
+        try:
+            found = parquet.read_table(file, use_threads=False).to_pandas(
+                ignore_metadata=True, use_threads=False
+            )
+        except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+            raise TableError(f"{path}: is no Parquet table ({_line(error)})") from error
+    if not len(found):
+        raise TableError(f"{path}: has a header and no rows")
+    return pd.DataFrame({name: _plain(path, name, found[name]) for name in found})
+
+
+def _parquet_names(path: str | Path) -> list[str]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with safe.opened(path, EXPECTED) as file:
+        try:
+            about = parquet.read_metadata(file)
+            names = about.schema.to_arrow_schema().names
+        except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+            raise TableError(f"{path}: is no Parquet table ({_line(error)})") from error
+    _check_names(path, names)
+    if about.num_rows * len(names) > MOST_VALUES:
+        raise TableError(
+            f"{path}: has {about.num_rows} rows of {len(names)} columns; allowed are {MOST_VALUES}"
+            " values or fewer"
+        )
+    return names
+
+
+def _plain(path: str | Path, name: str, column: pd.Series) -> pd.Series:
+    """A column of Parquet as one of numbers, truth values or texts."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object).infer_objects()
+    known = column.dropna()
+    if pd.api.types.is_bool_dtype(column.dtype) or all(isinstance(value, bool) for value in known):
+        if len(known):
+            return column.astype(object).map({True: "true", False: "false"}).astype(object)
+        return column.astype(float)
+    if pd.api.types.is_numeric_dtype(column.dtype) or all(isinstance(v, Decimal) for v in known):
+        return column.astype(float)
+    if all(isinstance(value, str) for value in known):
+        return _numbers(column, ".")
+    raise TableError(
+        f"{path}: the column {name} is of the type {type(known.iloc[0]).__name__}; allowed are"
+        " numbers, truth values and texts"
+    )
+
+
+def _numbers(column: pd.Series, decimal: str) -> pd.Series:
     """Numbers as such; truth values as texts; texts without the blanks around them."""
     if column.dtype == bool:
         return column.map({True: "true", False: "false"}).astype(object)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.astype(float)
-    texts = column.map(str, na_action="ignore").str.strip()
-    texts = texts.where(~texts.isin(BLANKS), None)
-    try:
-        return texts.astype(float)
-    except (ValueError, TypeError):
-        pass
-    lower = texts.str.lower()
-    return (lower if lower.dropna().isin(("true", "false")).all() else texts).astype(object)
+    texts = column.astype(object).map(str, na_action="ignore").str.strip()
+    texts = texts.where(~texts.isin(BLANKS) & texts.notna(), None).astype(object)
+    known = texts.dropna()
+    plain = known if decimal == "." else known.str.replace(decimal, ".")
+    if plain.map(is_number).all():
+        return plain.astype(float).reindex(texts.index)
+    lower = known.str.lower()
+    return (lower if lower.isin(("true", "false")).all() else known).reindex(texts.index)
 
 
-def _decoded(path: str | Path) -> tuple[str, str]:
-    """The text of a file and how it was encoded."""
-    with safe.opened(path, EXPECTED, safe.LARGEST_TABLE) as file:
-        data = file.read()
-    coding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
-    if b"\0" in data and coding != "utf-16":
-        raise TableError(f"{path}: is no text, because it has bytes of value 0")
+def _lines(path: str | Path) -> tuple[str, str, list[str], int, str]:
+    """The text of a file, separator, names of columns, number of rows, and how it was encoded.
+
+    In the text every row has as many values as there are names.
+    """
+    text, coding = _decoded(path)
+    text, separator, names = _dialect(path, text)
     try:
-        try:
-            text = data.decode(coding)
-        except UnicodeDecodeError:
-            if coding != "utf-8":
-                raise
-            coding, text = FALLBACK, data.decode(FALLBACK)
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: is no text in {coding} ({_line(error)})") from error
-    if not text.strip():
+        count, rows = -1, _rows(text, separator)
+        for row in rows:
+            if _has_values(row):
+                count += 1
+                if len(row) != len(names):
+                    raise TableError(
+                        f"{path}, line {rows.line_num}: has {len(row)} values, but the header has"
+                        f" {len(names)} names; give every row a value or a blank for every name"
+                    )
+    except csv.Error as error:
+        raise TableError(f"{path}: is no table ({_line(error)})") from error
+    if not count:
+        raise TableError(f"{path}: has a header and no rows")
+    return text, separator, names, count, coding
+
+
+def _dialect(path: str | Path, text: str) -> tuple[str, str, list[str]]:
+    """The text without what some programs put beside a table, its separator, and its names."""
+    told = TOLD.match(text)
+    text = text[told.end() :] if told else text
+    lines = list(itertools.islice((own for own in io.StringIO(text) if own.strip()), SAMPLE))
+    if not lines:
         raise TableError(f"{path}: is empty")
+    try:
+        separator = told[1] if told else _separator(path, lines)
+        names = [name.strip() for name in next(filter(_has_values, _rows(text, separator)))]
+    except csv.Error as error:
+        raise TableError(f"{path}: is no table ({_line(error)})") from error
+    if not names[-1] and all(own.rstrip(" \n").endswith(separator) for own in lines):
+        text = re.sub(rf"{re.escape(separator)} *$", "", text, flags=re.M)
+        names.pop()
+    _check_header(path, names)
+    return text, separator, names
+
+
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    """Rows of values; as the reader itself, it knows its line."""
+    return csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+
+
+def _has_values(row: list[str]) -> bool:
+    """Whether a row is no blank line."""
+    return len(row) > 1 or (len(row) == 1 and bool(row[0].strip()))
+
+
+def _decoded(path: str | Path, most: int | None = None) -> tuple[str, str]:
+    """The text of a file, with plain blanks and ends of lines, and how it was encoded.
+
+    Args:
+        path: of the file.
+        most: bytes that are read; the text then is of whole letters.
+    """
+    with safe.opened(path, EXPECTED, safe.LARGEST_TABLE) as file:
+        data = file.read(most)
+    if what := next((own for mark, own in FOREIGN.items() if data.startswith(mark)), None):
+        raise TableError(f"{path}: {what}")
+    coding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
+    whole = most is None or len(data) < most
+    try:
+        text = codecs.getincrementaldecoder(coding)().decode(data, whole)
+    except UnicodeDecodeError as error:
+        try:
+            text = data.decode(FALLBACK if coding == "utf-8" else coding)
+        except UnicodeDecodeError:
+            raise TableError(
+                f"{path}: is no text in {coding} ({_line(error)}); save the table as CSV in UTF-8"
+            ) from error
+        coding = FALLBACK
+    if "\0" in text:
+        raise TableError(
+            f"{path}: is no text in {coding}, because it has bytes of value 0; save the table as"
+            " CSV in UTF-8"
+        )
+    for old, plain in (("\r\n", "\n"), ("\r", "\n"), ("\xa0", " ")):
+        text = text.replace(old, plain)
     return text, "utf-8" if coding == "utf-8-sig" else coding
 
 
-def _dialect(path: str | Path, text: str) -> tuple[str, list[str]]:
-    """The separator that splits the first lines into equally many parts, and the names."""
-    lines = list(itertools.islice((own for own in io.StringIO(text) if own.strip()), SAMPLE))
+def _separator(path: str | Path, lines: list[str]) -> str:
+    """What splits the first lines into equally many parts."""
     best = None
     for separator in SEPARATORS:
-        try:
-            rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
-        except csv.Error as error:
-            raise TableError(f"{path}: is no table ({_line(error)})") from error
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
         width, often = Counter(map(len, rows)).most_common(1)[0]
-        found = (often / len(rows) if width > 1 else 0.0, width, separator, rows[0])
+        found = (often / len(rows) if width > 1 else 0.0, width, separator)
         best = found if best is None or found[:2] > best[:2] else best
-    share, _, separator, names = best
+    share, _, separator = best
     if not share and " " in lines[0].strip() and len(set(map(len, map(str.split, lines)))) == 1:
         raise TableError(
             f"{path}: has columns that blanks separate; write it with commas or tabs between them"
         )
-    names = [name.strip() for name in names]
-    while names and not names[-1] and all(own.rstrip().endswith(separator) for own in lines):
-        names.pop()
-    if any(_is_number(name) for name in names if name) and all(map(_is_number, names)):
+    return separator
+
+
+def _check_header(path: str | Path, names: list[str]) -> None:
+    if all(map(is_number, filter(None, names))) and any(names):
         raise TableError(
             f"{path}: begins with the numbers {', '.join(names)[:60]}, and not with the names of"
             " its columns; put a line of names above them"
         )
-    return separator, names
+    _check_names(path, names)
 
 
 def _decimal(text: str, separator: str) -> str:
     """A comma, where commas do not separate columns and numbers are written with them."""
     if separator == ",":
         return "."
-    rows = csv.reader(itertools.islice(io.StringIO(text), 1, SAMPLE), delimiter=separator)
+    rows = itertools.islice(_rows(text, separator), 1, SAMPLE)
     values = [value.strip() for row in rows for value in row]
-    commas = sum(value.count(",") == 1 and _is_number(value.replace(",", ".")) for value in values)
-    points = sum("." in value and _is_number(value) for value in values)
+    commas = sum(value.count(",") == 1 and is_number(value.replace(",", ".")) for value in values)
+    points = sum("." in value and is_number(value) for value in values)
     return "," if commas > points else "."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_names(path: str | Path, names: list[str]) -> None:

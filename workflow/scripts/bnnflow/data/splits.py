@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from .kinds import is_numeric
 from .reading import TableError
 
 
@@ -66,9 +67,9 @@ def folds(count: int, number: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _quantiles(values: pd.Series, *levels: float) -> np.ndarray:
-    if not pd.api.types.is_numeric_dtype(values.dtype):
+    if not is_numeric(values) or not np.isfinite(values).all():
         raise TableError(
-            f"data.held_out: needs a column of numbers for a gap or a tail; {values.name} is of"
-            " texts"
+            "data.held_out: a gap or a tail needs a column with a number in every row, which"
+            f" {values.name} is not"
         )
     return np.quantile(values, levels)

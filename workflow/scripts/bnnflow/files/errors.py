@@ -14,15 +14,15 @@ class FileError(ValueError):
     """
 
     def __init__(self, path: str | Path, expected: str, reason: object):
-        self.reason = _shown(str(reason))
+        self.reason = plain_sentence(str(reason), LONGEST)
         super().__init__(
             f"{path} cannot be read as {expected}: {self.reason}."
             " If the workflow made it, delete it and run again."
         )
 
 
-def _shown(reason: str) -> str:
-    """On one line, without what a terminal would take for a command."""
-    short = reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
+def plain_sentence(reason: str, most: int) -> str:
+    """On one line of at most so many letters, without what a terminal would take for a command."""
+    short = reason if len(reason) <= most else f"{reason[:most]}..."
     plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(short.split()))
     return plain.rstrip(".")
