@@ -21,7 +21,7 @@ class Model(Settings):
     }
 
     hidden: list[integer(1, 100_000)] = Field(
-        [10],
+        [16, 16],
         max_length=100,
         description="Width of each hidden layer; an empty list is a linear model.",
     )
