@@ -58,7 +58,7 @@ def test_the_job_of_a_fit_makes_its_figures(config, plan):
         for figure in ("chains", "loss", None)
         for updated in (False, True)
         for entry in drawing.entries_with(plan, figure, updated)
-        for name, *_ in drawing.figures(figure, updated).values()
+        for name, *_ in drawing.figures(plan, figure, updated).values()
     ]
     made += [name for name, *_ in drawing.priors(plan).values()]
     made += [name for name, *_ in drawing.comparisons(plan).values()]
@@ -77,7 +77,7 @@ def test_a_fit_that_leaves_neither_trajectories_nor_a_loss_has_no_figure_of_them
     assert drawing.entries_with(plan, "loss", False) == []
     assert "svi_deep" in drawing.entries_with(plan, None, False)
     assert drawing.entries_with(plan, None, True) == ["svi_updated"]
-    assert [*drawing.figures(None, updated=False)] == ["own", "calibration"]
+    assert [*drawing.figures(plan, None, updated=False)] == ["own", "calibration"]
     assert not {"loss", "posterior"} & {*drawing.files(plan, "svi_deep")}
     assert drawing.told(plan, "svi_deep")["shown"] == []
     assert not [path for path in plan.results() if "loss" in path]

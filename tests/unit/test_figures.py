@@ -12,7 +12,7 @@ from bnnflow.figures.calibration import draw_calibration, envelope
 from bnnflow.figures.chains import draw_chains
 from bnnflow.figures.data import draw_data
 from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
-from bnnflow.figures.groups import draw_group
+from bnnflow.figures.groups import draw_group, over_one_input
 from bnnflow.figures.loss import draw_loss
 from bnnflow.figures.prior import View, draw_prior
 from bnnflow.figures.scores import draw_scores
@@ -378,7 +378,8 @@ def drawn_group(about=FRAME, cells=CELLS, names=("lppd", "rmse_function")):
     table = pd.concat(tables) if len(tables) > 1 else tables[0].drop(columns="target")
     observations = panel(about=about).observations
     verdicts = dict.fromkeys(fits, "pass") | {"g-0": "warn"}
-    return draw_group(about, "g", "A study", observations, cells, means, table, verdicts)
+    above = over_one_input(about, observations, cells, means)
+    return draw_group("g", "A study", cells, above, table, verdicts)
 
 
 def test_in_a_study_settings_have_colours_of_their_own():

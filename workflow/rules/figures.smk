@@ -7,6 +7,7 @@ rule plot_data:
     input:
         **plan.source.truth,
         **plan.source.columns,
+        **plan.source.apart,
         shown=of(plan.shown, wildcard="name"),
         style=style(),
     output:
@@ -67,7 +68,7 @@ rule plot_sampled:
         **plan.source.columns,
         style=style(),
     output:
-        **all_drawn(drawing.figures("chains", updated=False)),
+        **all_drawn(drawing.figures(plan, "chains", updated=False)),
     log:
         "results/logs/plot_sampled/{fit}.log",
     benchmark:
@@ -90,7 +91,7 @@ rule plot_sampled:
 
 use rule plot_sampled as plot_variational with:
     output:
-        **all_drawn(drawing.figures("loss", updated=False)),
+        **all_drawn(drawing.figures(plan, "loss", updated=False)),
     log:
         "results/logs/plot_variational/{fit}.log",
     benchmark:
@@ -102,7 +103,7 @@ use rule plot_sampled as plot_variational with:
 
 use rule plot_sampled as plot_sampled_update with:
     output:
-        **all_drawn(drawing.figures("chains", updated=True)),
+        **all_drawn(drawing.figures(plan, "chains", updated=True)),
     log:
         "results/logs/plot_sampled_update/{fit}.log",
     benchmark:
@@ -114,7 +115,7 @@ use rule plot_sampled as plot_sampled_update with:
 
 use rule plot_sampled as plot_variational_update with:
     output:
-        **all_drawn(drawing.figures("loss", updated=True)),
+        **all_drawn(drawing.figures(plan, "loss", updated=True)),
     log:
         "results/logs/plot_variational_update/{fit}.log",
     benchmark:
@@ -127,7 +128,7 @@ use rule plot_sampled as plot_variational_update with:
 # Of a method that leaves neither trajectories nor a loss.
 use rule plot_sampled as plot_fit with:
     output:
-        **all_drawn(drawing.figures(None, updated=False)),
+        **all_drawn(drawing.figures(plan, None, updated=False)),
     log:
         "results/logs/plot_fit/{fit}.log",
     benchmark:
@@ -139,7 +140,7 @@ use rule plot_sampled as plot_fit with:
 
 use rule plot_sampled as plot_fit_update with:
     output:
-        **all_drawn(drawing.figures(None, updated=True)),
+        **all_drawn(drawing.figures(plan, None, updated=True)),
     log:
         "results/logs/plot_fit_update/{fit}.log",
     benchmark:
@@ -187,6 +188,7 @@ rule plot_comparisons:
     input:
         **plan.source.truth,
         **plan.source.columns,
+        **plan.judged(plan.single),
         predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),
         observations=plan.learnt(plan.single),

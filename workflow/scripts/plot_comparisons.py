@@ -4,10 +4,13 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
+from bnnflow.data import table
 from bnnflow.data.references import REFERENCES
 from bnnflow.figures.canvas import save, styled
 from bnnflow.figures.fit import draw_sheet
-from bnnflow.figures.reading import read_panels
+from bnnflow.figures.inputs import axes_of, is_curve
+from bnnflow.figures.observed import draw_outcomes
+from bnnflow.figures.reading import read_judged, read_panels
 from bnnflow.figures.scores import draw_scores
 from bnnflow.judge import scores, verdicts
 
@@ -18,5 +21,11 @@ summary = verdicts.read_summary(given.verdicts).set_index("fit")["verdict"]
 with styled(given.style):
     save(draw_scores(metrics, summary.to_dict()), made.scores_png, made.scores_svg)
     if params.fits:
-        frame, panels = read_panels(params.panels, given, params.observations, params.frame)
-        save(draw_sheet(frame, panels), made.all_fits_png, made.all_fits_svg)
+        about = table.columns_of(given.get("columns"))
+        if is_curve(about):
+            panels = read_panels(params.panels, given, params.observations, params.frame)
+            figure = draw_sheet(*panels)
+        else:
+            _, targets = axes_of(about, params.frame["units"])
+            figure = draw_outcomes(read_judged(params.panels, given), targets)
+        save(figure, made.all_fits_png, made.all_fits_svg)

@@ -7,28 +7,52 @@ jobs.start(snakemake)
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from bnnflow.data import table
 from bnnflow.figures.calibration import by_region, draw_calibration
 from bnnflow.figures.canvas import Figure, save, styled
 from bnnflow.figures.chains import draw_chains, traces_of
+from bnnflow.figures.dependence import dependences, draw_dependences, most_moving
 from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
 from bnnflow.figures.frame import held_out_of
+from bnnflow.figures.inputs import axes_of, is_curve
 from bnnflow.figures.loss import draw_loss
-from bnnflow.figures.reading import read_panels
+from bnnflow.figures.observed import draw_observed, draw_outcomes
+from bnnflow.figures.reading import read_judged, read_panels, read_tables
 from bnnflow.files import losses, posterior, predictions
 from bnnflow.judge import plateau, verdicts
 
 given, params, fit = snakemake.input, snakemake.params, snakemake.wildcards.fit
 told, place = params.told, [about["fit"] for about in params.panels].index(fit)
-title = told["title"]
-frame, panels = read_panels(params.panels, given, told["observations"], params.frame)
+title, about = told["title"], table.columns_of(given.get("columns"))
+inputs, targets = axes_of(about, params.frame["units"])
 evaluation = predictions.read_evaluation(given.evaluation)
 judged = verdicts.read(given.diagnostics[place])
 
 
+def _curves():
+    return read_panels(params.panels, given, told["observations"], params.frame)
+
+
+def _training() -> pd.DataFrame:
+    files = dict(zip(told["observations"], given.observations, strict=True))
+    learnt = {name: files[name] for name in params.panels[place]["observations"]}
+    return pd.concat(read_tables(learnt, about).values(), ignore_index=True)
+
+
 def _own() -> Figure:
-    return draw_fit(frame, replace(panels[place], held_out=held_out_of(evaluation)))
+    if is_curve(about):
+        frame, panels = _curves()
+        return draw_fit(frame, replace(panels[place], held_out=held_out_of(evaluation)))
+    found, verdict = predictions.read(given.predictions[place]), verdicts.stamp(judged)
+    return draw_dependences(fit, title, verdict, inputs, targets, found, _training())
+
+
+def _observed() -> Figure:
+    order = most_moving(dependences(predictions.read(given.predictions[place]), _training()))
+    verdict = verdicts.stamp(judged)
+    return draw_observed(fit, title, verdict, inputs, targets, evaluation, order)
 
 
 def _calibration() -> Figure:
@@ -53,16 +77,18 @@ def _loss() -> Figure:
 
 
 def _beside_prior() -> Figure:
-    before = list(panels[0].observations)
-    named = [
-        replace(panel, role=update_role(role, before, told["new"]))
-        for panel, role in zip(panels, told["roles"], strict=True)
-    ]
-    return draw_sheet(frame, named, f"{fit} beside its prior")
+    before, heading = params.panels[0]["observations"], f"{fit} beside its prior"
+    roles = [update_role(role, before, told["new"]) for role in told["roles"]]
+    if not is_curve(about):
+        return draw_outcomes(read_judged(params.panels, given, roles), targets, heading)
+    frame, panels = _curves()
+    named = [replace(own, role=role) for own, role in zip(panels, roles, strict=True)]
+    return draw_sheet(frame, named, heading)
 
 
 figures = {
     "own": _own,
+    "observed": _observed,
     "calibration": _calibration,
     "chains": _chains,
     "loss": _loss,

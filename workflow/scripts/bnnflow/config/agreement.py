@@ -25,7 +25,7 @@ OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observatio
 NETWORK = ("hidden", "activation", "residual", "skip")
 
 # Figures of a fit besides its own; they are called `<fit>_<this>`.
-FIGURES_OF_FIT = ("loss", "chains", "calibration", "beside_prior", "prior")
+FIGURES_OF_FIT = ("observed", "loss", "chains", "calibration", "beside_prior", "prior")
 
 
 def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:

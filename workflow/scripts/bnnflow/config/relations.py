@@ -126,7 +126,8 @@ def figure_names(config: dict) -> list[str]:
     single = [name for name in entries(config) if name in config["fits"]]
     for name in single:
         own = own_figure(config["fits"][name])
-        names += [name, *([f"{name}_{own}"] if own else []), f"{name}_calibration"]
+        ends = [*([] if is_simulated(config) else ["observed"]), *([own] if own else [])]
+        names += [name, *(f"{name}_{end}" for end in (*ends, "calibration"))]
         names += [] if prior_source(config["fits"][name]) else [f"{name}_prior"]
     names += config["groups"]
     names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]

@@ -4,13 +4,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..files.columns import NUMBERS, Column
+from ..files.columns import NUMBERS, TRANSFORMS, Column
 from . import points
 from .table import Table
 
 # Values of an only input, and of each of several; held-out rows at which an input is varied, and
 # points of all inputs, at most.
 CURVE, VALUES, ROWS, MOST = 500, 40, 20, 12_000
+
+# Where two inputs are varied at once: what stands for the place of the one, and values of each.
+BOTH, SIDE = -1, 40
 
 # How far a grid reaches beyond the training rows, as a share of their range.
 BEYOND = 0.1
@@ -19,13 +22,16 @@ BEYOND = 0.1
 def along(training: Table, held_out: Table) -> xr.Dataset:
     """Points along each input, the others as they are in held-out rows.
 
+    Of two inputs of numbers there is besides a regular grid of both.
+
     Args:
         training: rows, over whose range inputs go, and a little beyond.
         held_out: rows, of which an even choice is taken.
 
     Returns:
-        Over (point, input): inputs. Over point: along, the place of the input that is varied, and
-        row, the place of the held-out row among those chosen. Points of an input and a row ascend.
+        Over (point, input): inputs. Over point: along, the place of the input that is varied, or
+        BOTH, and row, the place of the held-out row among those chosen, or 0. Points of an input
+        and a row ascend; of the grid, the first input ascends faster.
     """
     columns = training.about.inputs
     if len(columns) == 1:
@@ -41,6 +47,12 @@ def along(training: Table, held_out: Table) -> xr.Dataset:
         parts.append(own)
         varied.append(np.full(len(own), place))
         of_row.append(np.repeat(np.arange(rows), len(values)))
+    if len(columns) == 2 and not any(column.levels or column.kind == "flag" for column in columns):
+        sides = (_values(c, seen, SIDE) for c, seen in zip(columns, training.inputs.T, strict=True))
+        x, y = np.meshgrid(*sides)
+        parts.append(np.stack([x.ravel(), y.ravel()], axis=1))
+        varied.append(np.full(x.size, BOTH))
+        of_row.append(np.zeros(x.size, dtype=int))
     return _dataset(np.vstack(parts), columns, np.concatenate(varied), np.concatenate(of_row))
 
 
@@ -62,11 +74,12 @@ def _values(column: Column, seen: np.ndarray, count: int) -> np.ndarray:
         return np.arange(len(column.levels), dtype=float)
     if column.kind == "flag":
         return np.array([0.0, 1.0])
-    low, high = seen.min(), seen.max()
-    if column.transform != "none":
-        # Beyond the least value the transform may be no number.
-        return np.linspace(low, high + BEYOND * (high - low), count)
-    return np.linspace(low - BEYOND * (high - low), high + BEYOND * (high - low), count)
+    # Evenly as a network sees them.
+    forward, back = TRANSFORMS[column.transform]
+    low, high = forward(seen.min()), forward(seen.max())
+    margin = BEYOND * (high - low)
+    # Beyond the least value a transform may be no number.
+    return back(np.linspace(low - margin * (column.transform == "none"), high + margin, count))
 
 
 def _dataset(

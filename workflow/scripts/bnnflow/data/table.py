@@ -180,6 +180,16 @@ def columns_of(path: str | Path | None) -> Encoding:
         raise FileError(path, expected, error) from error
 
 
+def facts_of(path: str | Path) -> Mapping[str, object]:
+    """What is to be known of a table, as `describe` has written it.
+
+    Raises:
+        FileError: if the file is none of columns.
+    """
+    columns_of(path)
+    return json.loads(Path(path).read_text(encoding="utf-8")).get("facts", {})
+
+
 def describe(about: Encoding, facts: Mapping[str, object], path: str | Path) -> None:
     """Write what columns are, with what is to be known of their table."""
     text = json.dumps(json.loads(about.as_text()) | {"facts": facts}, indent=1, ensure_ascii=False)

@@ -138,15 +138,18 @@ def worded(verdict: tuple[str, str], width: float) -> str:
     return "\n".join(textwrap.wrap(text, round(width)))
 
 
-def legend_below(figure: Figure, handles: Iterable, labels: Iterable[str]) -> None:
-    """In as few rows as the figure's width allows."""
+def legend_below(figure: Figure, handles: Iterable, labels: Iterable[str], note: str = "") -> None:
+    """In as few rows as the figure's width allows, below a sentence."""
     labels = [textwrap.fill(label, 45) for label in labels]
     if not labels:
         return
     columns = next(n for n in range(len(labels), 0, -1) if n == 1 or _fits(figure, labels, n))
     look = {"columnspacing": 1.2, "handlelength": 1.6, "handletextpad": 0.6}
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, **look)
-    for text in legend.get_texts():
+    if note:
+        lines = textwrap.fill(note, round(14 * figure.get_figwidth()))
+        legend.set_title(lines, {"size": "small"})
+    for text in (*legend.get_texts(), legend.get_title()):
         text.set_parse_math(False)
 
 

@@ -1,7 +1,7 @@
 """What all figures over one input share: the axes, the observations, the truth, the bands."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import xarray as xr
 
 from ..files.encodings import Encoding
 from .canvas import Axes, rcParams
+from .inputs import LETTERS, labelled, wrapped
 
 MEAN = "predictive mean"
 TOTAL = "± 2 sd of a new observation"
@@ -17,6 +18,9 @@ TRUTH, HELD_OUT, BEYOND = "true function", "held-out observations", "goes on bey
 
 # In legends, the data sets come between the first and these.
 LAST = (HELD_OUT, TOTAL, FUNCTION, MEAN, BEYOND)
+
+# How they look.
+FAINT = {"color": "0.6", "markersize": 2, "zorder": 1}
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -32,6 +36,7 @@ class Frame:
             and true decides.
         truth: the true function where one is known, with columns of the input and the targets.
         input, targets: their names.
+        units: of columns by name, where somebody has said them.
     """
 
     sets: Sequence[str]
@@ -40,6 +45,7 @@ class Frame:
     truth: pd.DataFrame | None = None
     input: str = "x"
     targets: Sequence[str] = ("y",)
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def limits(self, target: str, tables: Sequence[pd.DataFrame]) -> tuple[float, float]:
         """Range of a target in axes that show these tables."""
@@ -141,8 +147,8 @@ def only_input(predictions: xr.Dataset) -> np.ndarray:
 def prepare(axes: Axes, frame: Frame, target: str, ylim: tuple[float, float]) -> None:
     """Limits and labels, before anything is drawn: what leaves the limits is marked."""
     axes.set(xlim=frame.xlim, ylim=ylim)
-    axes.set_xlabel(frame.input, parse_math=False)
-    axes.set_ylabel(target, parse_math=False)
+    for name, say in ((frame.input, axes.set_xlabel), (target, axes.set_ylabel)):
+        say(wrapped(labelled(name, frame.units.get(name, "")), LETTERS), parse_math=False)
 
 
 def draw_truth(axes: Axes, frame: Frame, target: str) -> None:
@@ -155,19 +161,28 @@ def draw_truth(axes: Axes, frame: Frame, target: str) -> None:
 
 def draw_observations(axes: Axes, frame: Frame, tables: Tables, target: str) -> None:
     """Data sets, each in its colour."""
-    colors = rcParams["axes.prop_cycle"].by_key()["color"][2:]
     for name, table in tables.items():
-        place = frame.sets.index(name)
-        color = colors[(place - 1) % len(colors)] if place else rcParams["text.color"]
+        color = color_of(name, frame.sets)
         _dots(axes, frame, table, target, label=f"{name} observations", color=color)
+
+
+def color_of(name: str, sets: Sequence[str]) -> str:
+    """The colour of a data set, by its place among all."""
+    colors = rcParams["axes.prop_cycle"].by_key()["color"][2:]
+    place = list(sets).index(name)
+    return colors[(place - 1) % len(colors)] if place else rcParams["text.color"]
+
+
+def draw_held_out(axes: Axes, frame: Frame, table: pd.DataFrame, target: str) -> None:
+    """Observations that no fit has seen, behind the others."""
+    _dots(axes, frame, table, target, label=HELD_OUT, **FAINT)
 
 
 def draw_panel(axes: Axes, frame: Frame, panel: Panel, target: str) -> None:
     """The prediction of one target by one fit, over what it has learnt from."""
     draw_truth(axes, frame, target)
     if panel.held_out is not None:
-        faint = {"color": "0.6", "markersize": 2, "zorder": 1}
-        _dots(axes, frame, panel.held_out, target, label=HELD_OUT, **faint)
+        draw_held_out(axes, frame, panel.held_out, target)
     draw_observations(axes, frame, panel.observations, target)
     place = list(frame.targets).index(target)
     mean = panel.mean[place]

@@ -1,7 +1,8 @@
 """The figure of a group of fits: combinations of settings, and replicates of each."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from .canvas import (
     scaled,
     settings,
 )
+from .dependence import Dependence, averaged, draw_seen, limits_of
 from .frame import (
     Frame,
     Tables,
@@ -28,21 +30,38 @@ from .frame import (
     mark_stretches,
     prepare,
 )
+from .inputs import ACROSS, Axis
 
-# Of the metrics those that are shown, with their names and whether they may be negative.
+# Of the metrics the first two that there are, with their names and whether they may be negative.
 SHOWN = {
     "lppd": ("LPPD, nats per point", True),
     "rmse_function": ("RMSE from true function", False),
+    "crps": ("CRPS", False),
 }
 
 
+# Draws a panel of means, in colours by combination of settings.
+Panel = Callable[[Axes, Mapping[str, str]], None]
+
+
+@dataclass(frozen=True)
+class Above:
+    """What the figure of a group shows above its scores.
+
+    Attributes:
+        targets: names of the targets.
+        panels: of a target by its place.
+    """
+
+    targets: Sequence[str]
+    panels: Callable[[int], list[Panel]]
+
+
 def draw_group(
-    frame: Frame,
     name: str,
     title: str,
-    observations: Tables,
     cells: Mapping[str, Sequence[str]],
-    means: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    above: Above,
     metrics: pd.DataFrame,
     verdicts: Mapping[str, str],
 ) -> Figure:
@@ -51,17 +70,16 @@ def draw_group(
     Every combination has a colour, of its curves above and of a square before its row below.
 
     Args:
-        frame: of the figures over one input.
         name: of the group.
         title: heading.
-        observations: data sets by name.
         cells: by combination of settings, in words, the names of its fits.
-        means: by fit its inputs (point,) and its mean (target, point).
+        above: the predictive means.
         metrics: rows of fit, region, metric, value, and of target where there are several.
         verdicts: of the fits by name.
     """
-    shown = {metric: told for metric, told in SHOWN.items() if metric in set(metrics["metric"])}
-    regions, targets = list(dict.fromkeys(metrics["region"])), list(frame.targets)
+    there = [metric for metric in SHOWN if metric in set(metrics["metric"])]
+    shown = {metric: SHOWN[metric] for metric in there[:2]}
+    regions, targets = list(dict.fromkeys(metrics["region"])), above.targets
     row = min(ROW, TALLEST / (len(cells) * len(targets)))
     width, height = rcParams["figure.figsize"]
     heights = [1.2 * height, row * (len(cells) + 1) + 0.1 * height] * len(targets)
@@ -70,15 +88,16 @@ def draw_group(
     colors = settings(len(cells))
     places = {fit: -number for number, fits in enumerate(cells.values()) for fit in fits}
     own = metrics[metrics["fit"].isin(places)]
+    explained = "predictive means" + (", in the colours of the rows" if len(cells) > 1 else "")
+    entries = {}
     for number, target in enumerate(targets):
-        above = figure.add_subplot(grid[2 * number, :])
-        prepare(above, frame, target, frame.limits(target, list(observations.values())))
-        draw_truth(above, frame, target)
-        draw_observations(above, frame, observations, target)
-        for fits, color in zip(cells.values(), colors, strict=True):
-            curves = [(means[fit][0], means[fit][1][number]) for fit in fits]
-            _draw_means(above, curves, color, strength=min(0.9, max(0.05, 8 / len(places))))
-        _explain(above, colors)
+        panels = above.panels(number)
+        spec = grid[2 * number, :].subgridspec(1, len(panels))
+        line = [figure.add_subplot(spec[column]) for column in range(len(panels))]
+        for axes, draw in zip(line, panels, strict=True):
+            draw(axes, dict(zip(cells, colors, strict=True)))
+        line[0].plot([], [], color=colors[len(colors) // 2], linewidth=0.9, label=explained)
+        entries |= legend_entries(*line)
         table = own[own["target"] == target] if "target" in own else own
         for column, (metric, told) in enumerate(shown.items()):
             below = figure.add_subplot(grid[2 * number + 1, column])
@@ -90,24 +109,96 @@ def draw_group(
             if not column and len(cells) > 1:
                 _draw_key(below, colors, row)
     head(figure, name, f"{title}, {len(places)} fits", _verdict(verdicts, places))
-    legend_below(figure, *below.get_legend_handles_labels())
+    entries |= legend_entries(below)
+    legend_below(figure, entries.values(), entries)
     return figure
+
+
+def over_one_input(
+    frame: Frame,
+    observations: Tables,
+    cells: Mapping[str, Sequence[str]],
+    means: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> Above:
+    """Predictive means of many fits as curves over the only input.
+
+    Args:
+        frame: of the figures over one input.
+        observations: data sets by name.
+        cells: by combination of settings the names of its fits.
+        means: by fit its inputs (point,) and its mean (target, point).
+    """
+
+    def panels(number: int) -> list[Panel]:
+        target = frame.targets[number]
+
+        def draw(axes: Axes, colors: Mapping[str, str]) -> None:
+            prepare(axes, frame, target, frame.limits(target, list(observations.values())))
+            draw_truth(axes, frame, target)
+            draw_observations(axes, frame, observations, target)
+            strength = _strength(cells)
+            for words, fits in cells.items():
+                curves = [(means[fit][0], means[fit][1][number]) for fit in fits]
+                _draw_means(axes, curves, colors[words], strength)
+
+        return [draw]
+
+    return Above(list(frame.targets), panels)
+
+
+def over_inputs(
+    inputs: Sequence[Axis],
+    targets: Sequence[Axis],
+    cells: Mapping[str, Sequence[str]],
+    found: Mapping[str, Sequence[Dependence]],
+    training: pd.DataFrame,
+) -> Above:
+    """Predictive means of many fits over the inputs that matter most.
+
+    Args:
+        inputs, targets: as axes.
+        cells: by combination of settings the names of its fits.
+        found: by fit the dependences on all inputs, in their order.
+        training: rows from which the fits have learnt.
+    """
+    shown = averaged(list(found.values()))[:ACROSS]
+    curves = {words: [found[fit] for fit in fits] for words, fits in cells.items()}
+
+    def panels(number: int) -> list[Panel]:
+        means = [found[fit][place].mean[number] for fit in found for place in shown]
+        ylim = limits_of(means, [np.zeros(1)] * len(means))
+
+        def over(place: int) -> Panel:
+            axis, values = inputs[place], next(iter(found.values()))[place].values
+
+            def draw(axes: Axes, colors: Mapping[str, str]) -> None:
+                axis.prepare(axes, "x")
+                targets[number].prepare(axes, "y", None if place == shown[0] else "")
+                axes.set_ylim(ylim)
+                if not axis.levels:
+                    axes.set_xlim(values[[0, -1]])
+                for words, fits in curves.items():
+                    look = {"color": colors[words], "alpha": _strength(cells), "linewidth": 0.9}
+                    look |= {"marker": "o"} if axis.levels else {}
+                    for own in fits:
+                        axes.plot(own[place].values, own[place].mean[number], **look)
+                draw_seen(axes, axis, training[axis.name].to_numpy(), values)
+
+            return draw
+
+        return [over(place) for place in shown]
+
+    return Above([target.name for target in targets], panels)
+
+
+def _strength(cells: Mapping[str, Sequence[str]]) -> float:
+    """Of lines, by the number of fits, so that one sees where many lie."""
+    return min(0.9, max(0.05, 8 / sum(map(len, cells.values()))))
 
 
 def _named(words: str, fits: int) -> str:
     text = words or f"{fits} replicates"
     return "\n".join(textwrap.wrap(text, 44, max_lines=2, placeholder=" …"))
-
-
-def _explain(axes: Axes, colors: Sequence[str]) -> None:
-    """A legend of the axes with the means, below them."""
-    label = (
-        "predictive means, in the colours of the rows" if len(colors) > 1 else "predictive means"
-    )
-    axes.plot([], [], color=colors[len(colors) // 2], linewidth=0.9, label=label)
-    entries = legend_entries(axes)
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13)}
-    axes.legend(entries.values(), entries, ncols=min(4, len(entries)), **place)
 
 
 def _draw_means(axes: Axes, curves: Iterable[tuple], color: str, strength: float) -> None:
@@ -125,7 +216,7 @@ def _draw_spread(
     told: tuple[str, bool],
 ) -> None:
     """A dot for each fit, and a bar at the mean of each combination, by region."""
-    offsets = np.linspace(0.3, -0.3, len(regions))
+    offsets = np.linspace(0.3, -0.3, len(regions)) * (len(regions) > 1)
     reach = 0.9 / (2 * len(regions))
     for number, (name, offset) in enumerate(zip(regions, offsets, strict=True)):
         rows = metrics[metrics["region"] == name]

@@ -1,4 +1,4 @@
-"""What figures over one input show, from the files of a run."""
+"""What figures show, from the files of a run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -7,8 +7,11 @@ import xarray as xr
 
 from ..data import table
 from ..files import predictions
+from ..files.encodings import Encoding
 from ..judge import verdicts
 from .frame import Frame, Panel, Tables, names_of, only_input, panel_of
+from .observed import Judged, outcomes, parted
+from .sheets import Heading
 
 
 def read_panels(
@@ -39,6 +42,31 @@ def read_panels(
     return frame, panels
 
 
+def read_judged(
+    about: Sequence[Mapping], given: Mapping, roles: Sequence[str] | None = None
+) -> list[Judged]:
+    """Fits with what they predict for held-out rows.
+
+    Args:
+        about: of every fit: `fit`, its name, and `title`.
+        given: files by role: `evaluations` and `diagnostics` of the fits.
+        roles: of every fit beside the others, in words, where they have some.
+    """
+    found = []
+    files = zip(given["evaluations"], given["diagnostics"], strict=True)
+    for own, (path, judged), role in zip(about, files, roles or [""] * len(about), strict=True):
+        evaluation = predictions.read_evaluation(path)
+        stamp = verdicts.stamp(verdicts.read(judged))
+        heading = Heading(own["fit"], own["title"], stamp, role)
+        found.append(Judged(heading, outcomes(evaluation), parted(evaluation)))
+    return found
+
+
+def read_tables(files: Mapping[str, str | Path], about: Encoding) -> Tables:
+    """Data sets by name."""
+    return {name: table.read([path], about).columns for name, path in files.items()}
+
+
 def read_frame(
     predicted: xr.Dataset,
     observed: Mapping[str, str | Path],
@@ -55,7 +83,7 @@ def read_frame(
     """
     names = names_of(predicted)
     about = table.columns_of(given.get("columns"))
-    tables = {name: table.read([path], about).columns for name, path in observed.items()}
+    tables = read_tables(observed, about)
     truth = given.get("truth")
     true = table.read([truth], about).columns if truth else None
     x = only_input(predicted)

@@ -70,7 +70,7 @@ def _draw_metric(
     metric: str,
     told: tuple[str, bool],
 ) -> None:
-    offsets, (label, signed) = np.linspace(0.25, -0.25, len(regions)), told
+    (label, signed), offsets = told, np.linspace(0.25, -0.25, len(regions)) * (len(regions) > 1)
     ends = []
     for place, (name, offset) in enumerate(zip(regions, offsets, strict=True)):
         rows = metrics[(metrics["metric"] == metric) & (metrics["region"] == name)]

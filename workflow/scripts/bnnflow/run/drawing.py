@@ -30,10 +30,19 @@ PRIOR = {"draws": 400, "functions": 50, "points": 200}
 Drawn = tuple[str, str, str, dict[str, str]]
 
 
-def figures(own: str | None, updated: bool) -> dict[str, Drawn]:
-    """All figures of a fit by role, with the one that it has by its method, if it has one."""
+def figures(plan: Plan, own: str | None, updated: bool) -> dict[str, Drawn]:
+    """All figures of a fit by role, with the one that it has by its method, if it has one.
+
+    Args:
+        plan: of the run.
+        own: that figure.
+        updated: whether the fit is an update.
+    """
     found = {"own": ("{fit}", "fit", "prediction")}
-    found |= {role: (f"{{fit}}_{role}", role, role) for role in (own, "calibration") if role}
+    roles = (
+        ([] if plan.source.simulated else ["observed"]) + ([own] if own else []) + ["calibration"]
+    )
+    found |= {role: (f"{{fit}}_{role}", role, role) for role in roles}
     of_fit = {
         role: (name, caption, "2. Fits", {"fit": "{fit}", "shows": shows})
         for role, (name, caption, shows) in found.items()
@@ -103,6 +112,7 @@ def files(plan: Plan, fit: str) -> dict[str, str | list[str]]:
     fits = list(roles(plan, fit).values())
     own = DRAWN_FROM.get(own_figure(plan.fit(fit)), {})
     return {role: f"results/fits/{fit}/{name}" for role, name in own.items()} | {
+        **plan.judged(fits),
         "predictions": [f"results/predictions/{name}.nc" for name in fits],
         "diagnostics": [f"results/fits/{name}/diagnostics.csv" for name in fits],
         "evaluation": f"results/evaluations/{fit}.nc",

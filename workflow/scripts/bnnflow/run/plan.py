@@ -247,9 +247,14 @@ class Plan:
         return self.fit(fit)["title"]
 
     def frame(self) -> dict:
-        """What all figures over x share."""
+        """What all figures of data and of predictions share."""
         limits = {key: self.config["figures"].get(key) for key in ("xlim", "ylim")}
-        return limits | {"sets": self.observations}
+        return limits | {"sets": self.observations, "units": self.source.units}
+
+    def judged(self, fits: Iterable[str]) -> dict[str, list[str]]:
+        """What fits of a table say of held-out rows, where figures compare them by that."""
+        files = [f"results/evaluations/{fit}.nc" for fit in fits]
+        return {} if self.source.simulated else {"evaluations": files}
 
     def panels(self, fits: Iterable[str]) -> list[dict]:
         """Names, titles and data of the pictures of fits: the data that each has learnt from."""

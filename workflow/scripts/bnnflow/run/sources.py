@@ -40,6 +40,11 @@ class Source:
         return {} if self.simulated else {"columns": COLUMNS}
 
     @property
+    def apart(self) -> dict[str, str]:
+        """Held-out rows of a table, which figures of the data show."""
+        return {} if self.simulated else {"held_out": dataset("held_out")}
+
+    @property
     def grid(self) -> dict[str, str]:
         """Points at which fits of a table predict."""
         return {} if self.simulated else {"grid": GRID}
@@ -93,6 +98,11 @@ class Source:
                 raise TableError(f"{name}: is {path!r}; there is no such file in {Path.cwd()}")
         if not self.simulated:
             observed.columns_by_role(reading.header(self.settings["table"]), self.settings)
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Of columns by name."""
+        return self.settings.get("units", {})
 
     # Seeds.
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from ...config import studies
+from ...config.relations import is_simulated
+from ...data import table
+from ...data.observed import MADE
 from ...data.references import REFERENCES
 from ...judge import scores, verdicts
 from ...methods.running.method import METHODS
@@ -63,8 +66,21 @@ class Run:
 
     @cached_property
     def regions(self) -> list[str]:
-        """Names of the regions."""
-        return list(self.config["evaluation"]["regions"])
+        """Names of the regions; a table has some besides the config's."""
+        own = list(self.config["evaluation"]["regions"])
+        return [*own, *(name for name in MADE if name in self.facts.get("regions", {}))]
+
+    @cached_property
+    def facts(self) -> Mapping[str, object]:
+        """What is to be known of a table; nothing of simulated data, or before it is split."""
+        path = self.results / "data" / "columns.json"
+        return table.facts_of(path) if not is_simulated(self.config) and path.exists() else {}
+
+    @property
+    def held_out(self) -> int:
+        """Number of held-out observations."""
+        data = self.config["data"]
+        return data["held_out"][2] if is_simulated(self.config) else self.facts["held out"]
 
     @cached_property
     def diagnostics(self) -> dict[str, pd.DataFrame]:
@@ -90,8 +106,8 @@ class Run:
         """By group that has a picture the spread of its scores."""
         path = self.results / "tables" / "groups.csv"
         there = [name for name in self.config["groups"] if name in self.pictures]
-        table = studies.read(path) if there and path.exists() else None
-        return {} if table is None else {name: table[table["group"] == name] for name in there}
+        spread = studies.read(path) if there and path.exists() else None
+        return {} if spread is None else {name: spread[spread["group"] == name] for name in there}
 
     def seconds(self, name: str) -> float:
         """How long the jobs have taken that infer a fit, all together; 0 if nobody knows."""

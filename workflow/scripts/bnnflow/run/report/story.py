@@ -16,7 +16,7 @@ from ...files import safe
 from ...judge import verdicts
 from ...judge.meanings import MEANINGS, SITE, in_order, meaning
 from ...methods.running.method import METHODS
-from . import numbers, opinion
+from . import given, numbers, opinion
 from .found import Picture, Run, last_words
 from .markup import (
     BREAK,
@@ -37,6 +37,7 @@ from .markup import (
 # What follows a fit's own picture, by the end of its name.
 PICTURES_OF_FIT = {
     "prior": "Before anything is learnt",
+    "observed": "Observed and predicted",
     "chains": "Chains",
     "loss": "Loss",
     "calibration": "Calibration",
@@ -127,13 +128,13 @@ def _all(sections: list[Section]) -> list[Html]:
 
 def _head(run: Run) -> Html:
     verdict = {name: verdicts.worst(found["verdict"]) for name, found in run.diagnostics.items()}
-    held_out = run.config["data"]["held_out"][2]
-    told = f"Each fit is judged by how it was made, and by {held_out:,} held-out observations that"
+    judged = "Each fit is judged by how it was made, and by"
     parts = [tag("h1", "Bayesian neural networks", class_="title")]
     lead = [opinion.summary(verdict)] if verdict else []
     lead += [numbers.passing(name, spread) for name, spread in run.groups.items()]
     if lead:
-        parts.append(tag("p", tag("strong", " ".join(lead)), " ", f"{told} no fit has seen."))
+        told = f"{judged} {run.held_out:,} held-out observations that no fit has seen."
+        parts.append(tag("p", tag("strong", " ".join(lead)), " ", told))
     if count := len(run.missing):
         lacks = "1 fit of the config has" if count == 1 else f"{count} fits of the config have"
         parts.append(
@@ -290,7 +291,8 @@ def _figure(run: Run, name: str) -> Html:
 def _data(run: Run) -> Iterator[Section]:
     names = [name for name in run.config["figures"]["data"] if name in run.pictures]
     if names:
-        yield Section("data", "The data", html([_figure(run, name) for name in names]))
+        own = given.of_table(run) if run.facts else ""
+        yield Section("data", "The data", html([own, *(_figure(run, name) for name in names)]))
 
 
 def _sections(run: Run) -> Iterator[Section]:

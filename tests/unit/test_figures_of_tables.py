@@ -1,0 +1,364 @@
+"""Figures of tables of several inputs: what is averaged, chosen, thinned and drawn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from conftest import ROOT
+
+from bnnflow.data import slices
+from bnnflow.data.table import Table
+from bnnflow.figures import canvas, dependence, inputs, observed
+from bnnflow.figures.groups import draw_group, over_inputs
+from bnnflow.figures.maps import map_of
+from bnnflow.figures.scatter import by_association, draw_scatter
+from bnnflow.figures.sheets import Heading
+from bnnflow.files.columns import Column
+from bnnflow.files.encodings import Encoding
+
+FAILS = ("fail", "divergences")
+WIDTH, AGE = Column("width"), Column("age")
+ALLOY = Column("alloy", kind="classes", levels=("A", "B", "C"))
+ABOUT = Encoding((WIDTH, AGE, ALLOY), (Column("strength"), Column("colour")))
+UNITS = {"width": "mm", "strength": "MPa"}
+AXES = inputs.axes_of(ABOUT, UNITS)
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    with canvas.styled(ROOT / "config/bnnflow.mplstyle"):
+        yield
+
+
+def rows(count=60, about=ABOUT, seed=0):
+    random = np.random.default_rng(seed)
+    own = {
+        column.name: random.integers(0, len(column.levels), count).astype(float)
+        if column.levels
+        else random.uniform(0, 10, count)
+        for column in (*about.inputs, *about.targets)
+    }
+    return pd.DataFrame(own)
+
+
+def predicted(function, about=ABOUT, samples=(-1.0, 1.0), noise=3.0):
+    """Predictions on the grid of a table whose draws are a function of inputs, and shifts of it."""
+    grid = slices.along(Table(rows(about=about), about), Table(rows(30, about, 1), about))
+    targets = len(about.targets)
+    mean = np.tile(function(*grid["inputs"].to_numpy().T), (targets, 1))
+    kept = {
+        "mean": mean,
+        "stddev": np.full_like(mean, noise),
+        "function_stddev": np.full_like(mean, np.std(samples)),
+    }
+    found = {name: (("target", "point"), values) for name, values in kept.items()}
+    draws = mean + np.array(samples)[:, None, None]
+    found["function"] = (("sample", "target", "point"), draws)
+    names = [column.name for column in about.targets]
+    return grid.assign(found).assign_coords(target=names)
+
+
+def evaluated(count=60, regions=("near", "far", "all"), about=ABOUT):
+    """Observations that are one standard deviation of 2 above their means."""
+    table = rows(count, about)
+    mean = np.stack([table[column.name].to_numpy() for column in about.targets])
+    own = np.ones((1, *mean.shape))
+    inside = np.ones((len(regions), count), dtype=bool)
+    inside[: len(regions) - 1] = np.arange(count) % 2 == np.arange(len(regions) - 1)[:, None]
+    moments = ("replicate", "target", "point")
+    return xr.Dataset(
+        {
+            "inputs": (("point", "input"), table[[c.name for c in about.inputs]].to_numpy()),
+            "targets": (("target", "point"), mean + 2),
+            "inside": (("region", "point"), inside),
+            "mean": (moments, mean[None]),
+            "stddev": (moments, 2 * own),
+            "quantiles": (
+                ("replicate", "level", "target", "point"),
+                np.stack([mean - 4, mean, mean + 4])[None],
+            ),
+        },
+        coords={
+            "level": [0.025, 0.5, 0.975],
+            "target": [column.name for column in about.targets],
+            "region": list(regions),
+        },
+    )
+
+
+def texts(figure):
+    legend = figure.legends[0]
+    return [text.get_text() for text in legend.get_texts()], legend.get_title().get_text()
+
+
+def test_dependence_is_the_mean_over_rows_with_the_bands_of_averages():
+    training = rows()
+    width, age, alloy = dependence.dependences(predicted(lambda w, a, k: 2 * w + a), training)
+    chosen = rows(30, seed=1).iloc[np.linspace(0, 29, 20).round().astype(int)]
+    np.testing.assert_allclose(width.mean[0], 2 * width.values + chosen["age"].mean())
+    np.testing.assert_allclose(age.mean[1], age.values + 2 * chosen["width"].mean())
+    assert width.values[0] < training["width"].min() < training["width"].max() < width.values[-1]
+    assert alloy.values.tolist() == [0, 1, 2]
+    assert np.ptp(alloy.mean[0]) < 1e-12
+    np.testing.assert_allclose(width.stddev, 3)
+    np.testing.assert_allclose(width.function_stddev, 1)
+    # Twice as steep over values of nearly the same spread.
+    spread = training[["width", "age"]].std(ddof=0)
+    np.testing.assert_allclose(width.moved / age.moved, 2 * spread["width"] / spread["age"], 0.05)
+    assert dependence.most_moving([width, age, alloy]) == [0, 1, 2]
+    assert dependence.most_moving([alloy, age, width]) == [2, 1, 0]
+
+
+def test_draws_that_differ_by_a_row_differ_less_on_average():
+    """Where draws err independently at every row, the average knows more than any row."""
+    found = predicted(lambda w, a, k: 0 * w, samples=np.zeros(500))
+    random = np.random.default_rng(3)
+    found["function"].values[:] = random.normal(size=found["function"].shape)
+    width, *_ = dependence.dependences(found, rows())
+    # Of 20 rows; 40 standard deviations of 500 draws lie within 1 % of the truth on average.
+    assert abs(width.function_stddev.mean() - 20**-0.5) < 0.02 * 20**-0.5
+
+
+def test_an_input_whose_rows_go_different_ways_matters_as_if_they_went_one_way():
+    way, ways = (
+        dependence.dependences(predicted(function), rows())[0]
+        for function in (lambda w, a, k: w + 0 * a, lambda w, a, k: np.where(k == 1, w, -w))
+    )
+    assert np.ptp(ways.mean[0]) < np.ptp(way.mean[0])
+    np.testing.assert_allclose(ways.moved, way.moved)
+
+
+def test_shares_are_of_the_nearest_values():
+    found = dependence.shares(np.array([0.0, 1.0, 2.0]), np.array([-5, 0.4, 0.6, 1.4, 1.6, 9]))
+    np.testing.assert_allclose(found, [2 / 6, 2 / 6, 2 / 6])
+
+
+def test_a_target_in_large_units_does_not_decide_alone_which_inputs_matter():
+    moved = np.array([[1000.0, 0.0], [10.0, 1.0], [500.0, 0.2]])
+    assert dependence.by_importance(moved) == [0, 1, 2]
+    assert dependence.by_importance(moved * 0) == [0, 1, 2]
+
+
+def test_a_panel_an_input_for_every_target_with_names_and_units():
+    found = predicted(lambda w, a, k: w + 3 * a)
+    figure = dependence.draw_dependences("mine", "A fit", FAILS, *AXES, found, rows())
+    assert [axes.get_xlabel() for axes in figure.axes] == ["age", "width (mm)", "alloy"] * 2
+    assert figure.axes[0].get_ylabel() == "strength (MPa)"
+    assert figure.axes[3].get_ylabel() == "colour"
+    names = [text.get_text() for text in figure.axes[2].get_xticklabels()]
+    assert names == ["A", "B", "C"]
+    told, note = texts(figure)
+    assert set(told) == {
+        dependence.MEAN, dependence.TOTAL, dependence.FUNCTION, dependence.SEEN,
+    }  # fmt: skip
+    assert note == ""
+    assert figure.get_suptitle().rstrip() == "mine: A fit"
+    assert [text.get_text() for text in figure.texts if text is not figure._suptitle] == [
+        "FAIL: divergences"
+    ]
+    # The bands of all panels of a target lie within the same limits.
+    low, high = figure.axes[0].get_ylim()
+    assert all(axes.get_ylim() == (low, high) for axes in figure.axes[:3])
+    assert low < found["mean"].min() - 6
+    assert high > 2 * 3.0
+
+
+def many(count):
+    columns = tuple(Column(f"a rather long name of the input number {i}") for i in range(count))
+    return Encoding(columns, (Column("y"),))
+
+
+@pytest.mark.parametrize(("count", "panels"), [(2, 4), (5, 5), (12, 12), (30, 12)])
+def test_at_most_twelve_inputs_have_a_panel_and_the_others_are_named(count, panels):
+    about = many(count)
+    found = predicted(lambda *x: x[-1] + 0.5 * x[0], about)
+    figure = dependence.draw_dependences(
+        "mine", "", ("", ""), *inputs.axes_of(about, {}), found, rows(about=about)
+    )
+    shown = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert len(shown) == panels
+    assert shown[0].get_xlabel().endswith(f"number {count - 1}")
+    _, note = texts(figure)
+    assert note.startswith("Not shown: ") == (count > panels)
+    assert note.count("number") == max(0, count - panels)
+    figure.draw_without_rendering()
+    for axes in shown:
+        box = axes.xaxis.label.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
+def test_two_inputs_of_numbers_have_a_map_and_others_none():
+    about = many(2)
+    surface = map_of(predicted(lambda a, b: 10 * a + b, about))
+    np.testing.assert_allclose(surface.mean[0], 10 * surface.x + surface.y[:, None])
+    assert surface.mean.shape == (1, slices.SIDE, slices.SIDE)
+    assert map_of(predicted(lambda w, a, k: w)) is None
+    mixed = Encoding((WIDTH, ALLOY), ABOUT.targets)
+    assert map_of(predicted(lambda w, k: w, mixed)) is None
+
+
+def test_an_input_that_is_transformed_is_varied_evenly_as_a_network_sees_it():
+    about = Encoding((Column("a", transform="log"), AGE), (Column("y"),))
+    grid = slices.along(Table(rows(about=about) + 1, about), Table(rows(2, about), about))
+    a, *_ = (grid["inputs"].to_numpy()[(grid["along"] == 0) & (grid["row"] == 0)]).T
+    assert (a > 0).all()
+    np.testing.assert_allclose(np.diff(np.log(a)), np.log(a[-1] / a[0]) / (len(a) - 1))
+
+
+def test_the_data_are_drawn_over_every_input_and_held_out_rows_apart():
+    training, held_out = rows(5000), rows(30, seed=1)
+    figure = draw_scatter("data", *AXES, {"train": training}, held_out, ["train"])
+    assert [axes.get_xlabel() for axes in figure.axes] == ["width (mm)", "age", "alloy"] * 2
+    (told, other), _ = texts(figure)
+    assert told == "train observations, 2,000 of 5,000 rows"
+    assert other == "held-out observations, 30 rows"
+    seen, unseen = figure.axes[0].lines
+    assert len(seen.get_xdata()) == 2000
+    assert seen.get_color() != unseen.get_color()
+    np.testing.assert_array_equal(unseen.get_xdata(), held_out["width"])
+    # Dots of a level lie about its place, and beside each other.
+    places = figure.axes[2].lines[1].get_xdata()
+    assert (np.abs(places - held_out["alloy"]) < 0.5).all()
+    assert len(np.unique(places)) == 30
+
+
+def test_of_many_inputs_those_are_drawn_that_explain_most():
+    about = many(30)
+    own, targets = inputs.axes_of(about, {})
+    table = rows(2000, about)
+    table["y"] = np.sin(table[about.inputs[17].name]) + 0.01 * table[about.inputs[3].name]
+    assert by_association(own, targets, table)[0].name == about.inputs[17].name
+    figure = draw_scatter("data", own, targets, {"train": table}, table[:10], ["train"])
+    assert len(figure.axes) == 12
+    assert texts(figure)[1].startswith("Not shown: ")
+
+
+def test_the_share_of_a_variance_between_levels():
+    axis = inputs.Axis(ALLOY)
+    levels = np.array([0.0, 0, 1, 1, 2, 2])
+    assert inputs.association(axis, levels, levels) == 1
+    assert inputs.association(axis, levels, np.array([0.0, 1, 0, 1, 0, 1])) == 0
+    # Within levels ± 1, between them -2, 0, 2: 8/3 of 8/3 + 1.
+    of = np.array([-3.0, -1, -1, 1, 1, 3])
+    np.testing.assert_allclose(inputs.association(axis, levels, of), (8 / 3) / (8 / 3 + 1))
+    assert inputs.association(axis, levels, np.ones(6)) == 0
+
+
+@pytest.mark.parametrize(("count", "left"), [(1, 1), (2000, 2000), (50_000, 2000)])
+def test_rows_are_thinned_evenly(count, left):
+    places = inputs.thinned(count)
+    assert len(np.unique(places)) == left
+    assert (places[0], places[-1]) == (0, count - 1)
+    if left > 1:
+        assert np.ptp(np.diff(places)) <= 1
+
+
+def test_names_that_are_cut_keep_both_ends():
+    assert inputs.cut("short", 5) == "short"
+    cut = inputs.cut("temperature of the oven, morning", 12)
+    assert len(cut) == 12
+    assert cut.startswith("tempera")
+    assert cut.endswith("ning")
+    assert inputs.left_out([]) == ""
+    told = inputs.left_out([f"x{i}" for i in range(25)])
+    assert told.endswith("x19, 5 more")
+
+
+def test_twelve_levels_are_named_and_a_hundred_in_part():
+    for count, named in ((12, 12), (100, 13)):
+        axis = inputs.Axis(Column("k", kind="classes", levels=tuple(map(str, range(count)))))
+        axes = canvas.Figure().subplots()
+        axis.prepare(axes, "x")
+        assert len(axes.get_xticks()) == named
+
+
+def test_a_flag_says_yes_or_no():
+    assert inputs.Axis(Column("age is blank", kind="flag", of="age")).levels == ("no", "yes")
+
+
+def test_observations_are_drawn_against_predictions_with_their_intervals():
+    found = evaluated()
+    figure = observed.draw_observed("mine", "A fit", FAILS, *AXES, found, [2, 0, 1])
+    first, second, *others = figure.axes
+    bars = first.collections[0].get_segments()
+    table = rows()
+    assert len(bars) == 60
+    np.testing.assert_allclose(
+        np.array(bars)[:, :, 1] - table["strength"].to_numpy()[:, None], [[-4, 4]] * 60
+    )
+    near, far, diagonal = first.lines
+    np.testing.assert_allclose(near.get_ydata() - near.get_xdata(), 2)
+    assert near.get_color() != far.get_color()
+    assert len(near.get_xdata()) == len(far.get_xdata()) == 30
+    assert diagonal.get_xdata().tolist() == diagonal.get_ydata().tolist()
+    assert second.get_xlabel() == "predicted strength"
+    assert [axes.get_xlabel() for axes in others[:3]] == ["alloy", "width (mm)", "age"]
+    # One standard deviation above, everywhere.
+    np.testing.assert_allclose(others[1].lines[0].get_ydata(), 1)
+    means = others[1].lines[-1]
+    np.testing.assert_allclose(means.get_ydata(), 1)
+    told, _ = texts(figure)
+    assert {"held-out, near, 30 rows", "held-out, far, 30 rows", observed.INTERVAL} < {*told}
+    assert figure.get_suptitle().rstrip() == "mine: A fit"
+
+
+def test_without_regions_of_distance_rows_are_of_one_colour():
+    (name,) = observed.parted(evaluated(regions=("warm", "all")))
+    assert name == "held-out"
+
+
+def test_residuals_of_several_targets_are_correlated():
+    random = np.random.default_rng(0)
+    one, other = random.normal(size=(2, 50))
+    (pair,) = observed.correlated([one, -2 * one + 3])
+    assert pair == (0, 1, pytest.approx(-1))
+    pairs = observed.correlated([one, other, one + 0.1 * other])
+    assert pairs[0][:2] == (0, 2)
+    assert observed.correlated([one]) == []
+
+
+def test_residuals_beyond_twelve_panels_are_left_out_and_named():
+    about = many(30)
+    figure = observed.draw_observed(
+        "mine", "", ("", ""), *inputs.axes_of(about, {}), evaluated(about=about), [*range(30)]
+    )
+    assert len(figure.axes) == 12
+    assert texts(figure)[1].startswith("Not shown: ")
+
+
+def test_a_sheet_of_tables_compares_fits_on_the_same_axes():
+    found = evaluated()
+    parts, outcomes = observed.parted(found), observed.outcomes(found)
+    fits = [observed.Judged(Heading(name, "A fit", FAILS), outcomes, parts) for name in "abc"]
+    figure = observed.draw_outcomes(fits, AXES[1], "a beside its prior")
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert len(shown) == 6
+    assert len({axes.get_xlim() for axes in shown}) == 2
+    headings = [text.get_text() for axes in shown for text in axes.texts[:1]]
+    assert sorted(headings) == ["a: A fit", "b: A fit", "c: A fit"]
+    assert figure.get_suptitle() == "a beside its prior"
+
+
+def test_a_study_of_a_table_shows_the_inputs_that_matter_most():
+    training = rows()
+    cells = {"width 2": ["g-0", "g-1"], "width 5": ["g-2"]}
+    curves = {
+        fit: dependence.dependences(predicted(lambda w, a, k, n=n: 3 * w + n * a), training)
+        for n, fit in enumerate(("g-0", "g-1", "g-2"))
+    }
+    above = over_inputs(*AXES, cells, curves, training)
+    table = pd.DataFrame(
+        [
+            {"fit": fit, "region": "all", "target": target, "metric": metric, "value": 1.0}
+            for fit in curves
+            for target in ("strength", "colour")
+            for metric in ("lppd", "crps")
+        ]
+    )
+    figure = draw_group("g", "A study", cells, above, table, dict.fromkeys(curves, "pass"))
+    assert [axes.get_xlabel() for axes in figure.axes[:3]] == ["width (mm)", "age", "alloy"]
+    colors = [line.get_color() for line in figure.axes[0].lines[:3]]
+    assert colors[0] == colors[1] != colors[2]
+    assert figure.axes[3].get_xlabel().startswith("LPPD")
+    assert figure.axes[4].get_xlabel().startswith("CRPS")
+    figure.draw_without_rendering()

@@ -1,0 +1,190 @@
+"""Figures of how predictions depend on each of several inputs: one fit by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .canvas import Axes, Figure, head, legend_below
+from .frame import legend_entries
+from .inputs import PANELS, Axis, left_out, sheet
+from .maps import draw_maps, map_of
+
+MEAN = "predictive mean, averaged over held-out rows"
+TOTAL = "± 2 sd of a new observation in one such row"
+FUNCTION = "± 2 sd of the averaged function"
+SEEN = "where the training rows are"
+
+# Of a panel's height, what shows where the training rows are; and the number of bars.
+FOOT, BARS = 0.12, 30
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How predictions depend on an input, on average over held-out rows (partial dependence).
+
+    Attributes:
+        place: of the input among all.
+        values: of the input (n,), ascending.
+        mean: of the predictive distribution, averaged over the rows, (target, n).
+        stddev: of an observation in one of the rows, the root mean square over the rows,
+            (target, n).
+        function_stddev: of the function averaged over the rows, from its samples, (target, n).
+        moved: how far the mean moves when the input does: the root mean square over the rows of
+            its standard deviation over the training rows' values, (target,).
+    """
+
+    place: int
+    values: np.ndarray
+    mean: np.ndarray
+    stddev: np.ndarray
+    function_stddev: np.ndarray
+    moved: np.ndarray
+
+
+def dependences(predictions: xr.Dataset, training: pd.DataFrame) -> list[Dependence]:
+    """Dependences on all inputs, in their order.
+
+    Args:
+        predictions: on the grid of a table, with `along` and `row`.
+        training: rows from which the fit has learnt.
+    """
+    along, row = (predictions[name].to_numpy() for name in ("along", "row"))
+    found = []
+    for place, name in enumerate(predictions["input"].to_numpy().tolist()):
+        own = predictions.isel(point=along == place)
+        rows = len(np.unique(row[along == place]))
+        values = own["inputs"].to_numpy()[: own.sizes["point"] // rows, place]
+        # Points of an input and a row stand together.
+        mean, stddev, function = (
+            own[part].to_numpy().astype(float).reshape(*own[part].shape[:-1], rows, len(values))
+            for part in ("mean", "stddev", "function")
+        )
+        weights = shares(values, training[name].to_numpy())
+        about = mean - (mean * weights).sum(-1, keepdims=True)
+        found.append(
+            Dependence(
+                place,
+                values,
+                mean.mean(1),
+                np.sqrt((stddev**2).mean(1)),
+                function.mean(2).std(0),
+                np.sqrt((about**2 * weights).sum(-1).mean(1)),
+            )
+        )
+    return found
+
+
+def shares(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The share of numbers that lie nearest to each of the values (n,), which ascend: (n,)."""
+    place = np.searchsorted((values[1:] + values[:-1]) / 2, seen)
+    return np.bincount(place, minlength=len(values)) / len(seen)
+
+
+def by_importance(moved: np.ndarray) -> list[int]:
+    """Places of inputs, those first that move a target most, each beside what moves it furthest.
+
+    Args:
+        moved: how far they move the targets (input, target).
+    """
+    largest = moved.max(0)
+    relative = (moved / np.where(largest > 0, largest, 1)).max(1)
+    return np.argsort(-relative, kind="stable").tolist()
+
+
+def most_moving(found: Sequence[Dependence]) -> list[int]:
+    """Places of the inputs of one fit, those first that matter most."""
+    return by_importance(np.array([own.moved for own in found]))
+
+
+def averaged(fits: Sequence[Sequence[Dependence]]) -> list[int]:
+    """Places of inputs, those first that matter most to many fits together."""
+    return by_importance(np.mean([[own.moved for own in found] for found in fits], axis=0))
+
+
+def draw_dependences(
+    fit: str,
+    title: str,
+    verdict: tuple[str, str],
+    inputs: Sequence[Axis],
+    targets: Sequence[Axis],
+    predictions: xr.Dataset,
+    training: pd.DataFrame,
+) -> Figure:
+    """Each target over the inputs that matter most, and over both where there are two numbers.
+
+    Args:
+        fit, title, verdict: heading.
+        inputs, targets: as axes.
+        predictions: on the grid of a table.
+        training: rows from which the fit has learnt.
+    """
+    found = dependences(predictions, training)
+    order, most = most_moving(found), max(2, PANELS // len(targets))
+    shown = [found[place] for place in order[:most]]
+    surface = map_of(predictions)
+    both = 2 if surface else 0
+    figure, blocks = sheet([len(shown) + both] * len(targets))
+    for number, (target, cells) in enumerate(zip(targets, blocks, strict=True)):
+        ylim = limits_of([own.mean[number] for own in shown], [own.stddev[number] for own in shown])
+        for own, cell in zip(shown, cells, strict=False):
+            axes = figure.add_subplot(cell)
+            axis = inputs[own.place]
+            axis.prepare(axes, "x")
+            target.prepare(axes, "y", "" if cell.colspan.start else None)
+            axes.set_ylim(ylim)
+            draw_dependence(axes, axis, own, number)
+            draw_seen(axes, axis, training[axis.name].to_numpy(), own.values)
+        if surface:
+            draw_maps(figure, cells[-both:], inputs, target, surface, number, training)
+    head(figure, fit, title, verdict)
+    names = [inputs[place].name for place in order[most:]]
+    entries = legend_entries(*figure.axes)
+    legend_below(figure, entries.values(), entries, left_out(names))
+    return figure
+
+
+def limits_of(means: Sequence[np.ndarray], stddevs: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Range of a target in which all bands lie, above a foot for the training rows."""
+    low = min((mean - 2 * stddev).min() for mean, stddev in zip(means, stddevs, strict=True))
+    high = max((mean + 2 * stddev).max() for mean, stddev in zip(means, stddevs, strict=True))
+    margin = 0.05 * (high - low)
+    high += margin
+    return low - margin - FOOT / (1 - FOOT) * (high - low + margin), high
+
+
+def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> None:
+    """The mean and the bands of one target; over levels a point each."""
+    mean = own.mean[target]
+    bands = ((own.stddev, 0.2, 5, TOTAL), (own.function_stddev, 0.45, 5, FUNCTION))
+    for stddev, alpha, width, label in bands:
+        reach = 2 * stddev[target]
+        look = {"color": "C1", "alpha": alpha, "label": label}
+        if axis.levels:
+            axes.vlines(own.values, mean - reach, mean + reach, linewidth=width, **look)
+        else:
+            axes.fill_between(own.values, mean - reach, mean + reach, linewidth=0, **look)
+    look = {"linestyle": "none", "marker": "o"} if axis.levels else {}
+    axes.plot(own.values, mean, color="C1", label=MEAN, **look)
+    if not axis.levels:
+        axes.set_xlim(own.values[0], own.values[-1])
+
+
+def draw_seen(axes: Axes, axis: Axis, seen: np.ndarray, values: np.ndarray) -> None:
+    """How many of the training rows are where, at the foot of a panel.
+
+    Args:
+        axes: of the panel.
+        axis: the input.
+        seen: its values in the training rows (rows,).
+        values: at which predictions are, ascending.
+    """
+    look = {"transform": axes.get_xaxis_transform(), "color": "0.75", "label": SEEN, "zorder": 0}
+    if axis.levels:
+        counts = np.bincount(seen.astype(int), minlength=len(axis.levels))
+        axes.bar(np.arange(len(counts)), FOOT * counts / counts.max(), width=0.6, **look)
+        return
+    counts, edges = np.histogram(seen, BARS, (values[0], values[-1]))
+    axes.stairs(FOOT * counts / counts.max(), edges, fill=True, **look)

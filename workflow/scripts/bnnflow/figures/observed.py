@@ -1,0 +1,230 @@
+"""Figures of what was observed beside what was predicted: of one fit, and of many on one sheet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+
+from ..data.observed import FAR, NEAR
+from ..judge.scores import by_target, inside_of
+from .canvas import Axes, Figure, head, legend_below, region
+from .frame import legend_entries
+from .inputs import (
+    BINNED,
+    LETTERS,
+    PANELS,
+    UPRIGHT,
+    Axis,
+    labelled,
+    left_out,
+    means,
+    of_all,
+    sheet,
+    thinned,
+    wrapped,
+)
+from .sheets import Heading, draw_cells
+
+# The central interval that is drawn, in words and by its ends.
+INTERVAL, ENDS = "95 % predictive interval", (0.025, 0.975)
+
+SAME = "observed = predicted"
+AVERAGE = "mean residual by tenths or levels"
+RESIDUAL = "residual, in predictive sd"
+
+# Pairs of targets whose residuals are shown, and dots of a panel of many.
+PAIRS, FEW = 6, 400
+
+GUIDE = {"color": "0.6", "linewidth": 0.8, "zorder": 0}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Held-out observations of a target beside their predictive distributions.
+
+    Attributes:
+        observed, mean, stddev, low, high: (n,); the last two are the ends of the interval.
+    """
+
+    observed: np.ndarray
+    mean: np.ndarray
+    stddev: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def residual(self) -> np.ndarray:
+        """By how many predictive standard deviations each observation is above the mean: (n,)."""
+        return (self.observed - self.mean) / self.stddev
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """All values that are drawn."""
+        return np.concatenate([self.observed, self.mean, self.low, self.high])
+
+
+def outcomes(evaluation: xr.Dataset) -> list[Outcome]:
+    """Outcomes of every target of an evaluation."""
+    found = []
+    for own in by_target(evaluation).values():
+        ends = (
+            own["quantiles"][0].sel(level=end, method="nearest").to_numpy().astype(float)
+            for end in ENDS
+        )
+        parts = (own[name][0].to_numpy().astype(float) for name in ("mean", "stddev"))
+        found.append(Outcome(own["targets"].to_numpy(), *parts, *ends))
+    return found
+
+
+def parted(evaluation: xr.Dataset) -> dict[str, tuple[np.ndarray, dict]]:
+    """Held-out rows near to training rows and far from them, each with its look in all figures.
+
+    Returns:
+        By name which rows (n,) they are, and colour and mark; all of them together where there
+        are no such regions.
+    """
+    regions = inside_of(evaluation)
+    looks = {name: region(place) for place, name in enumerate(regions)}
+    if NEAR in regions:
+        return {f"held-out, {name}": (regions[name], looks[name]) for name in (NEAR, FAR)}
+    every = np.ones(evaluation.sizes["point"], dtype=bool)
+    return {"held-out": (every, {"color": "0.3", "marker": "o"})}
+
+
+def draw_observed(
+    fit: str,
+    title: str,
+    verdict: tuple[str, str],
+    inputs: Sequence[Axis],
+    targets: Sequence[Axis],
+    evaluation: xr.Dataset,
+    order: Sequence[int],
+) -> Figure:
+    """Observed against predicted, and residuals against predictions, inputs and each other.
+
+    Args:
+        fit, title, verdict: heading.
+        inputs, targets: as axes.
+        evaluation: of the fit.
+        order: places of the inputs, those first that matter most.
+    """
+    found, parts = outcomes(evaluation), parted(evaluation)
+    most = max(1, PANELS // len(targets) - 2)
+    shown, rest = order[:most], order[most:]
+    pairs = correlated([own.residual for own in found])[:PAIRS]
+    blocks = [2 + len(shown)] * len(targets) + ([len(pairs)] if pairs else [])
+    figure, cells = sheet(blocks, high=0.7)
+    values = evaluation["inputs"].to_numpy()
+    for target, own, places in zip(targets, found, cells, strict=False):
+        first, second, *others = (figure.add_subplot(place) for place in places)
+        draw_outcome(first, target, own, parts)
+        draw_diagonal(first, target.ends(own.drawn))
+        second.set_ylabel(RESIDUAL, fontsize="medium")
+        _draw_residuals(second, own.mean, own.residual, parts)
+        target.prepare(second, "x", wrapped(f"predicted {target.name}", LETTERS))
+        reach = max(4.0, 1.05 * np.abs(own.residual).max())
+        for axes, place in zip(others, shown, strict=True):
+            _draw_residuals(axes, inputs[place].spread(values[:, place]), own.residual, parts)
+            if len(values) >= BINNED:
+                at, centre = means(inputs[place], values[:, place], own.residual)
+                joined = "none" if inputs[place].levels else "-"
+                look = {"color": "C1", "marker": "o", "linestyle": joined, "label": AVERAGE}
+                axes.plot(at, centre, **look)
+            inputs[place].prepare(axes, "x")
+            if axes.get_subplotspec().is_first_col():
+                axes.set_ylabel(RESIDUAL, fontsize="medium")
+        for axes in (second, *others):
+            axes.set_ylim(-reach, reach)
+    for place, (one, other, correlation) in zip(cells[-1], pairs, strict=False):
+        axes = figure.add_subplot(place)
+        _draw_residuals(axes, found[one].residual, found[other].residual, parts)
+        axes.set_title(f"correlation {correlation:.2f}".replace("-", "−"), fontsize="medium")
+        for number, say in ((one, axes.set_xlabel), (other, axes.set_ylabel)):
+            say(
+                wrapped(f"residual of {targets[number].name}", UPRIGHT),
+                fontsize="medium",
+                parse_math=False,
+            )
+    names = [inputs[place].name for place in rest]
+    entries = legend_entries(*figure.axes)
+    head(figure, fit, title, verdict)
+    legend_below(figure, entries.values(), entries, left_out(names))
+    return figure
+
+
+def correlated(residuals: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
+    """Pairs of targets with the correlation of their residuals, the strongest first.
+
+    Args:
+        residuals: of every target (n,).
+    """
+    found = np.atleast_2d(np.corrcoef(residuals))
+    pairs = [(i, j, float(found[i, j])) for i, j in combinations(range(len(residuals)), 2)]
+    return sorted(pairs, key=lambda pair: -abs(pair[2]))
+
+
+def draw_outcome(axes: Axes, target: Axis, own: Outcome, parts: Mapping) -> None:
+    """Observations against predictive means, each with its interval, about the diagonal."""
+    count = len(own.observed)
+    chosen = np.zeros(count, dtype=bool)
+    chosen[thinned(count, FEW)] = True
+    faint = {"color": "C1", "alpha": 0.3, "linewidth": 1, "zorder": 1, "label": INTERVAL}
+    axes.vlines(own.mean[chosen], own.low[chosen], own.high[chosen], **faint)
+    for name, (inside, look) in parts.items():
+        rows = inside & chosen
+        told = f"{name}, {of_all(int(rows.sum()), int(inside.sum()))}"
+        dots = {"linestyle": "none", "markersize": 3, "zorder": 2}
+        axes.plot(own.mean[rows], own.observed[rows], label=told, **dots, **look)
+    target.prepare(axes, "x", wrapped(f"predicted {target.name}", LETTERS))
+    target.prepare(axes, "y", wrapped(f"observed {labelled(target.name, target.unit)}", UPRIGHT))
+
+
+def draw_diagonal(axes: Axes, ends: tuple[float, float]) -> None:
+    """Where what was predicted is what was observed, from one end of both axes to the other."""
+    axes.plot(ends, ends, label=SAME, **GUIDE)
+    axes.set(xlim=ends, ylim=ends)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A fit with what it predicts for held-out rows.
+
+    Attributes:
+        heading: of its panels.
+        outcomes: of every target.
+        parts: of the rows, as `parted` has them.
+    """
+
+    heading: Heading
+    outcomes: Sequence[Outcome]
+    parts: Mapping[str, tuple[np.ndarray, dict]]
+
+
+def draw_outcomes(judged: Sequence[Judged], targets: Sequence[Axis], heading: str = "") -> Figure:
+    """Observed against predicted of many fits on the same axes, with one legend."""
+    every = zip(*(fit.outcomes for fit in judged), strict=True)
+    ends = [
+        target.ends(np.concatenate([own.drawn for own in outcomes]))
+        for target, outcomes in zip(targets, every, strict=True)
+    ]
+
+    def draw(place: int, target: int, axes: Axes) -> None:
+        draw_outcome(axes, targets[target], judged[place].outcomes[target], judged[place].parts)
+        draw_diagonal(axes, ends[target])
+
+    headings = [own.heading for own in judged]
+    return draw_cells(headings, len(targets), draw, heading)
+
+
+def _draw_residuals(axes: Axes, x: np.ndarray, residual: np.ndarray, parts: Mapping) -> None:
+    chosen = np.zeros(len(x), dtype=bool)
+    chosen[thinned(len(x), FEW)] = True
+    for inside, look in parts.values():
+        rows = inside & chosen
+        dots = {"linestyle": "none", "markersize": 2.5, "alpha": 0.7}
+        axes.plot(x[rows], residual[rows], **dots, **look)
+    for height in (-2, 0, 2):
+        axes.axhline(height, **GUIDE | {"linestyle": "-" if not height else ":"})
+    axes.tick_params(labelsize="small")
