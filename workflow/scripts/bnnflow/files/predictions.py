@@ -15,6 +15,9 @@ GRID = {
     "function": ("sample", "target", "point"),
 }
 
+# And where a target has classes, of every class.
+CLASSES = ("class", "target", "point")
+
 # At held-out points: what these are,
 POINTS = {
     "inputs": ("point", "input"),
@@ -28,6 +31,11 @@ SCORED = {
     **dict.fromkeys(("mean", "stddev", "function_stddev"), ("replicate", "target", "point")),
     **dict.fromkeys(("log_density", "crps", "pit"), ("replicate", "target", "point")),
     "quantiles": ("replicate", "level", "target", "point"),
+}
+# of every class, where a target has such, with what is to be expected by chance,
+SCORED_CLASSES = {
+    "class_probability": ("replicate", *CLASSES),
+    "reliability_errors": ("region", "target", "simulation", "error"),
 }
 # and all of it at a few of them, chain by chain, with what is to be expected by chance.
 PROBED = {
@@ -50,7 +58,7 @@ def read(path: str | Path) -> xr.Dataset:
     Raises:
         FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
     """
-    return arrays.read(path, "predictions", GRID)
+    return arrays.read(path, "predictions", GRID, {"class_probability": CLASSES})
 
 
 def read_scored(path: str | Path) -> xr.Dataset:
@@ -70,7 +78,7 @@ def read_evaluation(path: str | Path) -> xr.Dataset:
             not finite.
     """
     kind = "an evaluation"
-    found = arrays.read(path, kind, POINTS | SCORED | PROBED, TRUTH)
+    found = arrays.read(path, kind, POINTS | SCORED | PROBED, TRUTH | SCORED_CLASSES)
     for name in MASKS:
         if found[name].dtype != bool:
             raise FileError(path, kind, f"{name} is not of yes and no")

@@ -105,7 +105,9 @@ def diagnosed(
     for target, part in scores.by_target(fit.evaluation).items():
         rows = table[table["target"] == target] if target else table
         errors, by_chance = scores.errors(rows), scores.by_chance(part)
-        findings += of_target(calibration.of_calibration(errors, by_chance, limits), target)
+        what = calibration.OF_CLASSES if scores.has_classes(part) else calibration.OF_NUMBERS
+        found = calibration.of_calibration(errors, by_chance, limits, what)
+        findings += of_target(found, target)
     return findings
 
 

@@ -9,8 +9,9 @@ import xarray as xr
 
 from ..files import safe
 from ..files.errors import FileError
-from ..files.predictions import SCORED, TRUTH
+from ..files.predictions import SCORED, SCORED_CLASSES, TRUTH
 from ..predict.levels import CALIBRATION, COVERAGE
+from . import classes
 
 # Metrics that compare them: below quantiles, and in the central intervals between them.
 ERRORS = ("calibration_error", "coverage_error")
@@ -22,11 +23,16 @@ def by_chance(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
     """By region what both calibration errors stay below in 95 of 100 cases if the fit is right.
 
     Args:
-        evaluation: of one target, with the shares of `evaluation.simulations`.
+        evaluation: of one target, with what `evaluation.simulations` gives.
     """
-    shares = evaluation["shares"].transpose("below", "region", "simulation").to_numpy()
+    if has_classes(evaluation):
+        dims = ("error", "region", "simulation")
+        simulated = evaluation["reliability_errors"].transpose(*dims).to_numpy()
+    else:
+        shares = evaluation["shares"].transpose("below", "region", "simulation").to_numpy()
+        simulated = calibration_errors(shares)
     # Each in 97.5, so that both do in 95.
-    limits = np.quantile(calibration_errors(shares), 0.975, axis=2, method="higher")
+    limits = np.quantile(simulated, 0.975, axis=2, method="higher")
     return dict(zip(evaluation["region"].to_numpy().tolist(), limits.T, strict=True))
 
 
@@ -34,7 +40,16 @@ def by_target(evaluation: xr.Dataset) -> dict[str, xr.Dataset]:
     """The evaluation of every target by itself; its name is empty where there is no other."""
     names = evaluation["target"].to_numpy().tolist()
     parts = (evaluation.isel(target=target, drop=True) for target in range(len(names)))
-    return dict(zip(names if len(names) > 1 else [""], parts, strict=True))
+    own = [
+        part.drop_vars(SCORED_CLASSES, errors="ignore") if not _any_probability(part) else part
+        for part in parts
+    ]
+    return dict(zip(names if len(names) > 1 else [""], own, strict=True))
+
+
+def has_classes(evaluation: xr.Dataset) -> bool:
+    """Whether a target has classes; the evaluation is of `by_target`."""
+    return "class_probability" in evaluation
 
 
 def table(evaluation: xr.Dataset) -> pd.DataFrame:
@@ -51,7 +66,10 @@ def table(evaluation: xr.Dataset) -> pd.DataFrame:
         one draw or one point cannot give is missing.
     """
     parts = by_target(evaluation)
-    terms = {target: _terms(part) for target, part in parts.items()}
+    terms = {
+        target: classes.terms_of(part) if has_classes(part) else _terms(part)
+        for target, part in parts.items()
+    }
     rows = [
         (region, target, *row)
         for region, inside in inside_of(evaluation).items()
@@ -73,7 +91,8 @@ def errors(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Both calibration errors by region, from the rows of such a table that are of one target."""
     values = table.set_index(["metric", "region"])["value"]
     regions = table["region"].unique()
-    return {region: np.array([values[name, region] for name in ERRORS]) for region in regions}
+    names = ERRORS if (table["metric"] == ERRORS[1]).any() else classes.ERRORS
+    return {region: np.array([values[name, region] for name in names]) for region in regions}
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -128,12 +147,17 @@ def calibration_errors(shares: np.ndarray) -> np.ndarray:
 
 def _rows(terms: dict[str, np.ndarray], count: int) -> Iterator[tuple[str, float, float, float]]:
     """Metric, value and both errors, from terms (replicate, point) of a region's points."""
-    values = _metrics({name: part.mean(axis=1) for name, part in terms.items()})
+    metrics = classes.metrics_of if "brier" in terms else _metrics
+    values = metrics({name: part.mean(axis=1) for name, part in terms.items()})
     without = {name: part[0].sum() - part[0] for name, part in terms.items()}
-    by_point = _metrics({name: part / max(1, count - 1) for name, part in without.items()})
+    by_point = metrics({name: part / max(1, count - 1) for name, part in without.items()})
     yield "points", count, 0.0, 0.0
     for metric, replicates in values.items():
         yield metric, replicates[0], jackknife(replicates[1:]), jackknife(by_point[metric])
+
+
+def _any_probability(evaluation: xr.Dataset) -> bool:
+    return "class_probability" in evaluation and bool(evaluation["class_probability"].any())
 
 
 def _terms(evaluation: xr.Dataset) -> dict[str, np.ndarray]:

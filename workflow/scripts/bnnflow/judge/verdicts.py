@@ -150,7 +150,8 @@ def of_fits(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
             row[f"verdict_{region}"] = worst(found) if len(found) else ""
         for metric, target, region in product(headlines, targets, regions):
             name = "_".join(filter(None, (metric, target, region)))
-            row[name] = values.loc[(fit, region, target, metric), "value"]
-            row[f"error_{name}"] = error[fit, region, target, metric]
+            if (fit, region, target, metric) in values.index:
+                row[name] = values.loc[(fit, region, target, metric), "value"]
+                row[f"error_{name}"] = error[fit, region, target, metric]
         rows.append(row | {"reasons": reasons(own) if len(own) else REFERENCES[fit]})
     return pd.DataFrame(rows)

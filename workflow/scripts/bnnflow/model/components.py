@@ -128,10 +128,11 @@ class Counts(Numbers):
 
 
 @dataclass(frozen=True)
-class Labels(Components):
-    """Probabilities of classes.
+class Labels(Counts):
+    """Classes, as numbers: their places 0, 1, …; of yes and no the mean is the probability of yes.
 
     Attributes:
+        mean: of the places, (draws, n).
         log_probability: of every class, (draws, n, classes), in nats.
     """
 
@@ -143,12 +144,35 @@ class Labels(Components):
 
     def wrong(self) -> Tensor:
         """Draws at which one of them is no distribution: (draws,)."""
-        return (self.log_probability.isnan().any(-1) | self.log_probability.amax(-1).isinf()).any(1)
+        return self.log_probability.isnan().flatten(1).any(1)
+
+    def variance(self) -> Tensor:
+        """(draws, n)."""
+        away = self._places() - self.mean[..., None]
+        return (self.probability() * away.square()).sum(-1)
 
     def log_density(self, y: Tensor) -> Tensor:
         """At classes (n,), in double precision: (draws, n)."""
-        places = y.long()[None, :, None].expand(*self.shape, 1)
-        return self.log_probability.gather(-1, places)[..., 0].double()
+        return self._of(self.log_probability, y).double()
+
+    def density(self, t: Tensor) -> Tensor:
+        """The slope of `below` at t (n,): (draws, n)."""
+        return self._of(self.probability(), t)
+
+    def below(self, t: Tensor) -> Tensor:
+        """Probability of less than t (n,): (draws, n)."""
+        share = (t.to(self.mean)[:, None] - self._places()).clamp(0, 1)
+        return (self.probability() * share).sum(-1)
+
+    @property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Between these (n,) lies all of their probability."""
+        low = self.mean.new_zeros(self.shape[1])
+        return low, low + self.log_probability.shape[-1]
+
+    def distance(self, y: Tensor) -> Tensor:
+        """Means of |X - y|, y (n,): (draws, n)."""
+        return (self.probability() * (y[:, None] - self._places()).abs()).sum(-1)
 
     def sample(self, stream: Generator) -> Tensor:
         """One class of each, in double precision: (draws, n)."""
@@ -157,3 +181,21 @@ class Labels(Components):
         level = torch.rand((*self.shape, 1), generator=stream, dtype=torch.double)
         below = self.probability().double().cumsum(-1)[..., :-1]
         return (below <= level).sum(-1).double()
+
+    def _places(self) -> Tensor:
+        import torch
+
+        return torch.arange(self.log_probability.shape[-1]).to(self.mean)
+
+    def _of(self, values: Tensor, t: Tensor) -> Tensor:
+        """Of values (draws, n, classes) those of the classes that t (n,) are in: (draws, n)."""
+        places = t.long().clamp(0, values.shape[-1] - 1)
+        return values.gather(-1, places[None, :, None].expand(*self.shape, 1))[..., 0]
+
+
+def of_labels(log_probability: Tensor) -> tuple[Tensor, Tensor]:
+    """Parameters of `Labels`, from log probabilities (..., classes)."""
+    import torch
+
+    places = torch.arange(log_probability.shape[-1]).to(log_probability)
+    return log_probability.exp() @ places, log_probability

@@ -8,10 +8,12 @@ import xarray as xr
 from torch import Generator, Tensor
 
 from ..files.columns import Column, transformed
-from ..files.predictions import POINTS, SCORED, TRUTH
+from ..files.predictions import POINTS, SCORED, SCORED_CLASSES, TRUTH
+from .labels import Labelled
 from .levels import CALIBRATION
 from .mixture import Mixture
-from .predictive import ASTRAY, finite
+from .predictive import ASTRAY, finite, of_classes
+from .reliability import gaps, reliability_errors
 from .units import in_units
 from .weighted import CHUNK
 
@@ -84,7 +86,9 @@ def scored(
         Over (replicate, target, point): mean, stddev; function_stddev, that without the noise;
         log_density, in nats; crps, in units of y; pit, the probability of less than y, or of a
         count a random one between those of less than y and of y or less. Over
-        (replicate, level, target, point): quantiles, to first order in the groups left out.
+        (replicate, level, target, point): quantiles, to first order in the groups left out. Where a
+        target has classes, over (replicate, class, target, point): class_probability, 0 of a class
+        that a target does not have; all but the log density is of the classes' places then.
     """
     seen = torch.from_numpy(transformed(y.T, tuple(targets)).T.astype(np.float32))
     by_target = [
@@ -101,6 +105,9 @@ def scored(
         },
         coords={"level": levels},
     )
+    classes = [own.probability() if isinstance(own, Labelled) else None for own in mixtures]
+    if (probability := of_classes(classes)) is not None:
+        found["class_probability"] = (SCORED_CLASSES["class_probability"], probability.numpy())
     return finite(found, "at the held-out observations")
 
 
@@ -118,12 +125,16 @@ def simulations(mixtures: Sequence[Mixture], inside: np.ndarray, stream: Generat
 
     Returns:
         Over (region, target, simulation, below): shares, of a region's points below the predictive
-        quantiles of probabilities `levels.CALIBRATION`.
+        quantiles of probabilities `levels.CALIBRATION`. Where a target has classes, over
+        (region, target, simulation, error): reliability_errors, 0 of other targets.
     """
+    count = np.maximum(1, inside.sum(1))
+    unreliable = np.zeros((len(inside), len(mixtures), SIMULATIONS, 2))
     shares = np.zeros((len(inside), len(mixtures), SIMULATIONS, len(CALIBRATION)))
     for target, mixture in enumerate(mixtures):
-        begin = 0
+        begin, labels = 0, []
         for y in mixture.samples(SIMULATIONS, stream):
+            labels.append(y)
             y = mixture.untied(y, stream)
             pit = (y.numpy().argsort(0).argsort(0) + 0.5) / SIMULATIONS
             part = inside[:, begin : (begin := begin + y.shape[1])]
@@ -131,9 +142,17 @@ def simulations(mixtures: Sequence[Mixture], inside: np.ndarray, stream: Generat
                 below = pit <= level
                 for region, where in enumerate(part):
                     shares[region, target, :, number] += below[:, where].sum(1)
-    shares /= np.maximum(1, inside.sum(1))[:, None, None, None]
+        if isinstance(mixture, Labelled):
+            probability = mixture.probability()[0].numpy()
+            for number, seen in enumerate(torch.cat(labels, 1).numpy()):
+                means = gaps(probability, seen) @ inside.T / count
+                unreliable[:, target, number] = reliability_errors(means).T
+    shares /= count[:, None, None, None]
     dims = ("region", "target", "simulation", "below")
-    return xr.Dataset({"shares": (dims, shares.astype(np.float32))}, coords={"below": CALIBRATION})
+    found = xr.Dataset({"shares": (dims, shares.astype(np.float32))}, coords={"below": CALIBRATION})
+    if any(isinstance(mixture, Labelled) for mixture in mixtures):
+        found["reliability_errors"] = ((*dims[:-1], "error"), unreliable.astype(np.float32))
+    return found
 
 
 def probed(

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 
 from ..files import posterior, predictions
 from ..files.columns import Column, encoded
 from ..model import build
-from ..model.components import Counts
+from ..model.components import Components, Counts, Labels
 from ..model.likelihood import chosen
 from .counts import Counted
+from .labels import Labelled
 from .mixture import Mixture
 from .units import in_units
 
@@ -39,11 +41,9 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     known = {"likelihood": likelihood.model_dump()}
     response = build.response(model | known, encoding.width, encoding.levels)
     components = response.components(posterior.pooled(tree), x)
-    kinds = [Counted if isinstance(own, Counts) else Mixture for own in components]
-    pairs = zip(kinds, components, strict=True)
     if weights is None:
-        return [kind(own) for kind, own in pairs]
-    return [kind.of(own, torch.from_numpy(weights)) for kind, own in pairs]
+        return [_kind(own)(own) for own in components]
+    return [_kind(own).of(own, torch.from_numpy(weights)) for own in components]
 
 
 def summarised(
@@ -69,7 +69,9 @@ def summarised(
     Returns:
         Over (point, input): inputs. Over (target, point): mean, stddev, and function_stddev, the
         standard deviation without the noise. Over (quantile, target, point): quantiles and
-        function_quantiles. Over (sample, target, point): function.
+        function_quantiles. Over (sample, target, point): function. Where a target has classes,
+        over (class, target, point): class_probability, 0 of a class that a target does not
+        have; all else is of the classes' places then.
 
     Raises:
         FloatingPointError: if one of these is not finite.
@@ -94,7 +96,31 @@ def summarised(
         },
         coords={"quantile": quantiles, "target": [column.name for column in targets]},
     )
+    classes = [own.probability()[0] if isinstance(own, Labelled) else None for own in mixtures]
+    if (probability := of_classes(classes)) is not None:
+        kept["class_probability"] = (predictions.CLASSES, probability.float().numpy())
     return finite(kept, "on the grid").merge(points)
+
+
+def _kind(components: Components) -> type[Mixture]:
+    kinds = {Labels: Labelled, Counts: Counted}
+    return next((kinds[each] for each in kinds if isinstance(components, each)), Mixture)
+
+
+def of_classes(values: Sequence[Tensor | None]) -> Tensor | None:
+    """Of every target values (..., class, n), or none: (..., class, target, n), 0 where none are.
+
+    Returns:
+        None where no target has any.
+    """
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    most = max(value.shape[-2] for value in known)
+    empty = torch.zeros_like(known[0][..., :1, :])
+    parts = [empty if value is None else value for value in values]
+    padded = [torch.nn.functional.pad(part, (0, 0, 0, most - part.shape[-2])) for part in parts]
+    return torch.stack(padded, -2)
 
 
 def finite(predictions: xr.Dataset, where: str) -> xr.Dataset:
