@@ -1,5 +1,7 @@
 """The tables of the report: scores by region, diagnostics, and the spread within groups."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from ...judge import limits, verdicts
@@ -8,10 +10,14 @@ from . import opinion
 from .found import Run
 from .markup import BREAK, Html, badge, html, html_table, joined, spoken, tag
 
-# Rows of the table of scores: words, factor, form of the value.
+# Rows of the table of scores: words, factor, form of the value. Where the true function is known,
+# the distance from the function stands for that from observations.
 SCORES = {
     "lppd": ("LPPD", 1, ".3g"),
     "rmse_function": ("RMSE from f", 1, ".2g"),
+    "rmse": ("RMSE", 1, ".2g"),
+    "brier": ("Brier score", 1, ".2g"),
+    "error_rate": ("wrong", 100, ".0f"),
     "coverage_95": ("in 95 %", 100, ".0f"),
 }
 
@@ -30,12 +36,17 @@ def of_fit(run: Run, name: str) -> Html:
         values = of_target.set_index(["region", "metric"])
         if len(targets) > 1:
             rows.append([tag("th", target, colspan=len(run.regions) + 1, class_="target")])
-        for metric, (words, factor, form) in SCORES.items():
-            if metric not in set(of_target["metric"]):
-                continue
+        for metric in rows_of_scores(set(of_target["metric"])):
+            words, factor, form = SCORES[metric]
             cells = [_score(values, (region, metric), factor, form) for region in run.regions]
             rows.append([tag("th", words, scope="row"), *cells])
     return html_table(["", *run.regions], rows, class_="scores")
+
+
+def rows_of_scores(metrics: Collection[str]) -> list[str]:
+    """Those of the metrics that the report shows."""
+    left_out = {"rmse"} if "rmse_function" in metrics else set()
+    return [metric for metric in SCORES if metric in metrics and metric not in left_out]
 
 
 def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) -> str:
@@ -46,8 +57,9 @@ def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) 
     near = f"{error:.0f}" if error >= 1 else f"{error:.1g}" if error >= 1e-4 else f"{error:.5f}"
     unit = " %" if factor == 100 else ""
     value = factor * row["value"]
-    told = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:{form}}"
-    return (told + (unit or f" ± {near}")).replace("-", "−")
+    told = f"{value:,.0f}" if abs(value) >= 100 else f"{value:{form}}"
+    within = f" ± {near}" if error else ""
+    return (told + (unit or within)).replace("-", "−")
 
 
 def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[object]:
@@ -102,7 +114,7 @@ def of_group(run: Run, group: dict, spread: pd.DataFrame) -> Html:
         told = [
             f"{100 * share.loc[verdict, 'mean']:.0f} % {verdict}" for verdict in ("pass", "fail")
         ]
-        metrics = [metric for metric in SCORES if metric in set(spread["metric"])]
+        metrics = rows_of_scores(set(spread["metric"]))
         labels, columns = [], [[] for _ in run.regions]
         for target in targets:
             own = spread if target is None else spread[spread["target"] == target]

@@ -54,6 +54,11 @@ LEGEND = {
     " Higher is better.",
     "RMSE from f": "The root mean square distance of the predictive mean from the true function."
     " Lower is better.",
+    "RMSE": "The root mean square distance of the predictive mean from the observations. Lower is"
+    " better.",
+    "Brier score": "The mean squared distance of class probabilities from what came true, summed"
+    " over classes. Lower is better.",
+    "wrong": "The share of held-out rows whose most probable class is not theirs.",
     "in 95 %": "The share of held-out observations in the central 95 % intervals. 95 % is right.",
     "±": "The standard error, which comes from the finite number of draws and of observations.",
     "oracle": "The process that made the data. On average no fit has a higher LPPD.",
@@ -176,7 +181,8 @@ def _legend(metrics: Collection[str], references: Collection[str] = ()) -> Html:
         metrics: that the table has.
         references: that are beside the fits.
     """
-    absent = {words for metric, (words, *_) in numbers.SCORES.items() if metric not in metrics}
+    shown_ = numbers.rows_of_scores(metrics)
+    absent = {words for metric, (words, *_) in numbers.SCORES.items() if metric not in shown_}
     absent |= set(REFERENCES) - set(references)
     told = {word: text for word, text in LEGEND.items() if word not in absent}
     terms = [[tag("dt", word), tag("dd", text)] for word, text in told.items()]
