@@ -252,6 +252,16 @@ def test_levels_are_scored_by_their_order():
     assert (found["pit"] <= 1).all()
 
 
+def test_levels_beside_numbers_have_probabilities_and_numbers_have_none():
+    numbers = OfNumbers(np.zeros(2), np.ones(2), np.zeros(2), np.inf, REAL)
+    levels = OfLevels(np.array([[0.2, 0.8], [0.9, 0.1]]))
+    y = np.array([[0.5, 0.1], [1.0, 0.0]])
+    found = distributions.scores_at([numbers, levels], y, LEVELS, random())
+    assert found["class_probability"].dims == ("replicate", "class", "target", "point")
+    assert found["class_probability"][0, :, 0].values.tolist() == [[0, 0], [0, 0]]
+    assert found["class_probability"][0, :, 1].values.tolist() == [[0.2, 0.9], [0.8, 0.1]]
+
+
 def test_transforms_are_uniform_where_the_distribution_is_right():
     means, chances = np.full(4000, 1.3), np.tile([0.3, 0.5, 0.2], (4000, 1))
     for own, y in (

@@ -153,7 +153,11 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_updated.prior.posterior_of", "mcmc_shallow", "whose method is nuts; allowed"),
         ("fits.svi_updated.model", "deep", "whose network does not fit: its hidden is [5]"),
         ("fits.svi_shallow.prior", {"posterior_of": "svi_updated"}, "priors go in a circle"),
-        ("fits.svi_deep.inference.method", "vi", "method: is 'vi'; allowed are nuts, svi"),
+        (
+            "fits.svi_deep.inference.method",
+            "vi",
+            "method: is 'vi'; allowed are nuts, baseline, svi",
+        ),
         ("fits.svi_deep.inference.warmup", 5, "inference: has the unknown key warmup; allowed"),
         ("fits.mcmc_deep.inference.chains", 0, "chains: is 0; allowed is 1 or more"),
         ("fits.mcmc_deep.inference.target_accept", 1, "is 1; allowed is less than 1"),

@@ -136,7 +136,10 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
         ({"data": "olt"}, "is 'olt', which is not among the observations (did you mean old?)"),
         ({"model": "fancy"}, "fits.mine.model: is 'fancy', which is not among the models"),
         ({"inference": 3}, "fits.mine.inference: is 3; allowed is a mapping"),
-        ({"inference": {"method": []}}, "fits.mine.inference.method: is []; allowed are nuts, svi"),
+        (
+            {"inference": {"method": []}},
+            "fits.mine.inference.method: is []; allowed are nuts, baseline, svi",
+        ),
         ({"prior": "old"}, "fits.mine.prior: is 'old'; allowed is a mapping"),
     ],
 )

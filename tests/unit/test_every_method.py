@@ -59,7 +59,8 @@ def killed(monkeypatch):
 
 
 def test_every_registered_method_is_in_the_suite():
-    assert {case.method for case in CASES.values()} == set(METHODS)
+    of_networks = {name for name in METHODS if "estimator" not in METHODS[name].leaves}
+    assert {case.method for case in CASES.values()} == of_networks
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -11,7 +11,9 @@ from bnnflow.model.likelihood import chosen
 
 given, settings = snakemake.input, snakemake.params.inference
 leaves, about = snakemake.params.leaves, table.columns_of(given.get("columns"))
-sites = list(chosen(snakemake.params.likelihood, about.targets).shapes(about.levels))
+has_sites = "estimator" not in leaves
+likelihood = chosen(snakemake.params.likelihood, about.targets) if has_sites else None
+sites = list(likelihood.shapes(about.levels)) if likelihood else []
 loss = given.get("loss")
 left = fit.Left(
     predictions.read_evaluation(given.evaluation),

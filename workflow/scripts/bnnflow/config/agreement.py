@@ -12,6 +12,7 @@ from .faults import some, unknown
 from .relations import (
     entries,
     figure_names,
+    is_baseline,
     is_simulated,
     observation_names,
     prior_source,
@@ -81,7 +82,9 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
                 f"{key}.inference.device: is 'cuda', where the engine pyro cannot evaluate; allowed"
                 " is cpu, or another engine"
             )
-        if (source := prior_source(fit)) is not None:
+        if (source := prior_source(fit)) is not None and is_baseline(fit):
+            yield f"{key}.prior.posterior_of: is {source!r}, but a baseline has no prior"
+        elif source is not None:
             yield from _source_faults(name, source, models, fits, config["groups"])
 
 

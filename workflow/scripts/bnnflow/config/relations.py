@@ -62,7 +62,7 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
     for name, fit in fits.items():
         ancestors, method = lineage(fits, name), fit["inference"]["method"]
         wanted = {}
-        if own_figure(fit) != SAMPLED:
+        if own_figure(fit) != SAMPLED and not is_baseline(fit):
             wanted = {"reference": (SAMPLED, fit["prior"], fit["data"])}
         own = found[name] = {}
         if len(ancestors) > 1:
@@ -109,6 +109,11 @@ def entries(config: dict) -> dict[str, list[str]]:
     members = {name: studies.fits_of(group["cells"]) for name, group in groups}
     grouped = {fit for fits in members.values() for fit in fits}
     return {name: [name] for name in config["fits"] if name not in grouped} | members
+
+
+def is_baseline(fit: dict) -> bool:
+    """Whether a fit is another model in the place of a network."""
+    return "estimator" in METHODS[fit["inference"]["method"]].leaves
 
 
 def own_figure(fit: dict) -> str | None:

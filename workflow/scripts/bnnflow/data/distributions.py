@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import special
 
 from ..files.columns import DERIVATIVES, TRANSFORMS, Column
+from ..files.predictions import SCORED_CLASSES
 
 # Equal steps of probability, by whose middles a distribution stands that has no closed form.
 STEPS = 1000
@@ -216,9 +217,17 @@ def scores_at(
     """
     summaries = [own.summary(seen, random) for own, seen in zip(distributions, y, strict=True)]
     values = {name: np.array([own[name] for own in summaries]) for name in summaries[0]}
-    return as_evaluation(
-        values, np.stack([own.quantiles(levels) for own in distributions], axis=1), levels
-    )
+    quantiles = np.stack([own.quantiles(levels) for own in distributions], axis=1)
+    found = as_evaluation(values, quantiles, levels)
+    chances = [own.probability.T for own in distributions if isinstance(own, OfLevels)]
+    if not chances:
+        return found
+    # A target has probability 0 of a class that only another one has, and of all if a number.
+    whole = np.zeros((1, max(map(len, chances)), len(distributions), y.shape[1]))
+    for target, own in enumerate(distributions):
+        if isinstance(own, OfLevels):
+            whole[0, : own.probability.shape[1], target] = own.probability.T
+    return found.assign(class_probability=(SCORED_CLASSES["class_probability"], whole))
 
 
 def as_evaluation(

@@ -17,6 +17,7 @@ NEEDED = {
     "trajectories": [f"sample_stats/{name}" for name in chains.TRAJECTORY],
     "guide": ["sample_stats/lp", "sample_stats/log_q"],
     "starts": ["starts/elbo"],
+    "estimator": [],
 }
 
 
@@ -96,7 +97,7 @@ def diagnosed(
         stats = fit.posterior["sample_stats"].data_vars.items()
         own = {name: values.to_numpy() for name, values in stats}
         findings += chains.of_trajectories(own, fit.settings, limits)
-    else:
+    elif "estimator" not in fit.leaves:
         findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
     if learning:
         findings += _of_update(fit.evaluation, beside, learning, limits)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..files import posterior, predictions
 from ..files.columns import Column, encoded
+from ..methods.estimators import stored
 from ..model import build
 from ..model.components import Components, Counts, Labels
 from ..model.likelihood import chosen
@@ -36,7 +37,10 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
         ValueError: if the posterior is not of this model.
     """
     encoding, weights = posterior.encoding(tree), posterior.pooled_weights(tree)
-    x = torch.from_numpy(encoded(inputs, encoding.inputs).astype(np.float32))
+    seen = encoded(inputs, encoding.inputs).astype(np.float32)
+    if stored.GROUP in tree.children:
+        return list(map(Mixture, stored.components(tree, seen)))
+    x = torch.from_numpy(seen)
     likelihood = chosen(model.get("likelihood"), encoding.targets)
     known = {"likelihood": likelihood.model_dump()}
     response = build.response(model | known, encoding.width, encoding.levels)

@@ -9,12 +9,14 @@ from ..config.agreement import FIGURES_OF_FIT
 from ..config.relations import (
     entries,
     figure_names,
+    is_baseline,
     learnt_data,
     prior_source,
     relatives,
 )
 from ..config.seeds import derived
 from ..figures import style
+from ..methods.estimators.gaussian_process import NOISE_FAMILY
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS
@@ -148,7 +150,7 @@ class Plan:
 
     def response_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's predictions load by their names."""
-        given = self.likelihood(fit)
+        given = {"family": NOISE_FAMILY} if is_baseline(self.fit(fit)) else self.likelihood(fit)
         return [LIKELIHOODS.file(own) for own in ([given] if given else LIKELIHOODS.named())]
 
     def fit_modules(self, fit: str) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...config import studies
-from ...config.relations import entries, learnt_data
+from ...config.relations import entries, is_baseline, learnt_data
 from ...data.references import REFERENCES
 from ...files import safe
 from ...judge import verdicts
@@ -224,7 +224,7 @@ def _in_words(run: Run, name: str) -> str:
     told = [
         fit["title"],
         f"Data: {' and '.join(fit['data'])}{after}",
-        f"Hidden layers: {layers}",
+        *([] if is_baseline(fit) else [f"Hidden layers: {layers}"]),
         f"{how['method'].upper()}: {METHODS.made(how).effort}",
     ]
     if seconds := run.seconds(name):
