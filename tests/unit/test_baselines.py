@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from scipy import integrate, optimize, stats
 
-from bnnflow.data import baselines, distributions
+from bnnflow.data import baselines, distributions, points
 from bnnflow.data.distributions import OfCounts, OfLevels, OfNumbers
 from bnnflow.data.table import Table
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
+from bnnflow.judge import scores
 from bnnflow.judge.skill import of_skill
 
 LEVELS = [0.05, 0.5, 0.95]
@@ -260,6 +261,38 @@ def test_levels_beside_numbers_have_probabilities_and_numbers_have_none():
     assert found["class_probability"].dims == ("replicate", "class", "target", "point")
     assert found["class_probability"][0, :, 0].values.tolist() == [[0, 0], [0, 0]]
     assert found["class_probability"][0, :, 1].values.tolist() == [[0.2, 0.9], [0.8, 0.1]]
+
+
+def test_levels_beside_numbers_have_the_scores_that_classes_of_fits_have():
+    """Brier score, wrong ones and the mean log probability, by hand; of the number the error."""
+    columns = (
+        Column("size"),
+        Column("alloy", kind="classes", levels=("a", "b", "c")),
+        Column("sold", kind="binary", levels=("no", "yes")),
+    )
+    chances = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8], [0.3, 0.3, 0.4]])
+    yes = np.array([0.9, 0.2, 0.4, 0.7])
+    own = [
+        OfNumbers(np.zeros(4), np.ones(4), np.zeros(4), np.inf, columns[0]),
+        OfLevels(chances),
+        OfLevels(np.stack([1 - yes, yes], axis=1)),
+    ]
+    y = {"x": np.arange(4.0), "size": np.full(4, 2.0), "alloy": [1, 2, 2, 0], "sold": [1, 1, 0, 1]}
+    every = {"all": np.ones(4, bool)}
+    names = [column.name for column in columns]
+    held_out = points.held_out(pd.DataFrame(y), ["x"], names, every, every)
+    found = distributions.scores_at(own, held_out["targets"].to_numpy(), LEVELS, random())
+    table = scores.table(held_out.merge(found)).set_index(["target", "metric"])["value"]
+    away = np.array([0.2**2 + 0.5**2 + 0.3**2, 0.6**2 + 0.3**2 + 0.9**2])
+    away = np.append(away, [0.1**2 + 0.1**2 + 0.2**2, 0.7**2 + 0.3**2 + 0.4**2])
+    assert table["alloy", "brier"] == pytest.approx(away.mean())
+    assert table["alloy", "error_rate"] == 0.5
+    assert table["alloy", "lppd"] == pytest.approx(np.log([0.5, 0.1, 0.8, 0.3]).mean())
+    assert table["sold", "brier"] == pytest.approx(2 * np.mean([0.01, 0.64, 0.16, 0.09]))
+    assert table["sold", "error_rate"] == 0.25
+    assert table["size", "rmse"] == 2
+    for target, metric in (("alloy", "rmse"), ("sold", "crps"), ("size", "brier")):
+        assert (target, metric) not in table
 
 
 def test_transforms_are_uniform_where_the_distribution_is_right():

@@ -67,7 +67,7 @@ def read_scored(path: str | Path) -> xr.Dataset:
     Raises:
         FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
     """
-    return arrays.read(path, "scores of a baseline", POINTS | SCORED, TRUTH)
+    return arrays.read(path, "scores of a baseline", POINTS | SCORED, TRUTH | SCORED_CLASSES)
 
 
 def read_evaluation(path: str | Path) -> xr.Dataset:
