@@ -9,6 +9,8 @@ from conftest import ROOT
 from bnnflow.data import slices
 from bnnflow.data.table import Table
 from bnnflow.figures import canvas, dependence, inputs, observed
+from bnnflow.figures.calibration import draw_calibration, reliability_by_region
+from bnnflow.figures.confusion import confusion
 from bnnflow.figures.groups import draw_group, over_inputs
 from bnnflow.figures.maps import map_of
 from bnnflow.figures.scatter import by_association, draw_scatter
@@ -362,3 +364,109 @@ def test_a_study_of_a_table_shows_the_inputs_that_matter_most():
     assert figure.axes[3].get_xlabel().startswith("LPPD")
     assert figure.axes[4].get_xlabel().startswith("CRPS")
     figure.draw_without_rendering()
+
+
+KINDS = Encoding((WIDTH, AGE), (Column("kind", kind="classes", levels=("a", "b", "c")),))
+YES = Encoding((WIDTH, AGE), (Column("broken", kind="binary", levels=("no", "yes")),))
+
+
+def with_classes(found, probability):
+    """Predictions, or an evaluation, with probabilities (class, point) of the only target."""
+    dims = ("class", "target", "point")
+    own = probability[:, None]
+    if "pit" in found or "region" in found.dims:
+        return found.assign(class_probability=(("replicate", *dims), own[None]))
+    return found.assign(class_probability=(dims, own))
+
+
+def of_kinds():
+    """The first class is likely where the width is small, the others are alike."""
+    found = predicted(lambda w, a: 0 * w, KINDS)
+    first = 1 / (1 + np.exp(found["inputs"].to_numpy()[:, 0] - 5))
+    return with_classes(found, np.stack([first, (1 - first) / 2, (1 - first) / 2]))
+
+
+def test_probabilities_of_classes_are_averaged_and_count_for_importance():
+    width, age = dependence.dependences(of_kinds(), rows(about=KINDS))
+    np.testing.assert_allclose(width.classes[0, 0], 1 / (1 + np.exp(width.values - 5)))
+    np.testing.assert_allclose(width.classes.sum(0), 1)
+    # The others move half as much: the root of 1 + 1/4 + 1/4 times the first.
+    first = dependence.shares(width.values, rows(about=KINDS)["width"].to_numpy())
+    mean = (first * width.classes[0, 0]).sum()
+    spread = np.sqrt((first * (width.classes[0, 0] - mean) ** 2).sum())
+    np.testing.assert_allclose(width.moved, 1.5**0.5 * spread)
+    assert age.moved < 1e-12
+
+
+def test_every_class_has_a_line_and_a_colour_on_the_map():
+    axes = inputs.axes_of(KINDS, {})
+    figure = dependence.draw_dependences("mine", "", ("", ""), *axes, of_kinds(), rows(about=KINDS))
+    first = figure.axes[0]
+    assert first.get_ylabel() == "probability"
+    told, _ = texts(figure)
+    assert {"kind a", "kind b", "kind c"} < {*told}
+    colors = {line.get_label(): line.get_color() for line in first.lines}
+    assert len({*colors.values()}) == 3
+    # To the left the first class is the likeliest.
+    likeliest = figure.axes[2].collections[0]
+    left = likeliest.to_rgba(likeliest.get_array())[0, 0]
+    assert canvas.to_hex(left) == colors["kind a"]
+
+
+def test_of_two_classes_the_second_has_the_band():
+    found = predicted(lambda w, a: np.full(len(w), 0.4), YES, samples=(-0.1, 0.1))
+    found = with_classes(found, np.stack([1 - found["mean"].values[0], found["mean"].values[0]]))
+    axes = inputs.axes_of(YES, {})
+    figure = dependence.draw_dependences("mine", "", ("", ""), *axes, found, rows(about=YES))
+    first = figure.axes[0]
+    assert first.get_ylabel() == "probability of yes"
+    band = first.collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([band.min(), band.max()], [0.2, 0.6])
+    assert dependence.TOTAL not in texts(figure)[0]
+
+
+def classified():
+    """Every row has its class at a probability of 0.85, but each third, which has it at 0.35."""
+    found = evaluated(about=KINDS)
+    seen = found["targets"].to_numpy()[0].astype(int) - 2
+    found["targets"] = found["targets"] - 2
+    right = np.where(np.arange(len(seen)) % 3, 0.85, 0.35)
+    probability = np.zeros((3, len(seen)))
+    probability[seen, np.arange(len(seen))] = right
+    probability[(seen + 1) % 3, np.arange(len(seen))] = 1 - right
+    return with_classes(found, probability), seen, right
+
+
+def test_classes_have_a_confusion_matrix_and_the_probability_of_what_was_observed():
+    found, seen, right = classified()
+    (own,) = observed.outcomes(found)
+    np.testing.assert_array_equal(own.judged, right)
+    counts = confusion(own.observed, own.probability)
+    assert counts.trace() == (right > 0.5).sum()
+    assert counts.sum(1).tolist() == np.bincount(seen).tolist()
+    assert counts[0, 1] == ((seen == 0) & (right < 0.5)).sum()
+    assert counts[1, 0] == 0
+    axes = inputs.axes_of(KINDS, {})
+    figure = observed.draw_observed("mine", "", ("", ""), *axes, found, [0, 1])
+    first, second, width, _ = figure.axes
+    assert (first.get_xlabel(), first.get_ylabel()) == ("likeliest kind", "observed kind")
+    assert sorted(int(text.get_text()) for text in first.texts) == sorted(counts.ravel())
+    assert second.get_xlabel() == "observed kind"
+    near, far = width.lines[:2]
+    assert sorted([*near.get_ydata(), *far.get_ydata()]) == sorted(right)
+    parts = observed.parted(found)
+    sheet = observed.draw_outcomes([observed.Judged(Heading("a", ""), [own], parts)], axes[1])
+    assert sheet.axes[0].get_ylabel() == "observed kind"
+
+
+def test_reliability_of_classes_takes_the_place_of_coverage():
+    found, *_ = classified()
+    reliable = reliability_by_region(found)
+    assert list(reliable) == [("", "near"), ("", "far"), ("", "all")]
+    pit = dict.fromkeys(reliable, np.linspace(0, 1, 30))
+    shares = dict.fromkeys(reliable, np.sort(np.random.default_rng(0).random((200, 19))))
+    figure = draw_calibration("mine", "", pit, shares, ("", ""), reliable)
+    dots = figure.axes[2].collections[1].get_offsets()
+    # What has a probability of 0.85 is always seen, and so is what has 0.35; the others never.
+    expected = {0.85: 1, 0.35: 1, 0.15: 0, 0.65: 0, 0.0: 0}
+    assert {round(float(p), 2): float(seen) for p, seen in dots} == expected

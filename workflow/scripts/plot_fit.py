@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bnnflow.data import table
-from bnnflow.figures.calibration import by_region, draw_calibration
+from bnnflow.figures.calibration import by_region, draw_calibration, reliability_by_region
 from bnnflow.figures.canvas import Figure, save, styled
 from bnnflow.figures.chains import draw_chains, traces_of
 from bnnflow.figures.dependence import dependences, draw_dependences, most_moving
@@ -57,7 +57,8 @@ def _observed() -> Figure:
 
 def _calibration() -> Figure:
     verdict = verdicts.stamp(judged, "calibration_error")
-    return draw_calibration(fit, title, *by_region(evaluation), verdict)
+    reliable = reliability_by_region(evaluation)
+    return draw_calibration(fit, title, *by_region(evaluation), verdict, reliable)
 
 
 def _chains() -> Figure:

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from ..judge.scores import by_target, inside_of
+from ..judge import classes
+from ..judge.scores import by_target, has_classes, inside_of
 from ..predict.levels import CALIBRATION
 from .canvas import Axes, Figure, head, legend_below, rcParams
 
 BY_CHANCE = "95 % of data sets made by the fit itself"
 OBSERVED = "held-out observations"
+INDEPENDENT = "± 2 sd by chance"
+FREQUENCY = "a class where its probability is p"
 
 # Probabilities with the ends, where shares are known, and of them the ends of central intervals.
 KNOWN = np.concatenate([[0], CALIBRATION, [1]])
@@ -27,6 +30,7 @@ def draw_calibration(
     pit: Mapping[tuple[str, str], np.ndarray],
     simulated: Mapping[tuple[str, str], np.ndarray],
     verdict: tuple[str, str],
+    reliable: Mapping[tuple[str, str], xr.Dataset] | None = None,
 ) -> Figure:
     """Calibration region by region, each with what is to be expected of a fit that is right.
 
@@ -42,6 +46,8 @@ def draw_calibration(
         simulated: likewise, shares below the quantiles of probabilities `levels.CALIBRATION` of
             data sets that the fit itself makes (set, level).
         verdict: on the fit, and why.
+        reliable: likewise, of targets of classes what `judge.classes.reliability` finds, which
+            takes the place of coverage.
     """
     targets, regions = (list(dict.fromkeys(names)) for names in zip(*pit, strict=True))
     rows = {
@@ -59,13 +65,17 @@ def draw_calibration(
             for axes, region in zip(row, regions, strict=True):
                 values = pit[target, region]
                 shares = np.pad(simulated[target, region], ((0, 0), (1, 1)), constant_values=(0, 1))
-                if len(values):
+                if draw is _coverage and (target, region) in (reliable or {}):
+                    _reliability(axes, reliable[target, region])
+                elif len(values):
                     draw(axes, values, shares)
                 else:
                     axes.text(0.5, 0.5, "no points", ha="center", transform=axes.transAxes)
                 axes.set(xlabel=name, xlim=(0, 1))
                 axes.xaxis.set_tick_params(labelbottom=True)
                 axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+            if draw is _coverage and (target, regions[0]) in (reliable or {}):
+                label = "frequency at\nprobability p"
             row[0].set_ylabel(label, fontsize="medium")
         row[0].set_ylim(bottom=0)
         for axes, region in zip(grid[t * len(rows)], regions, strict=True):
@@ -88,6 +98,16 @@ def by_region(evaluation: xr.Dataset) -> tuple[dict, dict]:
             pit[target, region] = own["pit"][0].to_numpy()[inside.astype(bool)]
             simulated[target, region] = own["shares"][place].to_numpy()
     return pit, simulated
+
+
+def reliability_by_region(evaluation: xr.Dataset) -> dict[tuple[str, str], xr.Dataset]:
+    """By target of classes and region how often classes are seen where they have a probability."""
+    return {
+        (target, region): classes.reliability(own, inside.astype(bool))
+        for target, own in by_target(evaluation).items()
+        if has_classes(own)
+        for region, inside in inside_of(own).items()
+    }
 
 
 def envelope(curves: np.ndarray) -> np.ndarray:
@@ -114,6 +134,20 @@ def _coverage(axes: Axes, values: np.ndarray, shares: np.ndarray) -> None:
     axes.plot(levels, covered, color="C1", label=OBSERVED)
     axes.plot([0, 1], [0, 1], **IDEAL)
     axes.set_ylim(0, 1)
+
+
+def _reliability(axes: Axes, found: xr.Dataset) -> None:
+    """Of all classes, a dot a class and bin; the larger, the more points."""
+    points = found["points"].to_numpy().ravel()
+    p, seen = (found[name].to_numpy().ravel()[points > 0] for name in ("probability", "frequency"))
+    points = points[points > 0]
+    reach = 2 * np.sqrt(p * (1 - p) / points)
+    look = {"color": CHANCE["color"], "linewidth": 3, "zorder": -1, "label": INDEPENDENT}
+    axes.vlines(p, np.maximum(0, p - reach), np.minimum(1, p + reach), **look)
+    sizes = 4 + 60 * points / points.max()
+    axes.scatter(p, seen, sizes, color="C1", alpha=0.8, linewidth=0, label=FREQUENCY)
+    axes.plot([0, 1], [0, 1], **IDEAL)
+    axes.set_ylim(-0.03, 1.03)
 
 
 def _below(axes: Axes, values: np.ndarray, shares: np.ndarray) -> None:

@@ -40,7 +40,7 @@ def _alone() -> Iterator[None]:
 with _alone():
     from matplotlib import colormaps, rc_context, rc_params_from_file, rcdefaults, rcParams
     from matplotlib.axes import Axes
-    from matplotlib.colors import to_hex
+    from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullFormatter, NullLocator
     from matplotlib.transforms import ScaledTranslation
@@ -51,6 +51,9 @@ ALARM = {"fail": "#b3261e", "warn": "#8a5a00", "not measurable": "#5f6368"}
 # Of regions, in their order: colours that mean nothing else, and marks (Paul Tol's muted scheme).
 REGIONS = ("#332288", "#882255", "#999933", "0.45", "#ddcc77", "#661100")
 MARKS = "osD^vP"
+
+# Of classes that a target may be, those first that are likeliest (Paul Tol's vibrant scheme).
+CLASSES = ("#ee7733", "#0077bb", "#ee3377", "#33bbee", "#cc3311", "#009988", "#bbbbbb")
 
 # Of combinations of settings: this part of a scale from light to dark.
 SETTINGS, LIGHTEST = "YlOrBr", 0.4
@@ -165,6 +168,12 @@ def _fits(figure: Figure, labels: Sequence[str], columns: int) -> bool:
 def region(number: int) -> dict[str, str]:
     """Colour and mark of a region, by its place among all."""
     return {"color": REGIONS[number % len(REGIONS)], "marker": MARKS[number % len(MARKS)]}
+
+
+def class_colors() -> dict[str, object]:
+    """How the places 0, 1, … of CLASSES are coloured on a map."""
+    edges = np.arange(len(CLASSES) + 1) - 0.5
+    return {"cmap": ListedColormap(CLASSES), "norm": BoundaryNorm(edges, len(CLASSES))}
 
 
 def settings(count: int) -> list[str]:

@@ -7,15 +7,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .canvas import Axes, Figure, head, legend_below
+from .canvas import CLASSES, Axes, Figure, head, legend_below
 from .frame import legend_entries
-from .inputs import PANELS, Axis, left_out, sheet
+from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
 from .maps import draw_maps, map_of
 
 MEAN = "predictive mean, averaged over held-out rows"
 TOTAL = "± 2 sd of a new observation in one such row"
 FUNCTION = "± 2 sd of the averaged function"
 SEEN = "where the training rows are"
+LIKELY = "probability, averaged over held-out rows"
+
+# Limits of probabilities, above a foot.
+PROBABILITY = -0.17, 1.03
 
 # Of a panel's height, what shows where the training rows are; and the number of bars.
 FOOT, BARS = 0.12, 30
@@ -33,7 +37,10 @@ class Dependence:
             (target, n).
         function_stddev: of the function averaged over the rows, from its samples, (target, n).
         moved: how far the mean moves when the input does: the root mean square over the rows of
-            its standard deviation over the training rows' values, (target,).
+            its standard deviation over the training rows' values, (target,). Of a target of
+            classes their probabilities count, all together.
+        classes: probabilities of classes, averaged over the rows, (class, target, n); none where
+            no target has classes.
     """
 
     place: int
@@ -42,6 +49,11 @@ class Dependence:
     stddev: np.ndarray
     function_stddev: np.ndarray
     moved: np.ndarray
+    classes: np.ndarray | None = None
+
+    def curve(self, target: int, shown: int | None = None) -> np.ndarray:
+        """One curve (n,) that stands for a target: its mean, or the probability of a class."""
+        return self.mean[target] if shown is None else self.classes[shown, target]
 
 
 def dependences(predictions: xr.Dataset, training: pd.DataFrame) -> list[Dependence]:
@@ -63,7 +75,13 @@ def dependences(predictions: xr.Dataset, training: pd.DataFrame) -> list[Depende
             for part in ("mean", "stddev", "function")
         )
         weights = shares(values, training[name].to_numpy())
-        about = mean - (mean * weights).sum(-1, keepdims=True)
+        moved = _moved(mean, weights)
+        classes = None
+        if "class_probability" in own:
+            each = own["class_probability"].to_numpy().astype(float)
+            each = each.reshape(*each.shape[:2], rows, len(values))
+            moved = np.where(each.any((0, 2, 3)), np.hypot.reduce(_moved(each, weights)), moved)
+            classes = each.mean(2)
         found.append(
             Dependence(
                 place,
@@ -71,10 +89,17 @@ def dependences(predictions: xr.Dataset, training: pd.DataFrame) -> list[Depende
                 mean.mean(1),
                 np.sqrt((stddev**2).mean(1)),
                 function.mean(2).std(0),
-                np.sqrt((about**2 * weights).sum(-1).mean(1)),
+                moved,
+                classes,
             )
         )
     return found
+
+
+def _moved(mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """How far means (..., rows, n) move over values with weights (n,): (...)."""
+    about = mean - (mean * weights).sum(-1, keepdims=True)
+    return np.sqrt((about**2 * weights).sum(-1).mean(-1))
 
 
 def shares(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -128,17 +153,25 @@ def draw_dependences(
     both = 2 if surface else 0
     figure, blocks = sheet([len(shown) + both] * len(targets))
     for number, (target, cells) in enumerate(zip(targets, blocks, strict=True)):
-        ylim = limits_of([own.mean[number] for own in shown], [own.stddev[number] for own in shown])
+        every = [(own.mean[number], own.stddev[number]) for own in shown]
+        ylim = PROBABILITY if target.levels else limits_of(*zip(*every, strict=True))
         for own, cell in zip(shown, cells, strict=False):
             axes = figure.add_subplot(cell)
             axis = inputs[own.place]
             axis.prepare(axes, "x")
-            target.prepare(axes, "y", "" if cell.colspan.start else None)
+            if target.levels:
+                draw_classes(axes, axis, target, own, number, classes_of(shown, number))
+            else:
+                target.prepare(axes, "y")
+                draw_dependence(axes, axis, own, number)
+            if cell.colspan.start:
+                axes.set_ylabel("")
             axes.set_ylim(ylim)
-            draw_dependence(axes, axis, own, number)
             draw_seen(axes, axis, training[axis.name].to_numpy(), own.values)
         if surface:
-            draw_maps(figure, cells[-both:], inputs, target, surface, number, training)
+            classes = classes_of(shown, number) if target.levels else ()
+            maps = cells[-both:]
+            draw_maps(figure, maps, inputs, target, surface, number, training, classes)
     head(figure, fit, title, verdict)
     names = [inputs[place].name for place in order[most:]]
     entries = legend_entries(*figure.axes)
@@ -170,6 +203,54 @@ def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> Non
     axes.plot(own.values, mean, color="C1", label=MEAN, **look)
     if not axis.levels:
         axes.set_xlim(own.values[0], own.values[-1])
+
+
+def classes_of(found: Sequence[Dependence], target: int) -> list[int]:
+    """Places of the classes that are shown, those first that are likeliest on average."""
+    likely = np.mean([own.classes[:, target].mean(-1) for own in found], axis=0)
+    return np.argsort(-likely, kind="stable")[: len(CLASSES)].tolist()
+
+
+def probability_of(target: Axis, place: int) -> str:
+    """How the axis of a class's probability is called."""
+    return wrapped(f"probability of {target.levels[place]}", UPRIGHT)
+
+
+def draw_classes(
+    axes: Axes, axis: Axis, target: Axis, own: Dependence, number: int, shown: Sequence[int]
+) -> None:
+    """Probabilities of classes; of two classes that of the second, with what is not known of it.
+
+    Args:
+        axes: of the panel.
+        axis: the input.
+        target: its axis.
+        own: the dependence on the input.
+        number: place of the target.
+        shown: places of the classes that are shown.
+    """
+    look = {"linestyle": "none", "marker": "o"} if axis.levels else {}
+    axes.tick_params(labelsize="small")
+    if not axis.levels:
+        axes.set_xlim(own.values[0], own.values[-1])
+    if len(target.levels) == 2:
+        axes.set_ylabel(probability_of(target, 1), fontsize="medium", parse_math=False)
+        mean, reach = own.mean[number], 2 * own.function_stddev[number]
+        low, high = np.clip([mean - reach, mean + reach], 0, 1)
+        band = {"color": "C1", "alpha": 0.45, "label": FUNCTION}
+        if axis.levels:
+            axes.vlines(own.values, low, high, linewidth=5, **band)
+        else:
+            axes.fill_between(own.values, low, high, linewidth=0, **band)
+        axes.plot(own.values, mean, color="C1", label=LIKELY, **look)
+        return
+    axes.set_ylabel("probability", fontsize="medium")
+    for place, color in zip(shown, CLASSES, strict=False):
+        label = cut(f"{target.name} {target.levels[place]}", WORD)
+        axes.plot(own.values, own.classes[place, number], color=color, label=label, **look)
+    if len(target.levels) > len(shown):
+        left = len(target.levels) - len(shown)
+        axes.plot([], [], " ", label=f"{left} less likely classes have no line")
 
 
 def draw_seen(axes: Axes, axis: Axis, seen: np.ndarray, values: np.ndarray) -> None:

@@ -20,7 +20,15 @@ from .canvas import (
     scaled,
     settings,
 )
-from .dependence import Dependence, averaged, draw_seen, limits_of
+from .dependence import (
+    PROBABILITY,
+    Dependence,
+    averaged,
+    classes_of,
+    draw_seen,
+    limits_of,
+    probability_of,
+)
 from .frame import (
     Frame,
     Tables,
@@ -30,13 +38,14 @@ from .frame import (
     mark_stretches,
     prepare,
 )
-from .inputs import ACROSS, Axis
+from .inputs import ACROSS, UPRIGHT, Axis
 
 # Of the metrics the first two that there are, with their names and whether they may be negative.
 SHOWN = {
     "lppd": ("LPPD, nats per point", True),
     "rmse_function": ("RMSE from true function", False),
     "crps": ("CRPS", False),
+    "brier": ("Brier score", False),
 }
 
 
@@ -77,7 +86,9 @@ def draw_group(
         metrics: rows of fit, region, metric, value, and of target where there are several.
         verdicts: of the fits by name.
     """
-    there = [metric for metric in SHOWN if metric in set(metrics["metric"])]
+    places = {fit: -number for number, fits in enumerate(cells.values()) for fit in fits}
+    own = metrics[metrics["fit"].isin(places)]
+    there = [metric for metric in SHOWN if metric in set(own["metric"])]
     shown = {metric: SHOWN[metric] for metric in there[:2]}
     regions, targets = list(dict.fromkeys(metrics["region"])), above.targets
     row = min(ROW, TALLEST / (len(cells) * len(targets)))
@@ -86,8 +97,6 @@ def draw_group(
     figure = Figure(figsize=(1.2 * width, sum(heights) + 1))
     grid = figure.add_gridspec(len(heights), len(shown), height_ratios=heights)
     colors = settings(len(cells))
-    places = {fit: -number for number, fits in enumerate(cells.values()) for fit in fits}
-    own = metrics[metrics["fit"].isin(places)]
     explained = "predictive means" + (", in the colours of the rows" if len(cells) > 1 else "")
     entries = {}
     for number, target in enumerate(targets):
@@ -165,15 +174,24 @@ def over_inputs(
     curves = {words: [found[fit] for fit in fits] for words, fits in cells.items()}
 
     def panels(number: int) -> list[Panel]:
-        means = [found[fit][place].mean[number] for fit in found for place in shown]
-        ylim = limits_of(means, [np.zeros(1)] * len(means))
+        target, kept = targets[number], None
+        label = target.label(UPRIGHT)
+        if target.levels:
+            # Of two classes the second, of more the likeliest.
+            first = [own[shown[0]] for own in found.values()]
+            kept = 1 if len(target.levels) == 2 else classes_of(first, number)[0]
+            label = probability_of(target, kept)
+        means = [own[place].curve(number, kept) for own in found.values() for place in shown]
+        ylim = PROBABILITY if target.levels else limits_of(means, [np.zeros(1)] * len(means))
 
         def over(place: int) -> Panel:
             axis, values = inputs[place], next(iter(found.values()))[place].values
 
             def draw(axes: Axes, colors: Mapping[str, str]) -> None:
                 axis.prepare(axes, "x")
-                targets[number].prepare(axes, "y", None if place == shown[0] else "")
+                axes.tick_params(labelsize="small")
+                said = label if place == shown[0] else ""
+                axes.set_ylabel(said, fontsize="medium", parse_math=False)
                 axes.set_ylim(ylim)
                 if not axis.levels:
                     axes.set_xlim(values[[0, -1]])
@@ -181,7 +199,7 @@ def over_inputs(
                     look = {"color": colors[words], "alpha": _strength(cells), "linewidth": 0.9}
                     look |= {"marker": "o"} if axis.levels else {}
                     for own in fits:
-                        axes.plot(own[place].values, own[place].mean[number], **look)
+                        axes.plot(values, own[place].curve(number, kept), **look)
                 draw_seen(axes, axis, training[axis.name].to_numpy(), values)
 
             return draw
@@ -220,7 +238,7 @@ def _draw_spread(
     reach = 0.9 / (2 * len(regions))
     for number, (name, offset) in enumerate(zip(regions, offsets, strict=True)):
         rows = metrics[metrics["region"] == name]
-        look, y = region(number), rows["fit"].map(places)
+        look, y = region(number), rows["fit"].map(places).astype(float)
         dots = {"markersize": 3, "linestyle": "none", "alpha": 0.5, "label": name}
         axes.plot(rows["value"], y + offset, **look, **dots)
         centre = rows["value"].groupby(y).mean()

@@ -25,6 +25,9 @@ FLAG = ("no", "yes")
 # The part of the distance between two levels over which dots of a level are spread.
 STRIP = 0.6
 
+# The fractional parts of their multiples are spread evenly, and so are pairs of them.
+EVENLY = {"x": 0.7548776662466927, "y": 0.5698402909980532}
+
 # Bins in which a mean is taken, and rows that they need together.
 BINS, BINNED = 10, 50
 
@@ -90,12 +93,11 @@ class Axis:
         ends = np.array([low - margin, high + margin])
         return tuple(np.exp(ends) if log else ends)
 
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """Where dots of values (n,) stand: those of a level side by side over a strip."""
+    def spread(self, values: np.ndarray, which: str = "x") -> np.ndarray:
+        """Where dots of values (n,) stand on an axis: those of a level side by side in a strip."""
         if not self.levels:
             return values
-        # The fractional parts of multiples of the golden ratio are spread evenly.
-        return values + STRIP * (np.arange(len(values)) * 0.618034 % 1 - 0.5)
+        return values + STRIP * (np.arange(len(values)) * EVENLY[which] % 1 - 0.5)
 
 
 def fewer_ticks(axes: Axes, which: str) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from ..data.slices import BOTH
-from .canvas import Figure
+from .canvas import CLASSES, Figure, class_colors
 from .inputs import Axis, thinned
 
 # Colours from low to high of a mean, and of what is not known.
@@ -25,12 +25,15 @@ class Surface:
         x, y: values of the inputs (columns,), (rows,), ascending.
         mean, function_stddev: of the predictive distribution, and of the function without the
             noise, (target, rows, columns).
+        classes: probabilities of classes, (class, target, rows, columns); none where no target
+            has classes.
     """
 
     x: np.ndarray
     y: np.ndarray
     mean: np.ndarray
     function_stddev: np.ndarray
+    classes: np.ndarray | None = None
 
 
 def map_of(predictions: xr.Dataset) -> Surface | None:
@@ -43,7 +46,10 @@ def map_of(predictions: xr.Dataset) -> Surface | None:
     parts = (
         own[name].to_numpy().reshape(-1, len(y), len(x)) for name in ("mean", "function_stddev")
     )
-    return Surface(x, y, *parts)
+    probability = own.get("class_probability")
+    if probability is not None:
+        probability = probability.to_numpy().reshape(*probability.shape[:2], len(y), len(x))
+    return Surface(x, y, *parts, probability)
 
 
 def draw_maps(
@@ -54,6 +60,7 @@ def draw_maps(
     surface: Surface,
     place: int,
     training: pd.DataFrame,
+    classes: Sequence[int] = (),
 ) -> None:
     """The mean of one target, and what is not known of its function.
 
@@ -65,18 +72,14 @@ def draw_maps(
         surface: of all targets.
         place: of the target among them.
         training: rows from which the fit has learnt, which are dots.
+        classes: places of the target's classes in the order of their colours.
     """
     across, up = inputs
-    parts = (
-        (surface.mean, HEIGHT, "predictive mean"),
-        (surface.function_stddev, UNKNOWN, "sd of the function alone"),
-    )
+    parts = _parts(surface, place, target, classes)
     own = training.iloc[thinned(len(training))]
     for cell, (values, colors, words) in zip(cells, parts, strict=True):
         axes = figure.add_subplot(cell)
-        shown = axes.pcolormesh(
-            surface.x, surface.y, values[place], cmap=colors, shading="gouraud", rasterized=True
-        )
+        shown = axes.pcolormesh(surface.x, surface.y, values, rasterized=True, **colors)
         look = {"color": "white", "markeredgecolor": "0.2", "markeredgewidth": 0.4}
         look |= {"marker": "o", "markersize": 2.5, "linestyle": "none", "label": WHERE}
         axes.plot(own[across.name], own[up.name], **look)
@@ -86,3 +89,31 @@ def draw_maps(
         bar = figure.colorbar(shown, ax=axes)
         bar.set_label(f"{words}\n{target.label()}", fontsize="small", parse_math=False)
         bar.ax.tick_params(labelsize="small")
+        if "norm" in colors:
+            bar.set_ticks([])
+
+
+def _parts(
+    surface: Surface, place: int, target: Axis, classes: Sequence[int]
+) -> list[tuple[np.ndarray, dict, str]]:
+    """Both maps: values (rows, columns), colours, and what they are."""
+    smooth = {"shading": "gouraud"}
+    if len(target.levels) <= 2:
+        mean = f"probability of {target.levels[1]}" if target.levels else "predictive mean"
+        return [
+            (surface.mean[place], smooth | {"cmap": HEIGHT}, mean),
+            (
+                surface.function_stddev[place],
+                smooth | {"cmap": UNKNOWN},
+                "sd of the function alone",
+            ),
+        ]
+    probability = surface.classes[:, place]
+    # The order of the colours; classes without one are as the last of them.
+    rank = np.full(len(probability), len(CLASSES) - 1)
+    rank[classes] = np.arange(len(classes))
+    steps = {"shading": "nearest"} | class_colors()
+    return [
+        (rank[probability.argmax(0)], steps, "likeliest class, in its colour"),
+        (probability.max(0), smooth | {"cmap": UNKNOWN, "vmin": 0, "vmax": 1}, "its probability"),
+    ]

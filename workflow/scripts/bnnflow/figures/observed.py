@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from ..data.observed import FAR, NEAR
-from ..judge.scores import by_target, inside_of
+from ..judge.scores import by_target, has_classes, inside_of
 from .canvas import Axes, Figure, head, legend_below, region
+from .confusion import draw_confusion
 from .frame import legend_entries
 from .inputs import (
     BINNED,
@@ -31,8 +32,7 @@ from .sheets import Heading, draw_cells
 INTERVAL, ENDS = "95 % predictive interval", (0.025, 0.975)
 
 SAME = "observed = predicted"
-AVERAGE = "mean residual by tenths or levels"
-RESIDUAL = "residual, in predictive sd"
+AVERAGE = "mean by tenths or levels"
 
 # Pairs of targets whose residuals are shown, and dots of a panel of many.
 PAIRS, FEW = 6, 400
@@ -54,10 +54,20 @@ class Outcome:
     low: np.ndarray
     high: np.ndarray
 
+    # What it is that stands over inputs, and where its guides are.
+    words = "residual, in predictive sd"
+    guides = (0, -2, 2)
+
     @property
-    def residual(self) -> np.ndarray:
+    def judged(self) -> np.ndarray:
         """By how many predictive standard deviations each observation is above the mean: (n,)."""
         return (self.observed - self.mean) / self.stddev
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Limits of the residuals."""
+        high = max(4.0, 1.05 * np.abs(self.judged).max())
+        return -high, high
 
     @property
     def drawn(self) -> np.ndarray:
@@ -65,10 +75,37 @@ class Outcome:
         return np.concatenate([self.observed, self.mean, self.low, self.high])
 
 
-def outcomes(evaluation: xr.Dataset) -> list[Outcome]:
+@dataclass(frozen=True)
+class Classified:
+    """Held-out observations of a target of classes beside the probabilities of these.
+
+    Attributes:
+        observed: places of the classes that were observed, (n,).
+        probability: of every class, (class, n).
+    """
+
+    observed: np.ndarray
+    probability: np.ndarray
+
+    words = "probability of what was observed"
+    guides = (0, 1)
+    reach = (-0.03, 1.03)
+
+    @property
+    def judged(self) -> np.ndarray:
+        """The probability of the class that was observed: (n,)."""
+        return self.probability[self.observed.astype(int), np.arange(len(self.observed))]
+
+
+def outcomes(evaluation: xr.Dataset) -> list[Outcome | Classified]:
     """Outcomes of every target of an evaluation."""
     found = []
     for own in by_target(evaluation).values():
+        if has_classes(own):
+            found.append(
+                Classified(own["targets"].to_numpy(), own["class_probability"][0].to_numpy())
+            )
+            continue
         ends = (
             own["quantiles"][0].sel(level=end, method="nearest").to_numpy().astype(float)
             for end in ENDS
@@ -113,40 +150,42 @@ def draw_observed(
     found, parts = outcomes(evaluation), parted(evaluation)
     most = max(1, PANELS // len(targets) - 2)
     shown, rest = order[:most], order[most:]
-    pairs = correlated([own.residual for own in found])[:PAIRS]
+    numbers = [place for place, own in enumerate(found) if isinstance(own, Outcome)]
+    pairs = correlated([found[place].judged for place in numbers])[:PAIRS]
     blocks = [2 + len(shown)] * len(targets) + ([len(pairs)] if pairs else [])
     figure, cells = sheet(blocks, high=0.7)
     values = evaluation["inputs"].to_numpy()
     for target, own, places in zip(targets, found, cells, strict=False):
         first, second, *others = (figure.add_subplot(place) for place in places)
-        draw_outcome(first, target, own, parts)
-        draw_diagonal(first, target.ends(own.drawn))
-        second.set_ylabel(RESIDUAL, fontsize="medium")
-        _draw_residuals(second, own.mean, own.residual, parts)
-        target.prepare(second, "x", wrapped(f"predicted {target.name}", LETTERS))
-        reach = max(4.0, 1.05 * np.abs(own.residual).max())
+        if isinstance(own, Classified):
+            draw_confusion(first, target, own.observed, own.probability)
+            _draw_judged(second, target.spread(own.observed), own, parts)
+            target.prepare(second, "x", wrapped(f"observed {target.name}", LETTERS))
+        else:
+            draw_outcome(first, target, own, parts)
+            draw_diagonal(first, target.ends(own.drawn))
+            _draw_judged(second, own.mean, own, parts)
+            target.prepare(second, "x", wrapped(f"predicted {target.name}", LETTERS))
         for axes, place in zip(others, shown, strict=True):
-            _draw_residuals(axes, inputs[place].spread(values[:, place]), own.residual, parts)
+            _draw_judged(axes, inputs[place].spread(values[:, place]), own, parts)
             if len(values) >= BINNED:
-                at, centre = means(inputs[place], values[:, place], own.residual)
+                at, centre = means(inputs[place], values[:, place], own.judged)
                 joined = "none" if inputs[place].levels else "-"
                 look = {"color": "C1", "marker": "o", "linestyle": joined, "label": AVERAGE}
                 axes.plot(at, centre, **look)
             inputs[place].prepare(axes, "x")
-            if axes.get_subplotspec().is_first_col():
-                axes.set_ylabel(RESIDUAL, fontsize="medium")
         for axes in (second, *others):
-            axes.set_ylim(-reach, reach)
+            axes.set_ylim(own.reach)
+            if axes is second or axes.get_subplotspec().is_first_col():
+                axes.set_ylabel(wrapped(own.words, UPRIGHT + 8), fontsize="medium")
     for place, (one, other, correlation) in zip(cells[-1], pairs, strict=False):
         axes = figure.add_subplot(place)
-        _draw_residuals(axes, found[one].residual, found[other].residual, parts)
+        one, other = numbers[one], numbers[other]
+        _draw_judged(axes, found[one].judged, found[other], parts)
         axes.set_title(f"correlation {correlation:.2f}".replace("-", "−"), fontsize="medium")
         for number, say in ((one, axes.set_xlabel), (other, axes.set_ylabel)):
-            say(
-                wrapped(f"residual of {targets[number].name}", UPRIGHT),
-                fontsize="medium",
-                parse_math=False,
-            )
+            words = wrapped(f"residual of {targets[number].name}", UPRIGHT)
+            say(words, fontsize="medium", parse_math=False)
     names = [inputs[place].name for place in rest]
     entries = legend_entries(*figure.axes)
     head(figure, fit, title, verdict)
@@ -160,7 +199,9 @@ def correlated(residuals: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
     Args:
         residuals: of every target (n,).
     """
-    found = np.atleast_2d(np.corrcoef(residuals))
+    if len(residuals) < 2:
+        return []
+    found = np.corrcoef(residuals)
     pairs = [(i, j, float(found[i, j])) for i, j in combinations(range(len(residuals)), 2)]
     return sorted(pairs, key=lambda pair: -abs(pair[2]))
 
@@ -198,33 +239,35 @@ class Judged:
     """
 
     heading: Heading
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[Outcome | Classified]
     parts: Mapping[str, tuple[np.ndarray, dict]]
 
 
 def draw_outcomes(judged: Sequence[Judged], targets: Sequence[Axis], heading: str = "") -> Figure:
     """Observed against predicted of many fits on the same axes, with one legend."""
-    every = zip(*(fit.outcomes for fit in judged), strict=True)
-    ends = [
-        target.ends(np.concatenate([own.drawn for own in outcomes]))
-        for target, outcomes in zip(targets, every, strict=True)
-    ]
 
-    def draw(place: int, target: int, axes: Axes) -> None:
-        draw_outcome(axes, targets[target], judged[place].outcomes[target], judged[place].parts)
-        draw_diagonal(axes, ends[target])
+    def draw(place: int, number: int, axes: Axes) -> None:
+        target, own = targets[number], judged[place].outcomes[number]
+        if isinstance(own, Classified):
+            draw_confusion(axes, target, own.observed, own.probability)
+            return
+        draw_outcome(axes, target, own, judged[place].parts)
+        drawn = [fit.outcomes[number].drawn for fit in judged]
+        draw_diagonal(axes, target.ends(np.concatenate(drawn)))
 
     headings = [own.heading for own in judged]
     return draw_cells(headings, len(targets), draw, heading)
 
 
-def _draw_residuals(axes: Axes, x: np.ndarray, residual: np.ndarray, parts: Mapping) -> None:
+def _draw_judged(axes: Axes, x: np.ndarray, own: Outcome | Classified, parts: Mapping) -> None:
+    """Residuals, or probabilities of what was observed, over something (n,)."""
     chosen = np.zeros(len(x), dtype=bool)
     chosen[thinned(len(x), FEW)] = True
-    for inside, look in parts.values():
+    for name, (inside, look) in parts.items():
         rows = inside & chosen
         dots = {"linestyle": "none", "markersize": 2.5, "alpha": 0.7}
-        axes.plot(x[rows], residual[rows], **dots, **look)
-    for height in (-2, 0, 2):
+        dots["label"] = f"{name}, {of_all(int(rows.sum()), int(inside.sum()))}"
+        axes.plot(x[rows], own.judged[rows], **dots, **look)
+    for height in own.guides:
         axes.axhline(height, **GUIDE | {"linestyle": "-" if not height else ":"})
     axes.tick_params(labelsize="small")

@@ -47,7 +47,8 @@ def draw_scatter(
                 places = thinned(len(table))
                 told = f"{label}, {of_all(len(places), len(table))}"
                 own = table.iloc[places]
-                x, y = (of.spread(own[of.name].to_numpy()) for of in (axis, target))
+                x = axis.spread(own[axis.name].to_numpy(), "x")
+                y = target.spread(own[target.name].to_numpy(), "y")
                 dots = {"marker": ".", "linestyle": "none", "alpha": 1.0}
                 if len(places) > FEW:
                     # As a picture within an SVG; and where many lie is darker.
