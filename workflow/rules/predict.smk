@@ -24,6 +24,35 @@ rule predict:
         "../scripts/predict.py"
 
 
+# New rows of a table, if there are some.
+rule predict_new:
+    input:
+        **plan.source.columns,
+        new=lambda wildcards: plan.source.new[wildcards.table],
+        posterior="results/fits/{fit}/posterior.nc",
+        data=of(lambda fit: plan.learnt([fit])),
+    output:
+        "results/predictions/{fit}/{table}.csv",
+    log:
+        "results/logs/predict_new/{fit}/{table}.log",
+    benchmark:
+        "results/benchmarks/predict_new/{fit}/{table}.tsv"
+    wildcard_constraints:
+        fit=plan.fits_of(plan.entries),
+        table=one_of(plan.source.new),
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        **by_attempt(plan.prediction_needs),
+    params:
+        model=of(lambda fit: plan.network(fit)["model"]),
+        quantiles=config["predictions"]["quantiles"],
+        torch_threads=1,
+        code=code_with("predict_new", plan.response_modules),
+    script:
+        "../scripts/predict_new.py"
+
+
 rule evaluate:
     input:
         posterior="results/fits/{fit}/posterior.nc",

@@ -17,7 +17,7 @@ rule split_table:
         "../../envs/base.yaml"
     params:
         settings=plan.source.read_by_split,
-        regions=config["evaluation"]["regions"],
+        regions=config["evaluation"].get("regions", {}),
         code=code("split_table"),
     script:
         "../scripts/split_table.py"

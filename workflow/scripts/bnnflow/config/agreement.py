@@ -7,6 +7,7 @@ from ..data.observed import MADE
 from ..data.references import BASELINES, ORACLE, REFERENCES
 from ..judge import limits
 from ..methods.running.method import METHODS
+from ..model.likelihood import LIKELIHOODS
 from . import studies
 from .faults import some, unknown
 from .relations import (
@@ -22,6 +23,9 @@ from .relations import (
 
 # Data sets that the workflow makes besides the observations.
 OWN_SETS = {"truth": "the true function's", "held_out": "the held-out observations'"}
+
+# Transforms whose inverse grows as the exponential does.
+EXPONENTIAL = ("log", "log1p")
 
 NETWORK = ("hidden", "activation", "residual", "skip")
 
@@ -94,7 +98,7 @@ def _of_table(config: dict) -> Iterator[str]:
         for key in keys:
             if key in config[section]:
                 yield f"{section}.{key}: is of simulated data; the table says where its data are"
-    for name, condition in config["evaluation"]["regions"].items():
+    for name, condition in config["evaluation"].get("regions", {}).items():
         if not isinstance(condition, dict):
             yield (
                 f"evaluation.regions.{name}: is {condition}; of a table, allowed is a condition on"
@@ -105,6 +109,23 @@ def _of_table(config: dict) -> Iterator[str]:
     for name in config["data"]["truth"]:
         if name not in config["data"]["targets"]:
             yield f"data.truth: {unknown(name, 'targets', config['data']['targets'])}"
+    yield from _without_mean(config)
+
+
+def _without_mean(config: dict) -> Iterator[str]:
+    """Targets whose logarithm has tails that are too heavy."""
+    used = {fit["model"] for fit in config["fits"].values()} & {*config["models"]}
+    heavy = [
+        name
+        for name in sorted(used)
+        if (given := config["models"][name].get("likelihood")) and LIKELIHOODS.made(given).heavy
+    ]
+    for name, transform in config["data"]["transform"].items():
+        if name in config["data"]["targets"] and transform in EXPONENTIAL and heavy:
+            yield (
+                f"data.transform.{name}: is {transform}, after which the target has no mean by the"
+                f" likelihood of models.{heavy[0]}; take the likelihood normal, or no transform"
+            )
 
 
 def _of_simulated(config: dict) -> Iterator[str]:

@@ -48,7 +48,7 @@ def completed(config: dict) -> dict:
 def _own(config: dict) -> dict:
     """The places on the axes and the regions are in the table, which is read by a job."""
     figures = {"data": {"data": observation_names(config)}} | config["figures"]
-    return {"evaluation": {"regions": {}} | config["evaluation"], "figures": figures}
+    return {"figures": figures}
 
 
 def _simulated(config: dict) -> dict:

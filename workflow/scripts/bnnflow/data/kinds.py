@@ -95,6 +95,11 @@ def target_column(
             f"the target {name} looks like an identifier, because it counts the rows; name another"
             " target"
         )
+    if transform == "sqrt" and (zeros := int((values == 0).sum())):
+        raise TableError(
+            f"the target {name} is 0 in {zeros} rows, where its density under sqrt is infinite;"
+            " take log1p, or no transform"
+        )
     if transform != "none" or not whole:
         return Column(name, transform=transform)
     if set(seen) == {0.0, 1.0}:

@@ -125,9 +125,9 @@ def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], lis
     process = [column for own in settings["truth"].values() for column in own.values()]
     group = settings["held_out"].get("group")
     others = [*targets, *process, *([group] if group else [])]
-    _check_known([*others, *settings.get("inputs", [])], names, "data: names")
+    check_columns([*others, *settings.get("inputs", [])], names, "data: names")
     for key in ("levels", "transform", "units", "truth"):
-        _check_known(settings[key], names, f"data.{key}: names")
+        check_columns(settings[key], names, f"data.{key}: names")
     inputs = list(settings.get("inputs") or [name for name in names if name not in others])
     if both := [name for name in inputs if name in targets]:
         raise TableError(f"data.inputs: has the target {', '.join(both)}, which would be no secret")
@@ -143,7 +143,7 @@ def _together(
     if unseen is None:
         return kinds.as_declared(given, settings["levels"])
     path = settings["held_out"]["table"]
-    _check_known(roles, list(unseen), f"{path}: lacks")
+    check_columns(roles, list(unseen), f"{path}: lacks")
     for name in roles:
         one, other = (kinds.is_numeric(own[name].dropna()) for own in (given, unseen))
         blank = given[name].isna().all() or unseen[name].isna().all()
@@ -157,7 +157,17 @@ def _together(
     return kinds.as_declared(whole, settings["levels"])
 
 
-def _check_known(wanted: Sequence[str], names: list[str], what: str) -> None:
+def check_columns(wanted: Sequence[str], names: list[str], what: str) -> None:
+    """That a table has columns.
+
+    Args:
+        wanted: their names.
+        names: of the columns that there are.
+        what: begins the error.
+
+    Raises:
+        TableError: with the first that there is not, and what may be meant.
+    """
     for name in wanted:
         if name not in names:
             raise TableError(f"{what} the column {name}{kinds.suggestion(name, names)}")
@@ -204,14 +214,14 @@ def _check_copies(rows: pd.DataFrame, names: Sequence[str], targets: int = 0) ->
 def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndarray:
     """Which rows no fit sees."""
     how, random = settings["held_out"], np.random.default_rng(settings["seed"])
-    share = how["share"]
     if "where" in how:
         return conditions.holds(how["where"], rows, "data.held_out.where")
+    share = how["share"]
     if "group" in how:
         return splits.of_groups(rows[how["group"]], share, random)
     for kind in ("gap", "tail"):
         if kind in how:
-            _check_known([how[kind]], list(rows), f"data.held_out.{kind}: names")
+            check_columns([how[kind]], list(rows), f"data.held_out.{kind}: names")
             return getattr(splits, kind)(rows[how[kind]], share)
     first = rows[targets[0]]
     named = not kinds.is_numeric(first) or first.isin((0, 1)).all()

@@ -104,17 +104,17 @@ Condition = Annotated[
 ]
 
 
-# The share of a gap, and of both tails together.
-THIRD = 1 / 3
+# The share at random and of groups, and that of a gap and of both tails together.
+FIFTH, THIRD = 0.2, 1 / 3
 
 
 class HeldOut(Settings):
     """Which rows no fit sees; on these all fits are judged."""
 
-    share: Share = Field(
-        0.2,
-        description="The share of the rows that is held out; of `gap` and `tail` without it a"
-        " third.",
+    share: Share | None = Field(
+        None,
+        description="The share of the rows that is held out. Without it a fifth; of `gap` and"
+        " `tail` a third.",
     )
     group: Column | None = Field(
         None,
@@ -144,8 +144,8 @@ def _held_out(value: object) -> object:
             raise fault(f"allowed is one of {', '.join(ways)}")
         if "share" in value and ways and ways[0] in ("where", "table"):
             raise fault(f"allowed is share or {ways[0]}, which says itself which rows they are")
-        if "gap" in ways or "tail" in ways:
-            return {"share": THIRD} | value
+        if not {"where", "table"} & {*ways}:
+            return {"share": THIRD if {"gap", "tail"} & {*ways} else FIFTH} | value
     return value
 
 
@@ -192,7 +192,7 @@ class Own(Settings):
         " level; `indicator` does the same and adds an input that says where blanks were.",
     )
     held_out: Annotated[HeldOut, BeforeValidator(_held_out)] = Field(
-        HeldOut(),
+        HeldOut(share=FIFTH),
         description="Which rows no fit sees, as a mapping, or as a number, which is the share.",
     )
     sets: dict[Name, Condition] | integer(2, 1000) = Field(

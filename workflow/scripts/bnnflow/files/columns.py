@@ -18,7 +18,8 @@ TRANSFORMS = {
     "none": (lambda values: values, lambda values: values),
     "log": (np.log, np.exp),
     "log1p": (np.log1p, np.expm1),
-    "sqrt": (np.sqrt, np.square),
+    # A negative root, which no value has, is taken for one of a negative number.
+    "sqrt": (np.sqrt, lambda roots: roots * np.abs(roots)),
 }
 # Of the former.
 DERIVATIVES = {

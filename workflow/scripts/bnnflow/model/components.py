@@ -78,11 +78,11 @@ class Numbers(Components):
 
     @abstractmethod
     def below(self, t: Tensor) -> Tensor:
-        """Probability of less than t (n,): (draws, n)."""
+        """Probability of less than t, (n,) or (draws, n): (draws, n)."""
 
     @abstractmethod
     def density(self, t: Tensor) -> Tensor:
-        """At t (n,): (draws, n)."""
+        """At t, (n,) or (draws, n): (draws, n)."""
 
     @abstractmethod
     def averaged(self, average: Average) -> Averaged:

@@ -33,11 +33,13 @@ class Likelihood(Settings, ABC):
     Attributes:
         distributions: the class of the distributions of the response.
         suits: the kinds of targets that it is a likelihood of.
+        heavy: whether the exponential of a response has no mean.
         family: the name of its module.
     """
 
     distributions: ClassVar[type[Components]]
     suits: ClassVar[tuple[Kind, ...]]
+    heavy: ClassVar[bool] = False
 
     family: str
 

@@ -14,7 +14,7 @@ from .levels import CALIBRATION
 from .mixture import Mixture
 from .predictive import ASTRAY, finite, of_classes
 from .reliability import gaps, reliability_errors
-from .units import in_units
+from .units import in_units, of_mixture
 from .weighted import CHUNK
 
 # Steps of probability between the quantiles that are kept at probes.
@@ -90,7 +90,8 @@ def scored(
         target has classes, over (replicate, class, target, point): class_probability, 0 of a class
         that a target does not have; all but the log density is of the classes' places then.
     """
-    seen = torch.from_numpy(transformed(y.T, tuple(targets)).T.astype(np.float32))
+    own = tuple(map(of_mixture, targets))
+    seen = torch.from_numpy(transformed(y.T, own).T.astype(np.float32))
     by_target = [
         {
             name: in_units(name, part, column)

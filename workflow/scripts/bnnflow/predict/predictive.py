@@ -16,6 +16,7 @@ from ..model.likelihood import chosen
 from .counts import Counted
 from .labels import Labelled
 from .mixture import Mixture
+from .transformed import TransformedMixture
 from .units import in_units
 
 # What a posterior must have.
@@ -26,7 +27,9 @@ ASTRAY = "the fit has gone astray; look at its log, and fit again with other set
 
 
 def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture]:
-    """The predictive distribution of every target at points, as the network sees the targets.
+    """The predictive distribution of every target at points.
+
+    It is of a target as the network sees it, or in the target's units where that is transformed.
 
     Args:
         model: its settings.
@@ -46,8 +49,13 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     response = build.response(model | known, encoding.width, encoding.levels)
     components = response.components(posterior.pooled(tree), x)
     if weights is None:
-        return [_kind(own)(own) for own in components]
-    return [_kind(own).of(own, torch.from_numpy(weights)) for own in components]
+        found = [_kind(own)(own) for own in components]
+    else:
+        found = [_kind(own).of(own, torch.from_numpy(weights)) for own in components]
+    return [
+        own if column.transform == "none" else TransformedMixture.around(own, column)
+        for own, column in zip(found, encoding.targets, strict=True)
+    ]
 
 
 def summarised(

@@ -1,4 +1,4 @@
-"""From what a network sees to the targets' units."""
+"""From what a mixture is of to the targets' units."""
 
 import math
 
@@ -11,14 +11,23 @@ PLACES = {"mean", "quantiles", "function", "function_quantiles", "probe_quantile
 SIZES = {"stddev", "function_stddev", "crps"}
 
 
+def of_mixture(column: Column) -> Column:
+    """How the numbers of a mixture are those of a target: scaled, or as they are.
+
+    A mixture of a target that is transformed is in the target's units.
+    """
+    return column if column.transform == "none" else Column(column.name)
+
+
 def in_units(name: str, values: Tensor, column: Column) -> Tensor:
     """Values of a quantity in the units of a target, in double precision where it is scaled.
 
     Args:
         name: of the quantity.
-        values: as a network sees them.
+        values: as they are of the target's mixture.
         column: how the target was encoded.
     """
+    column = of_mixture(column)
     if (column.centre, column.scale) == (0.0, 1.0):
         return values
     if name in PLACES:

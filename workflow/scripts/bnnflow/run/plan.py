@@ -298,6 +298,7 @@ class Plan:
             names = ("posterior.nc", *own, "scores.csv", "diagnostics.csv")
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
+            files += [f"results/predictions/{fit}/{name}.csv" for name in self.source.new]
         files += map(self.source.rows_of, self.source.baselines)
         return [*files, *self.source.references.values(), *self.tables(), *self.figures()]
 

@@ -35,6 +35,11 @@ class Source:
         return {"table": self.settings["table"]} | ({"unseen": held_out} if held_out else {})
 
     @property
+    def new(self) -> dict[str, str]:
+        """Of the user, by name: tables of new rows."""
+        return {} if self.simulated else self.settings["predict"]
+
+    @property
     def columns(self) -> dict[str, str]:
         """What the columns of a table are; those of simulated data are known."""
         return {} if self.simulated else {"columns": COLUMNS}
@@ -92,12 +97,18 @@ class Source:
         Raises:
             TableError: if a table is not there, or has not the columns that the config names.
         """
-        for key, path in self.given.items():
+        names = {"table": "data.table", "unseen": "data.held_out.table"}
+        paths = {names[key]: path for key, path in self.given.items()}
+        paths |= {f"data.predict.{name}": path for name, path in self.new.items()}
+        for key, path in paths.items():
             if not Path(path).is_file():
-                name = {"table": "data.table", "unseen": "data.held_out.table"}[key]
-                raise TableError(f"{name}: is {path!r}; there is no such file in {Path.cwd()}")
-        if not self.simulated:
-            observed.columns_by_role(reading.header(self.settings["table"]), self.settings)
+                raise TableError(f"{key}: is {path!r}; there is no such file in {Path.cwd()}")
+        if self.simulated:
+            return
+        names = reading.header(self.settings["table"])
+        inputs, _ = observed.columns_by_role(names, self.settings)
+        for path in self.new.values():
+            observed.check_columns(inputs, reading.header(path), f"{path}: lacks")
 
     @property
     def units(self) -> dict[str, str]:
@@ -147,12 +158,18 @@ class Source:
     @property
     def points(self) -> int:
         """Points at which a fit predicts, held-out ones included."""
-        return self._grid + (self.settings["held_out"][2] if self.simulated else self._size[0])
+        if self.simulated:
+            return self._grid + self.settings["held_out"][2]
+        return self._grid + max(resources.of_table(path)[0] for path in self._tables)
 
     @property
     def inputs(self) -> int:
         """Inputs of a network."""
         return 1 if self.simulated else max(1, self._size[1] - 1)
+
+    @property
+    def _tables(self) -> list[str]:
+        return [*self.given.values(), *self.new.values()]
 
     @cached_property
     def _size(self) -> tuple[int, int]:

@@ -34,7 +34,7 @@ def unknown_target(targets: Iterable[str], plan: Plan, rules: Collection[str]) -
 def _fault(target: str, plan: Plan, rules: Collection[str]) -> str | None:
     parts = posixpath.normpath(target).split("/")
     if len(parts) >= 3 and parts[0] == "results":
-        fault = _fault_of_file(parts[1], parts[2], plan)
+        fault = _fault_of_file(parts[1], parts[2], "/".join(parts[3:]), plan)
     elif re.fullmatch(r"[A-Za-z_][\w-]*", target) and target not in rules:
         fault = None if Path(target).exists() else _fault_of_rule(target, plan)
     else:
@@ -42,10 +42,19 @@ def _fault(target: str, plan: Plan, rules: Collection[str]) -> str | None:
     return f"{target} cannot be made: {fault}" if fault else None
 
 
-def _fault_of_file(folder: str, name: str, plan: Plan) -> str | None:
+def _fault_of_new(table: str, plan: Plan) -> str | None:
+    known = [f"{name}.csv" for name in plan.source.new]
+    if table in known:
+        return None
+    return f"data.predict of this config has {', '.join(known) or 'no tables'}, and no {table}"
+
+
+def _fault_of_file(folder: str, name: str, table: str, plan: Plan) -> str | None:
     stem = name.rpartition(".")[0] or name
     if folder == "figures":
         return None if stem in figure_names(plan.config) else _fault_of_fit(_fit(stem, plan), plan)
+    if folder == "predictions" and table:
+        return _fault_of_fit(name, plan) or _fault_of_new(table, plan)
     if folder in OF_FITS and stem not in REFERENCES:
         return _fault_of_fit(name if folder == "fits" else stem, plan)
     if folder == "tables" and Path(name).suffix == ".csv":

@@ -126,6 +126,7 @@ def verify(
         raise VerificationError(f"results are not those of {path}:{_lines(found)}")
     _empty(again)
     config = manifest["config"] | {"figures": manifest["config"]["figures"] | {"style": str(style)}}
+    config["data"] = _with_tables_at(config["data"], path.resolve().parent.parent)
     (again / "config").mkdir()
     text = json.dumps(config, ensure_ascii=False)
     (again / "config" / "config.yaml").write_text(text, encoding="utf-8")
@@ -178,6 +179,17 @@ def where_jobs_run(words: Iterable[str], leave: Collection[str]) -> list[str]:
         if keep and word not in (*leave, "--"):
             kept.append(word)
     return kept
+
+
+def _with_tables_at(data: dict, folder: Path) -> dict:
+    """Settings of the data whose paths of tables start from a folder, and are whole."""
+    if "table" not in data:
+        return data
+    own = data | {"table": str(folder / data["table"])}
+    own["predict"] = {name: str(folder / table) for name, table in data["predict"].items()}
+    if "table" in data["held_out"]:
+        own["held_out"] = {"table": str(folder / data["held_out"]["table"])}
+    return own
 
 
 def _empty(folder: Path) -> None:

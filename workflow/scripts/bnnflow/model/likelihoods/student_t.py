@@ -101,6 +101,7 @@ class StudentT(Likelihood):
 
     distributions = StudentTs
     suits = ("real",)
+    heavy = True
 
     family: Literal["student_t"] = Field(
         "student_t", description="`student_t` about the network, for data with outliers."

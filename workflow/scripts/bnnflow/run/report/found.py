@@ -67,7 +67,7 @@ class Run:
     @cached_property
     def regions(self) -> list[str]:
         """Names of the regions; a table has some besides the config's."""
-        own = list(self.config["evaluation"]["regions"])
+        own = list(self.config["evaluation"].get("regions", []))
         return [*own, *(name for name in MADE if name in self.facts.get("regions", {}))]
 
     @cached_property

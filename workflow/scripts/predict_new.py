@@ -1,0 +1,30 @@
+"""What a fit says of a table of new rows, from its posterior."""
+
+from bnnflow import jobs
+
+jobs.start(snakemake)
+
+import torch
+
+from bnnflow.data import distances, kinds, reading, table
+from bnnflow.files import posterior, safe
+from bnnflow.files.errors import FileError
+from bnnflow.predict import predictive, rows
+
+torch.set_num_threads(snakemake.params.torch_threads)
+
+given, params = snakemake.input, snakemake.params
+tree = posterior.read(given.posterior, predictive.NEEDED)
+encoding = posterior.encoding(tree)
+try:
+    numbers = kinds.as_numbers(reading.read(given.new), encoding.inputs)
+    written = reading.as_written(given.new)
+except (reading.TableError, FileError) as error:
+    jobs.log.error("%s", f"{given.new}: {str(error).removeprefix(f'{given.new}: ')}")
+    raise SystemExit(1) from None
+new = table.Table(numbers, encoding)
+found = rows.at_rows(params.model, tree, new.inputs, params.quantiles)
+training = table.read(given.data, table.columns_of(given.columns))
+found["distance"] = distances.relative(new, training)
+safe.write_table(rows.beside(written, found), snakemake.output[0])
+jobs.log.info("%d rows", len(found))
