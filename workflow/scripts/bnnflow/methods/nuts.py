@@ -74,7 +74,7 @@ class Nuts(Method):
         0.9, description="Mean acceptance probability that the adaptation aims at."
     )
     max_tree_depth: integer(1, 20) = Field(
-        7, description="A trajectory has at most 2 ** max_tree_depth - 1 leapfrog steps."
+        8, description="A trajectory has at most 2 ** max_tree_depth - 1 leapfrog steps."
     )
     mass_matrix: Literal[*dict.fromkeys(chain(*MASS_MATRICES.values()))] = Field(
         default_factory=lambda data: MASS_MATRICES.get(data.get("sampler"), [""])[0],
