@@ -11,7 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from bnnflow.config.checks import ConfigError, checked
-from bnnflow.config.relations import relatives
+from bnnflow.config.relations import figure_names, relatives
 from bnnflow.files import posterior
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
@@ -247,6 +247,8 @@ def test_a_baseline_is_beside_no_sampled_fit_and_has_no_prior():
     svi = {"inference": {"method": "svi"}}
     config = checked(TABLE | {"fits": {"net": {}, "guide": svi, "gp": {"inference": inference}}})
     assert relatives(config) == {"net": {}, "guide": {"reference": "net"}, "gp": {}}
+    assert {"net_prior", "guide_prior"} <= set(figure_names(config))
+    assert "gp_prior" not in figure_names(config)
     wrong = {"inference": inference, "prior": {"posterior_of": "guide"}}
     with pytest.raises(ConfigError, match=r"gp.prior.posterior_of: .* a baseline has no prior"):
         checked(TABLE | {"fits": {"guide": svi, "gp": wrong}})

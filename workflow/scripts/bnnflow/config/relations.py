@@ -116,6 +116,11 @@ def is_baseline(fit: dict) -> bool:
     return "estimator" in METHODS[fit["inference"]["method"]].leaves
 
 
+def shows_prior(fit: dict) -> bool:
+    """Whether a fit has a figure of its prior; that of an update is drawn beside the fit."""
+    return not (prior_source(fit) or is_baseline(fit))
+
+
 def own_figure(fit: dict) -> str | None:
     """The end of the name of the figure that a fit has by its method, if it has one."""
     leaves = METHODS[fit["inference"]["method"]].leaves
@@ -133,7 +138,7 @@ def figure_names(config: dict) -> list[str]:
         own = own_figure(config["fits"][name])
         ends = [*([] if is_simulated(config) else ["observed"]), *([own] if own else [])]
         names += [name, *(f"{name}_{end}" for end in (*ends, "calibration"))]
-        names += [] if prior_source(config["fits"][name]) else [f"{name}_prior"]
+        names += [f"{name}_prior"] if shows_prior(config["fits"][name]) else []
     names += config["groups"]
     names += [f"{name}_beside_prior" for name in single if prior_source(config["fits"][name])]
     return [*names, *(["all_fits"] if single else []), "scores"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..config.relations import own_figure, prior_source
+from ..config.relations import own_figure, prior_source, shows_prior
 from ..data import slices
 from . import resources
 from .plan import Plan
@@ -57,7 +57,7 @@ def priors(plan: Plan) -> dict[str, Drawn]:
     return {
         fit: (f"{fit}_prior", "prior", "2. Fits", {"fit": fit, "shows": "prior"})
         for fit in plan.single
-        if not prior_source(plan.fit(fit))
+        if shows_prior(plan.fit(fit))
     }
 
 
