@@ -1,5 +1,7 @@
 """Figures of tables of several inputs: what is averaged, chosen, thinned and drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -402,15 +404,15 @@ def test_every_class_has_a_line_and_a_colour_on_the_map():
     axes = inputs.axes_of(KINDS, {})
     figure = dependence.draw_dependences("mine", "", ("", ""), *axes, of_kinds(), rows(about=KINDS))
     first = figure.axes[0]
-    assert first.get_ylabel() == "probability"
+    assert first.get_ylabel() == "probability of kind"
     told, _ = texts(figure)
-    assert {"kind a", "kind b", "kind c"} < {*told}
+    assert {"a", "b", "c"} < {*told}
     colors = {line.get_label(): line.get_color() for line in first.lines}
     assert len({*colors.values()}) == 3
     # To the left the first class is the likeliest.
     likeliest = figure.axes[2].collections[0]
     left = likeliest.to_rgba(likeliest.get_array())[0, 0]
-    assert canvas.to_hex(left) == colors["kind a"]
+    assert canvas.to_hex(left) == colors["a"]
 
 
 def test_of_two_classes_the_second_has_the_band():
@@ -470,3 +472,12 @@ def test_reliability_of_classes_takes_the_place_of_coverage():
     # What has a probability of 0.85 is always seen, and so is what has 0.35; the others never.
     expected = {0.85: 1, 0.35: 1, 0.15: 0, 0.65: 0, 0.0: 0}
     assert {round(float(p), 2): float(seen) for p, seen in dots} == expected
+
+
+def test_of_many_classes_the_likeliest_have_colours_of_their_own():
+    own = dependence.Dependence(0, np.zeros(1), *[np.zeros((1, 1))] * 3, np.zeros(1))
+    share = np.arange(1.0, 13) / 78
+    (*likeliest,) = dependence.classes_of([replace(own, classes=share[:, None, None])], 0)
+    assert likeliest == [11, 10, 9, 8, 7, 6]
+    (*few,) = dependence.classes_of([replace(own, classes=share[:7, None, None])], 0)
+    assert few == [6, 5, 4, 3, 2, 1, 0]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..files.columns import TRANSFORMS
 from .canvas import CLASSES, Axes, Figure, head, legend_below
 from .frame import legend_entries
 from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
@@ -206,9 +207,13 @@ def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> Non
 
 
 def classes_of(found: Sequence[Dependence], target: int) -> list[int]:
-    """Places of the classes that are shown, those first that are likeliest on average."""
+    """Places of the classes that have colours, those first that are likeliest on average.
+
+    The last colour is of one class, or of all that have no other.
+    """
     likely = np.mean([own.classes[:, target].mean(-1) for own in found], axis=0)
-    return np.argsort(-likely, kind="stable")[: len(CLASSES)].tolist()
+    count = len(CLASSES) - (np.count_nonzero(likely) > len(CLASSES))
+    return np.argsort(-likely, kind="stable")[:count].tolist()
 
 
 def probability_of(target: Axis, place: int) -> str:
@@ -244,13 +249,14 @@ def draw_classes(
             axes.fill_between(own.values, low, high, linewidth=0, **band)
         axes.plot(own.values, mean, color="C1", label=LIKELY, **look)
         return
-    axes.set_ylabel("probability", fontsize="medium")
+    words = wrapped(f"probability of {target.name}", UPRIGHT)
+    axes.set_ylabel(words, fontsize="medium", parse_math=False)
     for place, color in zip(shown, CLASSES, strict=False):
-        label = cut(f"{target.name} {target.levels[place]}", WORD)
+        label = cut(target.levels[place], WORD)
         axes.plot(own.values, own.classes[place, number], color=color, label=label, **look)
     if len(target.levels) > len(shown):
         left = len(target.levels) - len(shown)
-        axes.plot([], [], " ", label=f"{left} less likely classes have no line")
+        axes.plot([], [], " ", label=f"{left} less likely ones: no line, grey on maps")
 
 
 def draw_seen(axes: Axes, axis: Axis, seen: np.ndarray, values: np.ndarray) -> None:
@@ -267,5 +273,8 @@ def draw_seen(axes: Axes, axis: Axis, seen: np.ndarray, values: np.ndarray) -> N
         counts = np.bincount(seen.astype(int), minlength=len(axis.levels))
         axes.bar(np.arange(len(counts)), FOOT * counts / counts.max(), width=0.6, **look)
         return
-    counts, edges = np.histogram(seen, BARS, (values[0], values[-1]))
+    # Equally wide as they are drawn.
+    forward, back = TRANSFORMS["log" if axis.column.transform == "log" else "none"]
+    edges = back(np.linspace(*forward(values[[0, -1]]), BARS + 1))
+    counts, _ = np.histogram(seen, edges)
     axes.stairs(FOOT * counts / counts.max(), edges, fill=True, **look)

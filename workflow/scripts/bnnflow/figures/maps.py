@@ -91,6 +91,7 @@ def draw_maps(
         bar.ax.tick_params(labelsize="small")
         if "norm" in colors:
             bar.set_ticks([])
+            bar.minorticks_off()
 
 
 def _parts(

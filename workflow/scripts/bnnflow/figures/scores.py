@@ -40,10 +40,7 @@ def draw_scores(metrics: pd.DataFrame, verdicts: Mapping[str, str]) -> Figure:
     fits, regions = (list(dict.fromkeys(metrics[name])) for name in ("fit", "region"))
     by_target = dict(iter(metrics.groupby("target", sort=False))) if "target" in metrics else {}
     by_target = by_target or {"": metrics}
-    # What stands beside fits of classes has scores of numbers besides.
-    own = metrics[metrics["fit"].isin(verdicts)]
-    there = set((own if len(own) else metrics)["metric"])
-    shown = {name: told for name, told in SHOWN.items() if name in there}
+    shown = {name: told for name, told in SHOWN.items() if name in set(metrics["metric"])}
     row = min(1.3 * ROW, TALLEST / (len(fits) * len(by_target)))
     width = rcParams["figure.figsize"][0]
     figure = Figure(figsize=(1.4 * width, (row * len(fits) + 1) * len(by_target) + 0.8))
