@@ -54,6 +54,7 @@ if drawing.priors(plan):
             ends=config["predictions"].get("grid", [])[:2],
             observations=plan.data_of(drawing.priors(plan)),
             sets=plan.observations,
+            units=plan.source.units,
             torch_threads=1,
             code=code("plot_prior", *drawing.prior_modules(plan)),
         script:

@@ -39,5 +39,5 @@ with styled(given.style):
         ]
         tables = {name: table.read([path], about).columns for name, path in observed.items()}
         targets = [column.name for column in about.targets]
-        figure = draw_prior(fit, targets, views, tables, params.sets)
+        figure = draw_prior(fit, targets, views, tables, params.sets, params.units)
         save(figure, snakemake.output[f"{fit}_png"], snakemake.output[f"{fit}_svg"])

@@ -1,7 +1,7 @@
 """The figure of what a prior means: predictions before anything is learnt."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,7 @@ def draw_prior(
     views: Sequence[View],
     observations: Tables,
     sets: Sequence[str],
+    units: Mapping[str, str] | None = None,
 ) -> Figure:
     """Functions drawn from a prior, and where observations would lie; a panel a target and input.
 
@@ -64,6 +65,7 @@ def draw_prior(
         views: one for every input, of which the first VIEWS are shown.
         observations: data sets by name, with columns of inputs and targets.
         sets: names of all data sets, by which they have their colours.
+        units: of columns by name, where somebody has said them.
     """
     told = "its prior, before anything is learnt"
     if len(views) > VIEWS:
@@ -83,7 +85,7 @@ def draw_prior(
             axes = grid[row * len(targets) + number, column]
             beyond = REACH + 0.1 if view.levels else 0
             limits = view.x[0] - beyond, view.x[-1] + beyond
-            frame = Frame(sets, limits, input=view.input, targets=tuple(targets))
+            frame = Frame(sets, limits, input=view.input, targets=tuple(targets), units=units or {})
             seen = np.concatenate([table[target] for table in observations.values()])
             said = np.concatenate([each.quantiles[:, number].ravel() for each in views])
             prepare(axes, frame, target, _limits(np.concatenate([seen, said])))
