@@ -481,3 +481,29 @@ def test_of_many_classes_the_likeliest_have_colours_of_their_own():
     assert likeliest == [11, 10, 9, 8, 7, 6]
     (*few,) = dependence.classes_of([replace(own, classes=share[:7, None, None])], 0)
     assert few == [6, 5, 4, 3, 2, 1, 0]
+
+
+def test_a_logarithmic_axis_has_ticks_that_are_apart_and_can_be_read():
+    price = inputs.Axis(Column("price", transform="log"))
+    for limits, ticks in (((0.5, 4), ["0.5", "1", "2"]), ((0.01, 2e6), ["0.01", "10⁶"])):
+        axes = canvas.Figure().subplots()
+        price.prepare(axes, "x")
+        axes.set_xlim(limits)
+        axes.figure.draw_without_rendering()
+        assert axes.get_xscale() == "log"
+        shown = [label.get_text() for label in axes.get_xticklabels()]
+        assert {*ticks} <= {*shown}
+        assert len(shown) < 7
+
+
+def test_bands_of_a_target_whose_logarithm_is_learnt_lie_on_an_even_axis():
+    about = Encoding((WIDTH, AGE), (Column("price", transform="log"),))
+    found = predicted(lambda w, a: 1 + w, about)
+    figure = dependence.draw_dependences(
+        "mine", "", ("", ""), *inputs.axes_of(about, {}), found, rows(about=about)
+    )
+    first, second, *_ = figure.axes
+    assert first.get_yscale() == "linear"
+    assert first.get_ylim() == second.get_ylim()
+    low, high = inputs.Axis(about.targets[0]).ends(np.array([1.0, 100.0]))
+    np.testing.assert_allclose([low, high], [100**-0.03, 100**1.03])

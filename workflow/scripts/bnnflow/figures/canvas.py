@@ -42,7 +42,7 @@ with _alone():
     from matplotlib.axes import Axes
     from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
     from matplotlib.transforms import ScaledTranslation
 
 # Colours of verdicts that are not `pass`.
@@ -219,6 +219,15 @@ def scaled(
     return "logarithmic beyond ±1" if signed else "logarithmic"
 
 
+def logarithmic(axes: Axes, which: str) -> None:
+    """Make an axis logarithmic, with ticks that can be read, whatever its limits will be."""
+    {"x": axes.set_xscale, "y": axes.set_yscale}[which]("log")
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
+    axis.set_major_locator(_Apart())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_label(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def tick_label(value: float) -> str:
     """A round number as it is written: 0.01, −100, 10⁵."""
     sign, size = "−" if value < 0 else "", abs(value)
@@ -247,6 +256,14 @@ def _ticks(low: float, high: float, transform, signed: bool, gap: float) -> Sequ
                 ticks.append(tick)
                 places.append(place)
     return sorted(ticks)
+
+
+class _Apart(LogLocator):
+    """Ticks at round numbers that are not too close to each other."""
+
+    def __call__(self):
+        low, high = sorted(self.axis.get_view_interval())
+        return np.array(_ticks(low, high, np.log10, signed=False, gap=0.17))
 
 
 class _Complaints(logging.Handler):

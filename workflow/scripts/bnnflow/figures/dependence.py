@@ -10,7 +10,7 @@ import xarray as xr
 from ..files.columns import TRANSFORMS
 from .canvas import CLASSES, Axes, Figure, head, legend_below
 from .frame import legend_entries
-from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
+from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, fewer_ticks, left_out, sheet, wrapped
 from .maps import draw_maps, map_of
 
 MEAN = "predictive mean, averaged over held-out rows"
@@ -164,6 +164,9 @@ def draw_dependences(
                 draw_classes(axes, axis, target, own, number, classes_of(shown, number))
             else:
                 target.prepare(axes, "y")
+                # Also of a target whose logarithm is learnt, bands may reach below 0.
+                axes.set_yscale("linear")
+                fewer_ticks(axes, "y")
                 draw_dependence(axes, axis, own, number)
             if cell.colspan.start:
                 axes.set_ylabel("")

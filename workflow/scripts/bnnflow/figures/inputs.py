@@ -8,7 +8,7 @@ import numpy as np
 
 from ..files.columns import Column
 from ..files.encodings import Encoding
-from .canvas import Axes, Figure, rcParams
+from .canvas import Axes, Figure, logarithmic, rcParams
 
 # Panels of a sheet, and of one of its rows; dots of a panel; names of what has no panel, at most.
 PANELS, ACROSS, DOTS, NAMED = 12, 3, 2_000, 20
@@ -71,7 +71,7 @@ class Axis:
         axis.set_label_text(words, fontsize="medium", parse_math=False)
         axis.set_tick_params(labelsize="small")
         if self.column.transform == "log":
-            {"x": axes.set_xscale, "y": axes.set_yscale}[which]("log")
+            logarithmic(axes, which)
             return
         if not self.levels:
             fewer_ticks(axes, which)
