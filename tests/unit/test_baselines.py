@@ -333,3 +333,10 @@ def test_a_line_knows_nothing_of_held_out_targets():
 @pytest.fixture(autouse=True)
 def _logged(caplog):
     caplog.set_level(logging.WARNING, logger="bnnflow")
+
+
+def test_quantiles_of_a_root_ascend_below_nothing():
+    column = Column("y", transform="sqrt")
+    own = OfNumbers(np.array([0.1]), np.array([1.0]), np.zeros(1), 9.0, column)
+    quantiles = own.quantiles(np.linspace(0.01, 0.99, 50))[:, 0]
+    assert (np.diff(quantiles) > 0).all()

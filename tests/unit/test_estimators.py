@@ -262,3 +262,20 @@ def test_a_baseline_is_fitted_on_the_processor():
     own = {"fits": {"gp": {"inference": {"method": "baseline", "device": "cuda"}}}}
     with pytest.raises(ConfigError, match="allowed with the method baseline is cpu"):
         checked(TABLE | own)
+
+
+def test_a_model_of_logarithms_predicts_in_the_targets_units():
+    """A Gaussian process of log y is log-normal in y."""
+    about = Encoding(ABOUT.inputs, (Column("y", 0.3, 0.5, transform="log"),))
+    x, columns = rows()
+    tree = posterior.weighted(stored.of_targets("gaussian_process", x, columns[:1], 1, about))
+    at = np.column_stack([2 * x[:, 0] + 1, x[:, 1]])
+    (found,) = predictive.mixtures({}, tree, at)
+    inner = found.components.inner
+    mean, stddev = inner.mean[0].double() * 0.5 + 0.3, inner.stddev[0].double() * 0.5
+    exact = stats.lognorm(stddev.numpy(), scale=mean.exp().numpy())
+    y = np.exp(mean.numpy()) * 1.1
+    density = found.log_density(torch.from_numpy(y))[0]
+    # What the network sees is rounded to single precision.
+    np.testing.assert_allclose(density, exact.logpdf(y), atol=1e-4)
+    np.testing.assert_allclose(found.mean(), exact.mean(), rtol=1e-5)

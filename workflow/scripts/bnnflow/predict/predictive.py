@@ -42,12 +42,12 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     encoding, weights = posterior.encoding(tree), posterior.pooled_weights(tree)
     seen = encoded(inputs, encoding.inputs).astype(np.float32)
     if stored.GROUP in tree.children:
-        return list(map(Mixture, stored.components(tree, seen)))
-    x = torch.from_numpy(seen)
-    likelihood = chosen(model.get("likelihood"), encoding.targets)
-    known = {"likelihood": likelihood.model_dump()}
-    response = build.response(model | known, encoding.width, encoding.levels)
-    components = response.components(posterior.pooled(tree), x)
+        components = stored.components(tree, seen)
+    else:
+        likelihood = chosen(model.get("likelihood"), encoding.targets)
+        known = {"likelihood": likelihood.model_dump()}
+        response = build.response(model | known, encoding.width, encoding.levels)
+        components = response.components(posterior.pooled(tree), torch.from_numpy(seen))
     if weights is None:
         found = [_kind(own)(own) for own in components]
     else:
