@@ -496,14 +496,19 @@ def test_a_logarithmic_axis_has_ticks_that_are_apart_and_can_be_read():
         assert len(shown) < 7
 
 
-def test_bands_of_a_target_whose_logarithm_is_learnt_lie_on_an_even_axis():
+def test_bands_of_a_target_whose_logarithm_is_learnt_may_leave_a_logarithmic_axis():
     about = Encoding((WIDTH, AGE), (Column("price", transform="log"),))
-    found = predicted(lambda w, a: 1 + w, about)
+    found = predicted(lambda w, a: 10 + w, about)
     figure = dependence.draw_dependences(
         "mine", "", ("", ""), *inputs.axes_of(about, {}), found, rows(about=about)
     )
     first, second, *_ = figure.axes
-    assert first.get_yscale() == "linear"
+    assert first.get_yscale() == "log"
     assert first.get_ylim() == second.get_ylim()
-    low, high = inputs.Axis(about.targets[0]).ends(np.array([1.0, 100.0]))
-    np.testing.assert_allclose([low, high], [100**-0.03, 100**1.03])
+    mean, stddev = np.array([3.0, 100.0]), np.array([10.0, 10.0])
+    low, high = dependence.limits_of(inputs.Axis(about.targets[0]), [mean], [stddev])
+    assert high == pytest.approx(120 * 120**0.05)
+    assert 0 < low < 1
+    low, high = dependence.limits_of(inputs.Axis(WIDTH), [mean], [stddev])
+    assert low < 3 - 20
+    figure.draw_without_rendering()

@@ -29,6 +29,8 @@ def table(**columns):
 def divided(rows, regions=None, unseen=None, **data):
     data = {"table": "own.csv", "targets": ["y"]} | data
     own = Own.model_validate(data).model_dump(exclude_none=True, warnings=False)
+    # As the job has them, which is told no paths.
+    own = {key: value for key, value in own.items() if key not in ("table", "predict", "scaling")}
     return observed.divided(rows, own, regions or {}, unseen)
 
 

@@ -17,8 +17,7 @@ def names(data: Mapping) -> list[str]:
     if "table" not in data:
         return [observations["name"] for observations in data["observations"]]
     if isinstance(data["sets"], int):
-        width = len(str(data["sets"]))
-        return [f"batch{number:0{width}}" for number in range(1, data["sets"] + 1)]
+        return _batches(data["sets"])
     return list(data["sets"]) or [TRAINING]
 
 
@@ -27,10 +26,14 @@ def members(rows: pd.DataFrame, data: Mapping) -> dict[str, np.ndarray]:
     sets: Mapping[str, Condition] | int = data["sets"]
     if isinstance(sets, int):
         places = np.arange(len(rows)) * sets // len(rows)
-        return {name: places == number for number, name in enumerate(names(data))}
+        return {name: places == number for number, name in enumerate(_batches(sets))}
     if not sets:
         return {TRAINING: np.ones(len(rows), dtype=bool)}
     return {
         name: conditions.holds(condition, rows, f"data.sets.{name}")
         for name, condition in sets.items()
     }
+
+
+def _batches(count: int) -> list[str]:
+    return [f"batch{number:0{len(str(count))}}" for number in range(1, count + 1)]

@@ -10,7 +10,7 @@ import xarray as xr
 from ..files.columns import TRANSFORMS
 from .canvas import CLASSES, Axes, Figure, head, legend_below
 from .frame import legend_entries
-from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, fewer_ticks, left_out, sheet, wrapped
+from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
 from .maps import draw_maps, map_of
 
 MEAN = "predictive mean, averaged over held-out rows"
@@ -155,7 +155,7 @@ def draw_dependences(
     figure, blocks = sheet([len(shown) + both] * len(targets))
     for number, (target, cells) in enumerate(zip(targets, blocks, strict=True)):
         every = [(own.mean[number], own.stddev[number]) for own in shown]
-        ylim = PROBABILITY if target.levels else limits_of(*zip(*every, strict=True))
+        ylim = PROBABILITY if target.levels else limits_of(target, *zip(*every, strict=True))
         for own, cell in zip(shown, cells, strict=False):
             axes = figure.add_subplot(cell)
             axis = inputs[own.place]
@@ -164,9 +164,6 @@ def draw_dependences(
                 draw_classes(axes, axis, target, own, number, classes_of(shown, number))
             else:
                 target.prepare(axes, "y")
-                # Also of a target whose logarithm is learnt, bands may reach below 0.
-                axes.set_yscale("linear")
-                fewer_ticks(axes, "y")
                 draw_dependence(axes, axis, own, number)
             if cell.colspan.start:
                 axes.set_ylabel("")
@@ -183,13 +180,22 @@ def draw_dependences(
     return figure
 
 
-def limits_of(means: Sequence[np.ndarray], stddevs: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Range of a target in which all bands lie, above a foot for the training rows."""
-    low = min((mean - 2 * stddev).min() for mean, stddev in zip(means, stddevs, strict=True))
-    high = max((mean + 2 * stddev).max() for mean, stddev in zip(means, stddevs, strict=True))
+def limits_of(
+    target: Axis, means: Sequence[np.ndarray], stddevs: Sequence[np.ndarray]
+) -> tuple[float, float]:
+    """Range of a target in which all bands lie, above a foot for the training rows.
+
+    Of a logarithmic axis the lower ends of bands may leave the range, for they may be below 0.
+    """
+    log = target.column.transform == "log"
+    mean, reach = np.concatenate(means), 2 * np.concatenate(stddevs)
+    below = np.maximum(mean - reach, mean / 3) if log else mean - reach
+    ends = [below.min(), (mean + reach).max()]
+    low, high = np.log(ends) if log else ends
     margin = 0.05 * (high - low)
     high += margin
-    return low - margin - FOOT / (1 - FOOT) * (high - low + margin), high
+    limits = low - margin - FOOT / (1 - FOOT) * (high - low + margin), high
+    return tuple(np.exp(limits)) if log else limits
 
 
 def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> None:

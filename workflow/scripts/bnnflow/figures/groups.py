@@ -182,13 +182,16 @@ def over_inputs(
             kept = 1 if len(target.levels) == 2 else classes_of(first, number)[0]
             label = probability_of(target, kept)
         means = [own[place].curve(number, kept) for own in found.values() for place in shown]
-        ylim = PROBABILITY if target.levels else limits_of(means, [np.zeros(1)] * len(means))
+        still = [0 * mean for mean in means]
+        ylim = PROBABILITY if target.levels else limits_of(target, means, still)
 
         def over(place: int) -> Panel:
             axis, values = inputs[place], next(iter(found.values()))[place].values
 
             def draw(axes: Axes, colors: Mapping[str, str]) -> None:
                 axis.prepare(axes, "x")
+                if not target.levels:
+                    target.prepare(axes, "y")
                 axes.tick_params(labelsize="small")
                 said = label if place == shown[0] else ""
                 axes.set_ylabel(said, fontsize="medium", parse_math=False)
