@@ -124,6 +124,9 @@ def test_numbers_beyond_all_are_infinite(tmp_path):
         ("a,b\n", ": has a header and no rows"),
         ("a,b\n\n \n", ": has a header and no rows"),
         ("a,a\n1,2\n", r": has several columns of the name a; rename or remove all but one"),
+        ('""\n1\n', r": has several|: begins with the numbers 1"),
+        ('""', r": begins with no names of columns"),
+        (",\n1,2\n", r": begins with no names of columns"),
         (",a\n1,2\n", r": has no name for the column 1; name it"),
         ("1.5,2\n3,4\n", r": begins with the numbers 1\.5, 2, and not with the names"),
         (

@@ -7,7 +7,7 @@ from .table import Table, fitted
 
 # Training rows that stand for all where there are more, and rows from which the usual distance is
 # found; pairs at a time.
-MOST, SOME, PAIRS = 10_000, 2_000, 2**24
+MOST, SOME, PAIRS = 10_000, 2_000, 2**22
 
 # Of training rows that lie so close to another one.
 USUAL = 0.9
@@ -46,7 +46,9 @@ def to_nearest(rows: np.ndarray, training: np.ndarray, itself: bool = False) -> 
     for part in np.array_split(rows, max(1, len(rows) * len(training) // PAIRS)):
         apart = part @ (-2 * training.T)
         apart += squares
-        nearest = np.partition(apart, place, axis=1)[:, place] if place else apart.min(1)
+        if place:
+            apart.partition(place, axis=1)
+        nearest = apart[:, place] if place else apart.min(1)
         found.append(nearest + (part**2).sum(1))
     return np.sqrt(np.maximum(np.concatenate(found), 0) / training.shape[1])
 

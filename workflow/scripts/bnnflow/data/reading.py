@@ -227,10 +227,10 @@ def _dialect(path: str | Path, text: str) -> tuple[str, str, list[str]]:
         raise TableError(f"{path}: is empty")
     try:
         separator = told[1] if told else _separator(path, lines)
-        names = [name.strip() for name in next(filter(_has_values, _rows(text, separator)))]
+        names = [name.strip() for name in next(filter(_has_values, _rows(text, separator)), [])]
     except csv.Error as error:
         raise TableError(f"{path}: is no table ({_line(error)})") from error
-    if not names[-1] and all(own.rstrip(" \n").endswith(separator) for own in lines):
+    if names and not names[-1] and all(own.rstrip(" \n").endswith(separator) for own in lines):
         text = re.sub(rf"{re.escape(separator)} *$", "", text, flags=re.M)
         names.pop()
     _check_header(path, names)
@@ -297,7 +297,9 @@ def _separator(path: str | Path, lines: list[str]) -> str:
 
 
 def _check_header(path: str | Path, names: list[str]) -> None:
-    if all(map(is_number, filter(None, names))) and any(names):
+    if not any(names):
+        raise TableError(f"{path}: begins with no names of columns; put a line of names first")
+    if all(map(is_number, filter(None, names))):
         raise TableError(
             f"{path}: begins with the numbers {', '.join(names)[:60]}, and not with the names of"
             " its columns; put a line of names above them"

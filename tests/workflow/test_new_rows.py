@@ -1,0 +1,56 @@
+"""A table's held-out targets leave no trace in a posterior, and new rows are predicted from it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+CONFIG = """
+engine: pyro
+data:
+  table: plants.csv
+  targets: height
+  missing: indicator
+  transform: {height: log}
+  held_out: {where: {year: [2020, null]}}
+models:
+  default: {hidden: [3]}
+fits:
+  mine: {inference: {method: svi, steps: 20, starts: 1, draws: 10}}
+"""
+POSTERIOR, NEW = "results/fits/mine/posterior.nc", "results/predictions/mine/new.csv"
+
+
+@pytest.mark.slow
+def test_a_posterior_is_the_same_whatever_the_held_out_targets(empty):
+    at = np.random.default_rng(0)
+    table = pd.DataFrame({"light": at.uniform(0, 10, 40), "soil": at.choice(["clay", "loam"], 40)})
+    table["year"] = at.integers(2000, 2030, 40)
+    table["height"] = np.exp(at.normal(size=40))
+    table.loc[::7, "light"] = None
+    table.to_csv(empty.path("plants.csv"), index=False)
+    empty.path("plants.yaml").write_text(CONFIG, encoding="utf-8")
+    empty.snakemake("--cores", "2", POSTERIOR, "--configfile", "plants.yaml")
+    files = [POSTERIOR, "results/data/train.csv", "results/data/held_out.csv"]
+    posterior, train, held_out = (empty.path(name).read_bytes() for name in files)
+
+    table.loc[table["year"] >= 2020, "height"] *= 1000
+    table.to_csv(empty.path("plants.csv"), index=False)
+    empty.snakemake("--cores", "2", POSTERIOR, "--forceall", "--configfile", "plants.yaml")
+    again = [empty.path(name).read_bytes() for name in files]
+    assert again[:2] == [posterior, train]
+    assert again[2] != held_out
+
+    # New rows are predicted from what there is.
+    table.drop(columns="height").to_csv(empty.path("new.csv"), sep="\t", index=False)
+    predict = CONFIG.replace("  missing", "  predict: {new: new.csv}\n  missing")
+    empty.path("plants.yaml").write_text(predict, encoding="utf-8")
+    assert empty.planned(NEW, "--configfile", "plants.yaml") == {"predict_new": 1}
+    empty.snakemake("--cores", "2", NEW, "--configfile", "plants.yaml")
+    found = pd.read_csv(empty.path(NEW))
+    assert found["soil"].tolist() == table["soil"].tolist()
+    assert (found["height_quantile_0.025"] < found["height_quantile_0.975"]).all()
+    assert (found["distance"] < 1e-3)[table["year"] < 2020].all()
+    table.assign(soil="peat").to_csv(empty.path("new.csv"), index=False)
+    told = empty.snakemake("--cores", "2", NEW, "--configfile", "plants.yaml", fails=True)
+    assert "new.csv: the column soil has the levels peat, which no fit knows; known are" in told
+    assert "Traceback" not in told
