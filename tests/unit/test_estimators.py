@@ -187,6 +187,12 @@ def test_a_distribution_of_quantiles_has_a_density_and_moments(quantiled):
             assert own.distance(at).item() == pytest.approx(exact, rel=1e-4)
 
 
+def test_a_distribution_of_quantiles_is_asked_at_points_or_at_points_of_every_draw(quantiled):
+    t = torch.tensor([-4.0, 1.0, 2.02], dtype=torch.double)
+    for asked in (quantiled.below, quantiled.density, quantiled.log_density):
+        torch.testing.assert_close(asked(t[None]), asked(t), rtol=0, atol=0)
+
+
 def test_values_of_a_distribution_of_quantiles_fall_as_it_says(quantiled):
     many = Quantiled(*(part.expand(4000, *part.shape[1:]) for part in quantiled._parameters))
     values = many.sample(torch.Generator().manual_seed(2))
@@ -262,6 +268,23 @@ def test_a_baseline_is_fitted_on_the_processor():
     own = {"fits": {"gp": {"inference": {"method": "baseline", "device": "cuda"}}}}
     with pytest.raises(ConfigError, match="allowed with the method baseline is cpu"):
         checked(TABLE | own)
+
+
+def test_trees_of_logarithms_have_the_density_of_their_own_units():
+    about = Encoding(ABOUT.inputs, (Column("y", 0.3, 0.5, transform="log"),))
+    x, columns = rows()
+    tree = posterior.weighted(stored.of_targets("gradient_boosting", x, columns[:1], 1, about))
+    (found,) = predictive.mixtures({}, tree, np.array([[1.0, 0.0]]))
+    low, high = (end.item() for end in found.components.ends)
+    grid = torch.from_numpy(np.geomspace(low, high, 2001))
+    one = found.components
+    density = torch.cat([one.log_density(t[None])[0] for t in grid]).exp().numpy()
+    assert integrate.trapezoid(density, grid.numpy()) == pytest.approx(1, abs=0.01)
+    # Steps, over which moments are sums, are wide beside the parts of a distribution of quantiles.
+    assert found.mean().item() == pytest.approx(
+        integrate.trapezoid(density * grid.numpy(), grid.numpy()), rel=0.05
+    )
+    assert found.crps(torch.tensor([1.5])).isfinite().all()
 
 
 def test_a_model_of_logarithms_predicts_in_the_targets_units():

@@ -27,5 +27,7 @@ def of_skill(fit: np.ndarray, line: np.ndarray, limits: Limits) -> Finding:
     mean, error = float(better.mean()), float(better.std(ddof=1) / math.sqrt(len(better)))
     # Differences that are all the same have no error beyond rounding.
     value = mean / max(error, np.finfo(float).eps)
-    told = f"its log density is {mean:.2g} ± {error:.1g} nats per row above the linear model's"
+    side = "above" if mean >= 0 else "below"
+    size = f"{abs(mean):.2g} ± {error:.1g} nats per row"
+    told = f"its log density is {size} {side} the linear model's"
     return judged("skill", value, limits, EVERYWHERE, told)

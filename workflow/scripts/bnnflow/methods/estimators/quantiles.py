@@ -51,7 +51,7 @@ class Quantiled(Numbers):
 
     def log_density(self, y: Tensor) -> Tensor:
         """At observations (n,), in double precision: (draws, n)."""
-        y, knots, tails = y.double()[:, None], self.knots.double(), self.tails.double()
+        y, knots, tails = y.double()[..., None], self.knots.double(), self.tails.double()
         inside = self._steps.log() - knots.diff().log()
         place = (knots <= y).sum(-1, keepdim=True) - 1
         within = inside.gather(-1, place.clamp(0, inside.shape[-1] - 1))
@@ -62,9 +62,8 @@ class Quantiled(Numbers):
 
     def below(self, t: Tensor) -> Tensor:
         """Probability of less than t (n,): (draws, n)."""
-        t = t[:, None]
-        shares = ((t - self.knots[..., :-1]) / self.knots.diff()).clamp(0, 1)
-        under, over = (self.knots[..., 0] - t[:, 0]), (t[:, 0] - self.knots[..., -1])
+        shares = ((t[..., None] - self.knots[..., :-1]) / self.knots.diff()).clamp(0, 1)
+        under, over = self.knots[..., 0] - t, t - self.knots[..., -1]
         low, high = (
             LEVELS[0] * (-away.clamp(min=0) / tail).exp()
             for away, tail in zip((under, over), self.tails.unbind(-1), strict=True)
