@@ -512,3 +512,14 @@ def test_bands_of_a_target_whose_logarithm_is_learnt_may_leave_a_logarithmic_axi
     low, high = dependence.limits_of(inputs.Axis(WIDTH), [mean], [stddev])
     assert low < 3 - 20
     figure.draw_without_rendering()
+
+
+def test_a_model_of_one_draw_has_no_band_and_no_map_of_its_function():
+    about = many(2)
+    axes = inputs.axes_of(about, {})
+    for samples, words in (((0.0,), "a new observation"), ((-1.0, 1.0), "the function alone")):
+        found = predicted(lambda a, b: a + b, about, samples)
+        figure = dependence.draw_dependences("mine", "", ("", ""), *axes, found, rows(about=about))
+        assert (dependence.FUNCTION in texts(figure)[0]) == (len(samples) > 1)
+        bars = [own.get_ylabel() for own in figure.axes if own.get_label() == "<colorbar>"]
+        assert bars[1].startswith(f"sd of {words}")

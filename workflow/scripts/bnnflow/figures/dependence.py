@@ -204,6 +204,8 @@ def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> Non
     bands = ((own.stddev, 0.2, 5, TOTAL), (own.function_stddev, 0.45, 5, FUNCTION))
     for stddev, alpha, width, label in bands:
         reach = 2 * stddev[target]
+        if not reach.any():
+            continue
         look = {"color": "C1", "alpha": alpha, "label": label}
         if axis.levels:
             axes.vlines(own.values, mean - reach, mean + reach, linewidth=width, **look)

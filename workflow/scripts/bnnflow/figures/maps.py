@@ -23,8 +23,8 @@ class Surface:
 
     Attributes:
         x, y: values of the inputs (columns,), (rows,), ascending.
-        mean, function_stddev: of the predictive distribution, and of the function without the
-            noise, (target, rows, columns).
+        mean, stddev, function_stddev: of the predictive distribution, and of the function without
+            the noise, (target, rows, columns).
         classes: probabilities of classes, (class, target, rows, columns); none where no target
             has classes.
     """
@@ -32,6 +32,7 @@ class Surface:
     x: np.ndarray
     y: np.ndarray
     mean: np.ndarray
+    stddev: np.ndarray
     function_stddev: np.ndarray
     classes: np.ndarray | None = None
 
@@ -44,7 +45,8 @@ def map_of(predictions: xr.Dataset) -> Surface | None:
     own = predictions.isel(point=both)
     x, y = (np.unique(values) for values in own["inputs"].to_numpy().T)
     parts = (
-        own[name].to_numpy().reshape(-1, len(y), len(x)) for name in ("mean", "function_stddev")
+        own[name].to_numpy().reshape(-1, len(y), len(x))
+        for name in ("mean", "stddev", "function_stddev")
     )
     probability = own.get("class_probability")
     if probability is not None:
@@ -101,13 +103,13 @@ def _parts(
     smooth = {"shading": "gouraud"}
     if len(target.levels) <= 2:
         mean = f"probability of {target.levels[1]}" if target.levels else "predictive mean"
+        # A model of one draw says nothing of the function alone.
+        known, words = surface.function_stddev[place], "sd of the function alone"
+        if not known.any():
+            known, words = surface.stddev[place], "sd of a new observation"
         return [
             (surface.mean[place], smooth | {"cmap": HEIGHT}, mean),
-            (
-                surface.function_stddev[place],
-                smooth | {"cmap": UNKNOWN},
-                "sd of the function alone",
-            ),
+            (known, smooth | {"cmap": UNKNOWN}, words),
         ]
     probability = surface.classes[:, place]
     # The order of the colours; classes without one are as the last of them.
