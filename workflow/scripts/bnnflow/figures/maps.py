@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..data.slices import BOTH
 from .canvas import CLASSES, Figure, class_colors
-from .inputs import Axis, thinned
+from .inputs import UPRIGHT, Axis, thinned
 
 # Colours from low to high of a mean, and of what is not known.
 HEIGHT, UNKNOWN = "viridis", "magma_r"
@@ -89,7 +89,7 @@ def draw_maps(
         up.prepare(axes, "y")
         axes.set(xlim=surface.x[[0, -1]], ylim=surface.y[[0, -1]])
         bar = figure.colorbar(shown, ax=axes)
-        bar.set_label(f"{words}\n{target.label()}", fontsize="small", parse_math=False)
+        bar.set_label(f"{words}\n{target.label(UPRIGHT)}", fontsize="small", parse_math=False)
         bar.ax.tick_params(labelsize="small")
         if "norm" in colors:
             bar.set_ticks([])
