@@ -27,6 +27,7 @@ from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
 from bnnflow.model.network import Network
 from bnnflow.model.prior import PRIORS, Weights
+from bnnflow.model.several import of_settings
 
 PRIOR_SETTINGS = {
     "none": {"stddev": 3.0},
@@ -148,18 +149,26 @@ def test_compiled_code_agrees_with_pyro(
     check_agreement(hidden, inputs, activation, prior, power, seed=1, **connections)
 
 
-LEVELS = {"bernoulli": (2,), "categorical": (3, 2)}
+LEVELS = {"bernoulli": (2,), "categorical": (3, 2), "several": (0, 3, 0)}
+EACH = ("normal", "categorical", "negative_binomial")
+
+
+def likelihood_of(family):
+    given = {"family": family}
+    return of_settings([{"family": own} for own in EACH] if family == "several" else given)
 
 
 def check_likelihood(family):
     """In double precision to its rounding, one vector and several."""
     torch.manual_seed(0)
-    levels, likelihood = LEVELS.get(family, (0, 0)), LIKELIHOODS.made({"family": family})
+    levels, likelihood = LEVELS.get(family, (0, 0)), likelihood_of(family)
     layers = Network(2, [3], likelihood.outputs(levels), "tanh")
     prior = PRIORS.made({"stddev": 1.0}).weights(layers.shapes)
     model = Model(prior, Response(layers, likelihood, levels))
     x = torch.randn(17, 2)
-    y = poutine.trace(model).get_trace(x).nodes["obs"]["value"].mT.double()
+    nodes = poutine.trace(model).get_trace(x).nodes.items()
+    seen = [node["value"].reshape(-1, 17) for name, node in nodes if name.endswith("obs")]
+    y = torch.cat(seen).mT.double()
     fast, reference = (LogDensity(model, x, y, engine=engine) for engine in ("compiled", "pyro"))
     vectors = torch.randn(3, fast.size) / 2
     expected = reference.value_and_grad(vectors)
@@ -172,24 +181,24 @@ def check_likelihood(family):
         np.testing.assert_allclose(single, exact[1], **near)
 
 
-@pytest.mark.parametrize("family", [*LIKELIHOODS])
+@pytest.mark.parametrize("family", [*LIKELIHOODS, "several"])
 def test_every_likelihood_has_a_program(double, family):
     """Which the compiler is given."""
     with patch.object(native, "_machine_code", lambda graph, _: lambda values: graph(*values)):
         check_likelihood(family)
 
 
-@pytest.mark.parametrize("family", ["student_t", "negative_binomial"])
+@pytest.mark.parametrize("family", ["student_t", "negative_binomial", "several"])
 def test_special_functions_are_compiled(double, family):
     check_likelihood(family)
 
 
-@pytest.mark.parametrize("family", [*LIKELIHOODS])
+@pytest.mark.parametrize("family", [*LIKELIHOODS, "several"])
 @pytest.mark.parametrize("size", [30.0, 1e4])
 def test_every_likelihood_is_finite_at_extreme_outputs(family, size):
     """Where the network is far from all data, and single precision is all there is."""
     torch.manual_seed(0)
-    levels, likelihood = LEVELS.get(family, (0,)), LIKELIHOODS.made({"family": family})
+    levels, likelihood = LEVELS.get(family, (0,)), likelihood_of(family)
     response = Response(Network(1, [], likelihood.outputs(levels), "tanh"), likelihood, levels)
     prior = PRIORS.made({"stddev": 1.0}).weights(response.network.shapes)
     x, y = torch.ones(4, 1), torch.tensor([0.0, 1.0, 1.0, 0.0])

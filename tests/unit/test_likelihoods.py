@@ -24,6 +24,7 @@ from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
 from bnnflow.model.network import Network
 from bnnflow.model.prior import PRIORS, learnt, learnt_account, sites_of
+from bnnflow.model.several import Several, of_settings
 from bnnflow.registered import Registry
 from bnnflow.settings import Settings
 
@@ -37,6 +38,13 @@ def levels_of(family, number):
     return tuple(islice(cycle(getattr(OWN[family], "LEVELS", (0,))), number))
 
 
+# By target, with their levels.
+SEVERAL = [
+    (({"family": "normal"}, {"family": "categorical"}, {"family": "negative_binomial"}), (0, 3, 0)),
+    (({"family": "bernoulli"}, {"family": "heteroscedastic_normal", "rate": 2.0}), (2, 0)),
+    (({"family": "student_t", "df": 5}, {"family": "student_t"}, {"family": "poisson"}), (0, 0, 0)),
+]
+
 # With the default of likelihoods, all priors besides.
 PRIOR_TO = {"family": "normal", "stddev": 1.5, "scaling": "fan_in"}
 MORE = [{"family": family} | more for family in PRIORS for more in ({}, {"scaling": "learnt"})]
@@ -45,13 +53,14 @@ CASES = [
     for likelihood in GIVEN
     for prior in (PRIOR_TO, *(MORE if likelihood == GIVEN[0] else ()))
     for inputs, number in ((1, 1), (3, 1), (3, 2), (1, 3))
-]
+] + [(given, PRIOR_TO, inputs, targets) for given, targets in SEVERAL for inputs in (1, 3)]
 DRAWS, POINTS = 6, 11
 
 
 def told(case):
     likelihood, prior, inputs, targets = case
-    own = (value for part in (likelihood, prior) for value in part.values())
+    parts = likelihood if isinstance(likelihood, tuple) else (likelihood,)
+    own = (value for part in (*parts, prior) for value in part.values())
     return "-".join(map(str, (*own, inputs, *targets)))
 
 
@@ -63,7 +72,7 @@ def case(request):
 def built(given, prior, inputs, targets):
     """A model, and inputs (n, inputs)."""
     torch.manual_seed(0)
-    likelihood, prior = LIKELIHOODS.made(given), PRIORS.made(prior)
+    likelihood, prior = of_settings(given), PRIORS.made(prior)
     network = Network(inputs, [4], likelihood.outputs(targets), "tanh")
     response = Response(network, likelihood, targets)
     model = Model(prior.weights(network.shapes), response)
@@ -86,8 +95,30 @@ def run(model, *data, **values):
 
 def observed(model, x):
     """Targets drawn from the model: (n,), or (n, targets)."""
-    y = run(model, x).nodes["obs"]["value"]
-    return y.mT if y.dim() > 1 else y
+    values = [node["value"] for node in responses(run(model, x))]
+    y = torch.cat([value.reshape(-1, len(x)) for value in values])
+    return y.mT if len(y) > 1 else y[0]
+
+
+def responses(trace):
+    """The sites of the response: one of all targets, or one of each."""
+    return [node for name, node in trace.nodes.items() if name.split(".")[-1] == "obs"]
+
+
+def of_targets(model, trace, what):
+    """Values of the response, or log densities, by target: (targets, n)."""
+    values = [node["value"] for node in responses(trace)]
+    if what == "log density":
+        nodes = zip(responses(trace), values, strict=True)
+        values = [node["fn"].log_prob(value) for node, value in nodes]
+    return torch.cat([value.reshape(-1, POINTS) for value in values]).numpy()
+
+
+def references(model):
+    """SciPy's distribution of every target."""
+    likelihood, targets = model.response.likelihood, model.response.targets
+    each = likelihood.each if isinstance(likelihood, Several) else [likelihood] * len(targets)
+    return [OWN[own.family].reference for own in each]
 
 
 def test_a_name_that_no_module_has_is_refused():
@@ -118,7 +149,8 @@ def classes(annotation):
 
 def test_what_is_found_is_what_the_config_offers():
     for found, offered in (
-        (LIKELIHOODS, settings.Model.model_fields["likelihood"].annotation),
+        (LIKELIHOODS, get_args(get_args(settings.Likelihood)[0])[0]),
+        (LIKELIHOODS, get_args(get_args(settings.OfTarget)[0])[0]),
         (PRIORS, get_args(get_args(settings.Prior)[0])[0]),
     ):
         assert [*found.values()] == [*classes(offered)]
@@ -221,7 +253,6 @@ def test_gradients_are_those_of_differences(case):
 def test_components_are_the_distribution_that_the_likelihood_samples_from(case):
     """At draws of the prior all at once as at each by itself, and its density is SciPy's."""
     model, x = case
-    reference = OWN[model.response.likelihood.family].reference
     targets = len(model.response.targets)
     traces = [run(model, x) for _ in range(DRAWS)]
     sites = shapes_of(model)
@@ -230,10 +261,8 @@ def test_components_are_the_distribution_that_the_likelihood_samples_from(case):
     assert len(found) == targets
     assert all(each.shape == (DRAWS, POINTS) for each in found)
     for i, trace in enumerate(traces):
-        node = trace.nodes["obs"]
-        density = node["fn"].log_prob(node["value"]).numpy().reshape(targets, POINTS)
-        y = node["value"].numpy().reshape(targets, POINTS)
-        for target, each in enumerate(found):
+        density, y = (of_targets(model, trace, what) for what in ("log density", "value"))
+        for target, (each, reference) in enumerate(zip(found, references(model), strict=True)):
             expected = log_density_of(reference_of(each, reference)[i], y[target])
             # Two orders of the same few sums in single precision.
             np.testing.assert_allclose(density[target], expected, rtol=1e-4, atol=1e-4)
@@ -252,13 +281,13 @@ def log_density_of(exact, y):
 def test_components_answer_as_scipys_distributions(case):
     """In double precision; means of differences by Monte Carlo, within five of its errors."""
     model, x = case
-    reference = OWN[model.response.likelihood.family].reference
     traces = [run(model, x) for _ in range(DRAWS)]
     sites = shapes_of(model)
     draws = {name: np.stack([t.nodes[name]["value"].numpy() for t in traces]) for name in sites}
     random = np.random.default_rng(0)
     seen = observed(model, x).reshape(POINTS, -1).mT.double()
-    for components, y in zip(model.response.components(draws, x), seen, strict=True):
+    found_by_target = zip(model.response.components(draws, x), seen, references(model), strict=True)
+    for components, y, reference in found_by_target:
         own, exact = components.double(), reference_of(components, reference)
         assert not components.wrong().any()
         pairs = [

@@ -12,7 +12,7 @@ from scipy import stats
 
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files.parameters import Parameters, Site, sites_as_text, sites_of_text
-from bnnflow.model import build
+from bnnflow.model import build, several
 from bnnflow.model.activations import ACTIVATIONS
 from bnnflow.model.likelihood import LIKELIHOODS, site
 from bnnflow.model.likelihoods.normal import Normal
@@ -237,7 +237,7 @@ class Both(Registry):
 def test_an_update_carries_weights_over_and_nothing_of_the_likelihood(monkeypatch):
     """Whatever its sites are called and wherever they live."""
     both = Both(*(getattr(LIKELIHOODS, name) for name in ("package", "kind", "key", "default")))
-    monkeypatch.setattr(build, "LIKELIHOODS", both)
+    monkeypatch.setattr(several, "LIKELIHOODS", both)
     shifted = LIKELIHOOD | {"family": "shifted"}
     for before, after in ((shifted, shifted), (shifted, LIKELIHOOD), (LIKELIHOOD, shifted)):
         density = LogDensity(

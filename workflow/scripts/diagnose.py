@@ -7,13 +7,12 @@ jobs.start(snakemake)
 from bnnflow.data import regions, table
 from bnnflow.files import losses, posterior, predictions, safe
 from bnnflow.judge import findings, fit, scores, verdicts
-from bnnflow.model.likelihood import chosen
+from bnnflow.model.several import chosen, of_settings
 
 given, settings = snakemake.input, snakemake.params.inference
 leaves, about = snakemake.params.leaves, table.columns_of(given.get("columns"))
-has_sites = "estimator" not in leaves
-likelihood = chosen(snakemake.params.likelihood, about.targets) if has_sites else None
-sites = list(likelihood.shapes(about.levels)) if likelihood else []
+likelihood = of_settings(chosen(snakemake.params.likelihood, about.targets))
+sites = [] if "estimator" in leaves else list(likelihood.shapes(about.levels))
 loss = given.get("loss")
 left = fit.Left(
     predictions.read_evaluation(given.evaluation),

@@ -31,7 +31,7 @@ with styled(given.style):
         stream = torch.Generator().manual_seed(told["seed"])
         tree = prior.drawn(build.network(**network), x, y, encoding, params.sizes["draws"], stream)
         inputs, along = grid["inputs"].to_numpy(), grid["along"].to_numpy()
-        mixtures = predictive.mixtures(network["model"], tree, inputs)
+        mixtures = predictive.mixtures(told["network"]["model"], tree, inputs)
         found = prior.summarised(mixtures, encoding.targets, params.sizes["functions"])
         views = [
             View.of(column, inputs[along == place, place], found.isel(point=along == place))

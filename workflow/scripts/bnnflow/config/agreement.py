@@ -8,6 +8,7 @@ from ..data.references import BASELINES, ORACLE, REFERENCES
 from ..judge import limits
 from ..methods.running.method import METHODS
 from ..model.likelihood import LIKELIHOODS
+from ..model.several import given_of, is_one
 from . import studies
 from .faults import some, unknown
 from .relations import (
@@ -19,6 +20,7 @@ from .relations import (
     prior_source,
     reached,
     rule_names,
+    target_names,
 )
 
 # Data sets that the workflow makes besides the observations.
@@ -53,6 +55,7 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         yield f"diagnostics.{fault}"
 
     yield from _of_simulated(config) if is_simulated(config) else _of_table(config)
+    yield from _of_likelihoods(config)
     for name in (ORACLE, *(() if is_simulated(config) else BASELINES)):
         if name in fits:
             yield (f"fits.{name}: is the name of {REFERENCES[name]} in the tables; rename the fit")
@@ -92,6 +95,16 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             yield from _source_faults(name, source, models, fits, config["groups"])
 
 
+def _of_likelihoods(config: dict) -> Iterator[str]:
+    """Likelihoods of targets that the data do not have."""
+    targets = target_names(config)
+    for model, own in config["models"].items():
+        given = own.get("likelihood", {})
+        for name in [] if is_one(given) else given:
+            if name not in targets:
+                yield f"models.{model}.likelihood: {unknown(name, 'targets', targets)}"
+
+
 def _of_table(config: dict) -> Iterator[str]:
     """What a config with a table says that is of simulated data, or of something else."""
     for section, keys in (("predictions", ["grid"]), ("figures", ["xlim", "ylim"])):
@@ -115,13 +128,11 @@ def _of_table(config: dict) -> Iterator[str]:
 def _without_mean(config: dict) -> Iterator[str]:
     """Targets whose logarithm has tails that are too heavy."""
     used = {fit["model"] for fit in config["fits"].values()} & {*config["models"]}
-    heavy = [
-        name
-        for name in sorted(used)
-        if (given := config["models"][name].get("likelihood")) and LIKELIHOODS.made(given).heavy
-    ]
     for name, transform in config["data"]["transform"].items():
-        if name in config["data"]["targets"] and transform in EXPONENTIAL and heavy:
+        if name not in config["data"]["targets"] or transform not in EXPONENTIAL:
+            continue
+        given = {model: given_of(config["models"][model].get("likelihood"), name) for model in used}
+        if heavy := sorted(m for m, own in given.items() if own and LIKELIHOODS.made(own).heavy):
             yield (
                 f"data.transform.{name}: is {transform}, after which the target has no mean by the"
                 f" likelihood of models.{heavy[0]}; take the likelihood normal, or no transform"

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from ..data import sets
+from ..data import sets, tutorial
 from ..methods.running.method import METHODS
 from . import studies
 
@@ -13,6 +13,11 @@ SAMPLED = "chains"
 
 # The figure that a fit has by its method: of the first of these that the method leaves.
 OWN_FIGURES = {"trajectories": SAMPLED, "loss": "loss"}
+
+
+def target_names(config: dict) -> list[str]:
+    """Names of the targets, in their order."""
+    return list(tutorial.COLUMNS[1:]) if is_simulated(config) else config["data"]["targets"]
 
 
 def reached(places: list[list], points: list) -> bool:

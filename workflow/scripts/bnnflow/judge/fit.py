@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..model.several import site_of
 from . import calibration, chains, guides, scores, skill, update, verdicts
 from .findings import Finding, of_target, unmeasured
 from .limits import Limits
@@ -92,8 +93,11 @@ def diagnosed(
     findings = [*of_engine(posterior.attrs), *_of_optimum(fit, limits)]
     if "trajectories" in fit.leaves:
         findings += _of_function(fit.evaluation, limits)
+        names = fit.evaluation["target"].to_numpy().tolist()
         for site in fit.sites:
-            findings += chains.of_site(site, posterior[site].to_numpy(), limits)
+            place, own = site_of(site)
+            found = chains.of_site(own, posterior[site].to_numpy(), limits)
+            findings += of_target(found, "" if place is None else names[place])
         stats = fit.posterior["sample_stats"].data_vars.items()
         own = {name: values.to_numpy() for name, values in stats}
         findings += chains.of_trajectories(own, fit.settings, limits)

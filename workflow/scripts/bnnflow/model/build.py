@@ -10,10 +10,11 @@ from ..data import table
 from ..files.columns import Column, widened
 from ..files.encodings import Encoding
 from ..files.parameters import Parameters
-from .likelihood import LIKELIHOODS, Targets, chosen
+from .likelihood import Targets
 from .model import Model, Response
 from .network import Network
 from .prior import PRIORS, learnt
+from .several import chosen, of_settings
 
 
 def observations(
@@ -76,10 +77,11 @@ def known(
     """
     model = settings["model"]
     likelihood = chosen(model.get("likelihood"), about.targets)
-    unscaled = [] if likelihood.scalable else [target.name for target in about.targets]
+    scalable = zip(about.targets, of_settings(likelihood).scalable(about.levels), strict=True)
+    unscaled = [target.name for target, scaled in scalable if not scaled]
     encoding, x, y = observations(paths, about, scaling, unscaled, source)
     told = settings | {
-        "model": model | {"likelihood": likelihood.model_dump()},
+        "model": model | {"likelihood": likelihood},
         "inputs": encoding.width,
         "targets": encoding.levels,
     }
@@ -95,11 +97,11 @@ def response(model: dict, inputs: int, targets: Targets) -> Response:
     """Network and likelihood of a fit, without a prior.
 
     Args:
-        model: the fit's settings of it.
+        model: the fit's settings of it, with the likelihood as `several.chosen` has it.
         inputs: number of them.
         targets: levels of each.
     """
-    likelihood = LIKELIHOODS.made(model["likelihood"])
+    likelihood = of_settings(model["likelihood"])
     network = Network(
         inputs,
         outputs=likelihood.outputs(targets),
@@ -114,7 +116,8 @@ def network(
     """The Pyro model of a fit.
 
     Args:
-        model, prior: the fit's settings; those of the prior count where there is no source.
+        model, prior: the fit's settings, the model's as of `response`; those of the prior count
+            where there is no source.
         inputs: number of them.
         targets: levels of each.
         source: the parameters of the fit whose posterior is the prior, where it is one.

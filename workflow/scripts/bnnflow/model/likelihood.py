@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..registered import Registry
@@ -13,8 +13,6 @@ from .components import Components
 if TYPE_CHECKING:
     from pyro.distributions import TorchDistribution
     from torch import Tensor
-
-    from ..files.columns import Column
 
 
 # Of every target the number of its levels: 0 where it is a number, 2 of yes and no, K of classes.
@@ -80,10 +78,9 @@ class Likelihood(Settings, ABC):
         """The class of the distributions of every target."""
         return (self.distributions,) * len(targets)
 
-    @property
-    def scalable(self) -> bool:
-        """Whether targets may be scaled; counts and levels are what they are."""
-        return "real" in self.suits
+    def scalable(self, targets: Targets) -> tuple[bool, ...]:
+        """Of every target whether it may be scaled; counts and levels are what they are."""
+        return ("real" in self.suits,) * len(targets)
 
     @abstractmethod
     def formula(self) -> str:
@@ -131,47 +128,3 @@ def observe(response: TorchDistribution, y: Tensor | None) -> None:
 
 
 LIKELIHOODS = Registry(f"{__package__}.likelihoods", Likelihood, key="family", default="normal")
-
-# Counts vary more than Poisson's in nearly all tables, where Poisson's would be sure of too much;
-# where they do not, the negative binomial becomes Poisson's.
-_DEFAULTS: dict[Kind, str] = {
-    "real": "normal",
-    "binary": "bernoulli",
-    "classes": "categorical",
-    "count": "negative_binomial",
-}
-
-
-def default_for(kind: Kind) -> str:
-    """The family of a kind of target where a config names none."""
-    return _DEFAULTS[kind]
-
-
-# What a column of whole numbers may be taken for, first what it is without being asked.
-_MEANT = {"whole": ("real", "count"), "count": ("count", "real")}
-
-
-def chosen(given: Mapping | None, targets: Sequence[Column]) -> Likelihood:
-    """The likelihood of targets, by their kind where the settings name no family.
-
-    Args:
-        given: settings of the likelihood, where there are some.
-        targets: the columns.
-
-    Raises:
-        ValueError: if the likelihood does not suit a target.
-    """
-    given = given or {}
-    family = given.get("family") or default_for(_kinds(targets[0])[0])
-    own = LIKELIHOODS.made({**given, "family": family})
-    for target in targets:
-        if not set(_kinds(target)) & set(own.suits):
-            raise ValueError(
-                f"the likelihood {family} is of {' and '.join(own.suits)} targets, but"
-                f" {target.name} is {target.kind}; name another family"
-            )
-    return own
-
-
-def _kinds(target: Column) -> tuple[Kind, ...]:
-    return _MEANT.get(target.kind, (target.kind,))

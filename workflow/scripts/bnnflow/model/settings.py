@@ -5,12 +5,50 @@ from itertools import pairwise, starmap
 from operator import eq
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from ..settings import Settings, Truth, fault, integer
 from .activations import ACTIVATIONS
 from .likelihood import LIKELIHOODS
 from .prior import PRIORS
+
+
+class OfKind(Settings):
+    """The likelihood of the kind of a target."""
+
+
+def _each(value: object) -> object:
+    """Settings of one likelihood, or of likelihoods by target and nothing else."""
+    if not isinstance(value, Mapping):
+        raise fault("allowed is a mapping")
+    named = [name for name, own in value.items() if isinstance(own, Mapping)]
+    if named and len(named) < len(value):
+        others = ", ".join(str(name) for name in value if name not in named)
+        raise fault(
+            f"has settings of the target {named[0]} beside {others}; allowed is one likelihood of"
+            " all targets, or a mapping of target names to likelihoods"
+        )
+    return value
+
+
+def _of_targets(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(own, Mapping) for own in value.values())
+
+
+OfTarget = Annotated[
+    Annotated[LIKELIHOODS.setting(), Tag("own")] | Annotated[OfKind, Tag("kind")],
+    Discriminator(lambda value: "kind" if value == {} else "own"),
+]
+Likelihood = Annotated[
+    Annotated[LIKELIHOODS.setting(), Tag("own")]
+    | Annotated[
+        dict[str, OfTarget],
+        WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
+        Tag("targets"),
+    ],
+    Discriminator(lambda value: "targets" if _of_targets(value) else "own"),
+    BeforeValidator(_each),
+]
 
 
 class Model(Settings):
@@ -36,11 +74,13 @@ class Model(Settings):
         description="With `linear`, a linear map of the inputs, `skip.weight`, is added to the"
         " outputs, so that the network only has to learn what a line does not.",
     )
-    likelihood: LIKELIHOODS.setting() | None = Field(
+    likelihood: Likelihood | None = Field(
         None,
         description="How the response is distributed about the network. Without it by the kind of"
         " the target: numbers are `normal`, yes or no `bernoulli`, classes `categorical`, and small"
-        " counts `negative_binomial`.",
+        " counts `negative_binomial`. The keys below are of one likelihood of all targets. A"
+        " mapping of target names to mappings with these keys gives targets their own; a target"
+        " that is not named has the likelihood of its kind.",
     )
 
     @model_validator(mode="after")

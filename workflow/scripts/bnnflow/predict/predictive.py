@@ -12,7 +12,7 @@ from ..files.columns import Column, encoded
 from ..methods.estimators import stored
 from ..model import build
 from ..model.components import Components, Counts, Labels
-from ..model.likelihood import chosen
+from ..model.several import chosen
 from .counts import Counted
 from .labels import Labelled
 from .mixture import Mixture
@@ -44,8 +44,7 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     if stored.GROUP in tree.children:
         components = stored.components(tree, seen)
     else:
-        likelihood = chosen(model.get("likelihood"), encoding.targets)
-        known = {"likelihood": likelihood.model_dump()}
+        known = {"likelihood": chosen(model.get("likelihood"), encoding.targets)}
         response = build.response(model | known, encoding.width, encoding.levels)
         components = response.components(posterior.pooled(tree), torch.from_numpy(seen))
     if weights is None:

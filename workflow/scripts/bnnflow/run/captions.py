@@ -1,23 +1,44 @@
 """What captions of figures say that is neither in the config nor in the results."""
 
-from ..config.relations import is_baseline, lineage, prior_source
+import re
+from collections.abc import Iterable, Mapping
+
+from ..config.relations import is_baseline, lineage, prior_source, target_names
 from ..methods.running.method import METHODS
 from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS, learnt_account
+from ..model.several import is_one
 from .plan import Plan
 
 
-def of_fit(plan: Plan, name: str) -> dict[str, str | int | bool]:
-    """The distribution of the response in TeX; in reStructuredText what the prior is, and what the
-    method did; and how many draws the fit keeps."""
+def of_fit(plan: Plan, name: str) -> dict[str, str | int | bool | dict[str, str]]:
+    """The distribution of the response in TeX, by target where targets have their own; in
+    reStructuredText what the prior is, and what the method did; and how many draws the fit keeps.
+    """
     fit = plan.fit(name)
     source, method = prior_source(fit), METHODS.made(fit["inference"])
     first = PRIORS.made(plan.fit(lineage(plan.fits, name)[0])["prior"])
-    likelihood = plan.likelihood(name)
     return {
-        "formula": LIKELIHOODS.made(likelihood).formula() if likelihood else "",
+        "formulas": _formulas(plan.likelihood(name) or {}, target_names(plan.config)),
         "prior": learnt_account(source, first.scaling == "learnt") if source else first.account(),
         "account": method.account(),
         "is_baseline": is_baseline(fit),
         "draws": method.kept,
     }
+
+
+def _formulas(given: Mapping, targets: Iterable[str]) -> dict[str, str]:
+    """Of all targets under no name, or by name, in reStructuredText; empty where its kind decides.
+
+    Where kinds decide for all targets, there are none.
+    """
+    own = {"": given} if is_one(given) else {name: given.get(name) for name in targets if given}
+    return {
+        _as_it_is(name): LIKELIHOODS.made(settings).formula() if settings else ""
+        for name, settings in own.items()
+    }
+
+
+def _as_it_is(text: str) -> str:
+    """A text without markup, whatever letters it has."""
+    return re.sub(r"([^\w\s]|_)", r"\\\1", text)

@@ -13,6 +13,7 @@ from ..config.relations import (
     learnt_data,
     prior_source,
     relatives,
+    target_names,
 )
 from ..config.seeds import derived
 from ..figures import style
@@ -20,6 +21,7 @@ from ..methods.estimators.gaussian_process import NOISE_FAMILY
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS
+from ..model.several import possible
 from . import resources
 from .fitting import FILES
 from .names import dataset, shortened, with_sorted_keys
@@ -141,7 +143,10 @@ class Plan:
         return {"model": with_sorted_keys(model), "prior": with_sorted_keys(own["prior"])}
 
     def likelihood(self, fit: str) -> dict | None:
-        """The settings of a fit's likelihood; none where the kind of the target decides."""
+        """The settings of a fit's likelihood, of all targets or by target.
+
+        Where the kinds of all targets decide, there are none.
+        """
         return self.network(fit)["model"].get("likelihood")
 
     def leaves(self, fit: str) -> list[str]:
@@ -151,7 +156,8 @@ class Plan:
     def response_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's predictions load by their names."""
         given = {"family": NOISE_FAMILY} if is_baseline(self.fit(fit)) else self.likelihood(fit)
-        return [LIKELIHOODS.file(own) for own in ([given] if given else LIKELIHOODS.named())]
+        named = possible(given, target_names(self.config))
+        return list(dict.fromkeys(map(LIKELIHOODS.file, named)))
 
     def fit_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's parts load by their names."""
