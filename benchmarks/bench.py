@@ -25,6 +25,7 @@ SECTIONS = {
     "nutpie": "sampling",
     "draws": "sampling",
     "growth": "growth",
+    "tables": "tables",
     "run": "runs",
     "profile": "runs",
     "compiling": "compiling",

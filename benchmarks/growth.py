@@ -3,9 +3,10 @@
 Every size is a process of its own, `python growth.py`, so that its peak memory is its own.
 
 The floor is the operations of the matrix products, forwards and backwards, at the speed of a
-large float32 product on this core, plus the time of as many tanh as the network has units, at
-that of the faster of torch's and the workflow's tanh on a vector that stays in the cache. Nothing
-that has to be done can be left out of either, so the floor can be neared but not passed.
+large float32 product on this core, the faster of MKL's and oneDNN's, plus the time of as many
+tanh as the network has units, at that of the faster of torch's and the workflow's tanh on a vector
+that stays in the cache. Nothing that has to be done can be left out of either, so the floor can be
+neared but not passed.
 """
 
 import ctypes
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,15 +49,13 @@ LARGE = 10_000
 
 def growth(quick: bool) -> list[Row]:
     """Value and gradient against points, width, depth and chains: time, floor, memory."""
-    speed = _speed()
-    rows = [row("growth", "", "speed of the core", *entry) for entry in (
-        ("matrix product", speed["flops"] / 1e9, "GFLOP/s"), ("tanh", speed["tanh"] * 1e9, "ns"),
-    )]  # fmt: skip
+    core = speed()
+    rows = of_core("growth", core)
     for axis, sizes in (QUICK if quick else AXES).items():
         for size in sizes:
             hidden, points, chains = _size(axis, size)
-            floor = chains * _floor(hidden, points, speed)
-            rows.append(row("growth", axis, TIME, "floor", floor * 1e6, "µs", size))
+            least = chains * floor([1, *hidden, 1], points, core)
+            rows.append(row("growth", axis, TIME, "floor", least * 1e6, "µs", size))
             rows += [
                 row("growth", axis, what, "compiled", found, unit, size)
                 for (what, unit), found in zip(FOUND, _child(axis, size, quick), strict=True)
@@ -73,30 +73,49 @@ def _size(axis: str, size: int) -> tuple[tuple[int, ...], int, int]:
     }[axis]
 
 
-def _floor(hidden: tuple[int, ...], points: int, speed: dict[str, float]) -> float:
-    """Seconds that the arithmetic of one value and gradient takes at least."""
-    weights = [a * b for a, b in pairwise([1, *hidden, 1])]
+def floor(widths: Sequence[int], points: int, speed: dict[str, float]) -> float:
+    """Seconds that the arithmetic of one value and gradient takes at least.
+
+    Args:
+        widths: of all layers, inputs and outputs included.
+        points: rows of data.
+        speed: of the core, as `speed` finds it.
+    """
+    weights = [a * b for a, b in pairwise(widths)]
     # Each product once forwards, and twice backwards but for the inputs' gradient.
     flops = 2 * points * (3 * sum(weights) - weights[0])
-    return flops / speed["flops"] + points * sum(hidden) * speed["tanh"]
+    return flops / speed["flops"] + points * sum(widths[1:-1]) * speed["tanh"]
 
 
-def _speed() -> dict[str, float]:
+def speed() -> dict[str, float]:
     """Operations a second of a large product, and seconds of one tanh, on this core."""
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    a, b = torch.randn(512, 512), torch.randn(512, 512)
     x = torch.randn(2**13)
-    compiled = native.compiled(lambda x: (torch.tanh(x),), x)
+    product = native.compiled(lambda a, b: (a @ b,), a, b)
+    tanh = native.compiled(lambda x: (torch.tanh(x),), x)
     times = interleaved(
         {
-            "product": loop(lambda: a @ b, 0.2),
-            "torch": loop(lambda: torch.tanh(x), 0.05),
-            "compiled": loop(lambda: compiled(x), 0.05),
+            "MKL": loop(lambda: a @ b, 0.02),
+            "oneDNN": loop(lambda: product(a, b), 0.02),
+            "torch": loop(lambda: torch.tanh(x), 0.02),
+            "compiled": loop(lambda: tanh(x), 0.02),
         },
-        9,
+        25,
     )
     fastest = {name: seconds.min() for name, seconds in times.items()}
-    tanh = min(fastest["torch"], fastest["compiled"]) / len(x)
-    return {"flops": 2 * 1024**3 / fastest["product"], "tanh": tanh}
+    return {
+        "flops": 2 * 512**3 / min(fastest["MKL"], fastest["oneDNN"]),
+        "tanh": min(fastest["torch"], fastest["compiled"]) / len(x),
+    }
+
+
+def of_core(section: str, speed: dict[str, float]) -> list[Row]:
+    """Rows of the core's speed."""
+    found = (
+        ("matrix product", speed["flops"] / 1e9, "GFLOP/s"),
+        ("tanh", speed["tanh"] * 1e9, "ns"),
+    )
+    return [row(section, "", "speed of the core", *entry) for entry in found]
 
 
 def _slope(rows: list[Row]) -> Row:

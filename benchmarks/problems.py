@@ -32,7 +32,7 @@ class Problem:
         hidden: widths of its hidden layers.
         prior: stddev and scaling, as in the config.
         noise: concentration, rate and power, as in the config.
-        x, y: inputs (n, 1) and responses (n,).
+        x, y: inputs (n, inputs) and responses (n,).
         seed: of the tutorial's fit.
     """
 
@@ -47,13 +47,13 @@ class Problem:
     @property
     def widths(self) -> list[int]:
         """Of all layers, inputs and outputs included."""
-        return [1, *self.hidden, 1]
+        return [self.x.shape[1], *self.hidden, 1]
 
     @cached_property
     def network(self):
         """The workflow's model."""
         model = Model().model_dump() | {"hidden": self.hidden, "likelihood": self.noise}
-        return build.network(model, self.prior, inputs=1, targets=(0,))
+        return build.network(model, self.prior, inputs=self.x.shape[1], targets=(0,))
 
     def density(self, engine: str = "compiled") -> LogDensity:
         """The workflow's log density, with nothing evaluated yet."""
@@ -92,3 +92,19 @@ def enlarged(hidden: tuple[int, ...], points: int) -> Problem:
     table = tutorial.simulated(intervals, 0.02, np.random.RandomState(0))
     x, y = (torch.tensor(table[name].to_numpy(), dtype=torch.float32) for name in ("x", "y"))
     return Problem("enlarged", hidden, like.prior, like.noise, x[:, None], y)
+
+
+def tabular(hidden: tuple[int, ...], inputs: int, rows: int) -> Problem:
+    """A posterior of a table of several inputs."""
+    stream = torch.Generator().manual_seed(0)
+    x = torch.randn(rows, inputs, generator=stream)
+    y = torch.sin(x.sum(1) / inputs**0.5)
+    prior = {"stddev": 1.0, "scaling": "fan_in"}
+    return Problem(
+        "tabular",
+        hidden,
+        prior,
+        {"family": "normal", "concentration": 1.0, "rate": 1.0, "power": 1},
+        x,
+        y,
+    )

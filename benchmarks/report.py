@@ -24,6 +24,7 @@ TITLES = {
     "nutpie": "A gradient inside nutpie, and what the sampler adds to the bare call",
     "draws": "Effective draws of the network's function where there are data",
     "growth": "How cost grows",
+    "tables": "Value and gradient of networks for tables, 1,200 rows, a chain",
     "run": "The whole default run on two cores, and the tutorial's code as a plain script",
     "profile": "Where the time of a default run goes, warm cache, seconds",
     "planning": "Planning a study: snakemake -n",

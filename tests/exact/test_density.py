@@ -19,7 +19,7 @@ from pyro import poutine
 from pyro.infer.mcmc.util import initialize_model
 from pyro.ops.integrator import potential_grad
 
-from bnnflow.density import kept, native
+from bnnflow.density import kept, native, products
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
 from bnnflow.model.activations import ACTIVATIONS
@@ -214,11 +214,17 @@ def test_every_likelihood_is_finite_at_extreme_outputs(family, size):
         assert grad.isfinite().all()
 
 
-@pytest.mark.parametrize("widths", [[1, 5, 1], [1, 10, 10, 10, 10, 10, 1]])
+@pytest.mark.parametrize(
+    "widths", [[1, 5, 1], [1, 10, 10, 10, 10, 10, 1], [5, 16, 16, 1], [30, 33, 64, 1]]
+)
 def test_single_precision_is_as_exact_as_pyros(widths):
-    """Both against double precision: the compiler's freedoms cost no more than rounding does."""
+    """Both against double precision: the compiler's freedoms cost no more than rounding does.
+
+    The widths are of networks whose products are written out, MKL's, and oneDNN's.
+    """
     points = torch.linspace(-0.2, 1.0, 1000)
-    x, y = points[:, None], torch.sin(6 * points)
+    x = torch.stack([torch.cos(i * points) if i else points for i in range(widths[0])], dim=1)
+    y = torch.sin(6 * points)
     densities = {}
     for dtype in ROUNDING:
         model, _ = network(widths, "tanh", "fan_in", 2, 0, dtype)
@@ -286,6 +292,65 @@ def test_a_gradient_is_a_difference_quotient(double):
     _, grad = density.value_and_grad(vector)
     # The central difference's own error: step² of the third derivative, and rounding / step.
     np.testing.assert_allclose((ups - downs) / (2 * step), grad, rtol=1e-5, atol=1e-5)
+
+
+@given(
+    rows=st.integers(1, 70),
+    terms=st.integers(1, 70),
+    columns=st.integers(1, 70),
+    count=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_products_of_every_shape_are_products(rows, terms, columns, count):
+    """Written out, MKL's or oneDNN's; a count of 0 is one product, others are batches."""
+    random = torch.Generator().manual_seed(rows + 71 * terms)
+    batch = (count,) if count else ()
+    a = torch.randn(*batch, rows, terms, generator=random)
+    b = torch.randn(*batch, terms, columns, generator=random)
+    graph, _ = native.traced(lambda a, b: (a @ b,), (a, b), products.LOWERINGS)
+    (found,) = graph(a, b)
+    exact = a.double() @ b.double()
+    # Of each sum: its terms' rounding, and that of every addition (Higham, 2002, section 3.1).
+    bound = 2 * terms * ROUNDING[torch.float32] * (a.double().abs() @ b.double().abs())
+    assert ((found - exact).abs() <= bound).all()
+
+
+@pytest.mark.parametrize("count", [1, 6, 7])
+@pytest.mark.parametrize("cache", [1, 100, 10**6])
+def test_rows_in_groups_are_as_all_at_once(count, cache, monkeypatch):
+    """Whatever fits the cache; what is not mapped is given to all."""
+    calls = []
+
+    def machine_code(graph, arguments):
+        calls.append(len(arguments[0]))
+        return lambda values: graph(*values)
+
+    monkeypatch.setattr(native, "_machine_code", machine_code)
+    monkeypatch.setattr(products, "CACHE", cache)
+    random = torch.Generator().manual_seed(0)
+    a, b, c = (torch.randn(s, generator=random) for s in ((count, 5), (count,), (7,)))
+
+    def function(a, b, c, held):
+        outer = torch.outer(a, c) + held
+        return outer.sin(), b * 2
+
+    run = native.compiled(function, a, b, c, held=(torch.ones(7),), mapped=2)
+    outer, double = run(a, b, c)
+    assert torch.equal(outer, (a[:, :, None] * c + 1).sin())
+    assert torch.equal(double, 2 * b)
+    # 35 numbers a row.
+    assert calls[0] == max(
+        d for d in (1, 2, 3, 6, 7) if count % d == 0 and d <= max(1, cache // 35)
+    )
+
+
+def test_large_products_are_evaluated_a_row_at_a_time(monkeypatch):
+    """Because a library has no fast batches of them; small ones are batched."""
+    for width, group in ((10, 6), (16, 6), (64, 1)):
+        a, b = torch.zeros(6, width, width), torch.zeros(width, 100)
+        every = native.over_rows(lambda a, b: (a.sin() @ (a @ b),), 1, 2)
+        graph, _ = native.traced(every, (a, b), products.LOWERINGS)
+        assert products.together(graph, 6) == group
 
 
 def test_the_fast_tanh_is_tanh():

@@ -13,7 +13,7 @@ from torch.distributions.constraints import Constraint
 from ..files.parameters import Site
 from ..jobs import log
 from . import gpu
-from .native import Function, NotCompiledError, compiled
+from .native import Function, NotCompiledError, compiled, over_rows
 from .pyro_private import stochastic_nodes, without_validation
 
 Values = dict[str, Tensor]
@@ -147,8 +147,13 @@ class LogDensity:
             self._evaluations[vectors.shape] = self._evaluation(vectors)
         return self._evaluations[vectors.shape](vectors)
 
-    def compiled(self, function: Function, *examples: Tensor) -> Function | None:
+    def compiled(self, function: Function, *examples: Tensor, mapped: int = 0) -> Function | None:
         """A function of the examples and then the data, `log_prob` within it, compiled.
+
+        Args:
+            function: as `native.compiled` takes it.
+            examples: arguments.
+            mapped: of how many of them, the first ones, the function takes a row at a time.
 
         Returns:
             A function of the examples, whose results are on the density's device; or None where
@@ -160,7 +165,7 @@ class LogDensity:
         if self.engine == "pyro":
             return None
         try:
-            made = self._made(function, *examples)
+            made = self._made(function, *examples, mapped=mapped)
         except NotCompiledError as error:
             self.leave_to_pyro(str(error))
             return None
@@ -208,17 +213,19 @@ class LogDensity:
         return evaluated
 
     def _batched(self, vectors: Tensor) -> Function | None:
-        batched = torch.func.vmap(self._value_and_grad, in_dims=(0, *[None] * len(self.data)))
         try:
-            return self._made(batched, vectors)
+            return self._made(self._value_and_grad, vectors, mapped=1)
         except NotCompiledError as error:
             log.info("many vectors are evaluated one after another: %s", error)
             return None
 
-    def _made(self, function: Function, *examples: Tensor) -> Function:
+    def _made(self, function: Function, *examples: Tensor, mapped: int = 0) -> Function:
         with without_validation():
-            make = gpu.recorded if self._gpu else compiled
-            return make(function, *examples, held=self.data)
+            if not self._gpu:
+                return compiled(function, *examples, held=self.data, mapped=mapped)
+            if mapped:
+                function = over_rows(function, mapped, len(examples) + len(self.data))
+            return gpu.recorded(function, *examples, held=self.data)
 
     def _value_and_grad(self, vector: Tensor, *data: Tensor) -> tuple[Tensor, Tensor]:
         grad, value = torch.func.grad_and_value(self.log_prob)(vector, *data)

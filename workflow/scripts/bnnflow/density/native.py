@@ -17,16 +17,13 @@ from torch.fx import Graph, GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..jobs import EXHAUSTED, log, remedy
-from . import building, compilers, kept
+from . import building, compilers, kept, products
 
 Function = Callable[..., tuple[Tensor, ...]]
 Program = Callable[[list[Tensor]], list[Tensor]]
 
 # With which the names of programs end.
 PACKAGE = ".pt2"
-
-# A product over at most so many terms is written out, so that it fuses with its neighbours.
-WRITTEN_OUT = 32
 
 # Of tanh(x) = x + x³ p(x²), the highest power first, for |x| < TANH_SMALL in single precision;
 # from Moshier's Cephes library.
@@ -58,7 +55,9 @@ class NotCompiledError(Exception):
     """A function that cannot be compiled, here or at all; the message says why."""
 
 
-def compiled(function: Function, *examples: Tensor, held: tuple[Tensor, ...] = ()) -> Function:
+def compiled(
+    function: Function, *examples: Tensor, held: tuple[Tensor, ...] = (), mapped: int = 0
+) -> Function:
     """A function as machine code for arguments of the examples' shapes and types.
 
     The code is taken from the cache if an earlier job, or another one, has left it there.
@@ -69,6 +68,8 @@ def compiled(function: Function, *examples: Tensor, held: tuple[Tensor, ...] = (
             change from one program to the next without a new compilation.
         examples: arguments.
         held: further arguments, which stay as they are.
+        mapped: of how many arguments, the first ones, the function takes a row at a time, and
+            its results are rows too: as many rows in one call of the code as is fastest.
 
     Returns:
         A function of the examples.
@@ -77,10 +78,28 @@ def compiled(function: Function, *examples: Tensor, held: tuple[Tensor, ...] = (
         NotCompiledError: if the function cannot be traced, or there is no C++ compiler that works.
         Exception: any, where disk or memory are used up.
     """
-    graph, constants = traced(function, (*examples, *held), _LOWERINGS)
+    every = over_rows(function, mapped, len(examples) + len(held)) if mapped else function
+    graph, constants = traced(every, (*examples, *held), _LOWERINGS)
+    group = count = len(examples[0]) if mapped else 0
+    if mapped and (group := products.together(graph, count)) < count:
+        examples = (*(example[:group] for example in examples[:mapped]), *examples[mapped:])
+        graph, constants = traced(every, (*examples, *held), _LOWERINGS)
     held = (*held, *constants)
     run = _machine_code(graph, (*examples, *held))
-    return lambda *values: run([*values, *held])
+    if group == count:
+        return lambda *values: run([*values, *held])
+
+    def grouped(*values: Tensor) -> tuple[Tensor, ...]:
+        parts = zip(*(value.split(group) for value in values[:mapped]), strict=True)
+        results = [run([*part, *values[mapped:], *held]) for part in parts]
+        return tuple(map(torch.cat, zip(*results, strict=True)))
+
+    return grouped
+
+
+def over_rows(function: Function, mapped: int, count: int) -> Function:
+    """A function of so many arguments, mapped over the rows of the first of them."""
+    return torch.func.vmap(function, in_dims=(*[0] * mapped, *[None] * (count - mapped)))
 
 
 def compiler() -> str:
@@ -236,6 +255,7 @@ def _package(
     from torch._inductor.package import package_aoti
     from torch._inductor.utils import fresh_cache
 
+    products.prepare()
     options = SETTINGS | settings | {"aot_inductor.package": True}
     place = kept.directory()
     # What is kept for all programs is not worth making for one.
@@ -275,24 +295,6 @@ def _quiet() -> Iterator[None]:
         remarks.setLevel(level)
 
 
-def _mm(a: Tensor, b: Tensor) -> Tensor:
-    if a.shape[1] <= WRITTEN_OUT:
-        terms = (a[:, i, None] * b[i] for i in range(a.shape[1]))
-        return sum(terms, next(terms))
-    if 1 in (a.shape[0], b.shape[1]):
-        return (a[:, None, :] * b.T).sum(-1)
-    return NotImplemented
-
-
-def _bmm(a: Tensor, b: Tensor) -> Tensor:
-    if a.shape[2] <= WRITTEN_OUT:
-        terms = (a[:, :, i, None] * b[:, None, i] for i in range(a.shape[2]))
-        return sum(terms, next(terms))
-    if 1 in (a.shape[1], b.shape[2]):
-        return (a[:, :, None, :] * b.mT[:, None]).sum(-1)
-    return NotImplemented
-
-
 def _tanh(x: Tensor) -> Tensor:
     """Within two units in the last place, as the library's, in a fraction of its time.
 
@@ -308,8 +310,4 @@ def _tanh(x: Tensor) -> Tensor:
     return torch.where(x.abs() > TANH_SMALL, large, x + x * square * polynomial)
 
 
-_LOWERINGS = {
-    torch.ops.aten.mm.default: _mm,
-    torch.ops.aten.bmm.default: _bmm,
-    torch.ops.aten.tanh.default: _tanh,
-}
+_LOWERINGS = products.LOWERINGS | {torch.ops.aten.tanh.default: _tanh}

@@ -12,7 +12,7 @@ from pyro import poutine
 from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoContinuous
 from torch import Generator, Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, grad_and_value
 from torch.optim.adam import adam as adam_step
 
 from ...density.log_density import LogDensity
@@ -277,8 +277,7 @@ def compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Function
 
     state = _at_rest(guides)
     noise = state.new_zeros(len(guides), sum(map(math.prod, shapes)))
-    every = vmap(step, in_dims=(0, 0, None, *[None] * len(density.data)))
-    return density.compiled(every, state, noise, state.new_ones(2))
+    return density.compiled(step, state, noise, state.new_ones(2), mapped=2)
 
 
 def _at_rest(guides: list[AutoContinuous]) -> Tensor:
