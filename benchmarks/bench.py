@@ -25,7 +25,7 @@ SECTIONS = {
     "nutpie": "sampling",
     "draws": "sampling",
     "growth": "growth",
-    "tables": "tables",
+    "tables": "wide",
     "run": "runs",
     "profile": "runs",
     "compiling": "compiling",
