@@ -255,7 +255,7 @@ def _package(
     from torch._inductor.package import package_aoti
     from torch._inductor.utils import fresh_cache
 
-    products.prepare()
+    products.register()
     options = SETTINGS | settings | {"aot_inductor.package": True}
     place = kept.directory()
     # What is kept for all programs is not worth making for one.

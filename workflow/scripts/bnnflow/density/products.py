@@ -56,7 +56,7 @@ def together(graph: GraphModule, count: int) -> int:
 
 
 @cache
-def prepare() -> None:
+def register() -> None:
     """Tell PyTorch's compiler what `product` is."""
     from torch._inductor import ir, mkldnn_ir
     from torch._inductor.lowering import permute, register_lowering
