@@ -58,8 +58,9 @@ def together(graph: GraphModule, count: int) -> int:
 @cache
 def register() -> None:
     """Tell PyTorch's compiler what `product` is."""
-    from torch._inductor import ir, mkldnn_ir
+    from torch._inductor import ir
     from torch._inductor.lowering import permute, register_lowering
+    from torch._inductor.mkldnn_ir import LinearUnary, _create_output_node
 
     @register_lowering(torch.ops.bnnflow.product.default, type_promotion_kind=None)
     def _(a, b):
@@ -69,8 +70,8 @@ def register() -> None:
         second = kernel.realize_input(permute(b, [1, 0]))
         size = [a.get_size()[0], b.get_size()[1]]
         layout = ir.FixedLayout(device=a.get_device(), dtype=a.get_dtype(), size=size)
-        linear = mkldnn_ir.LinearUnary(layout, [first, second], [None, "none", [-1], ""])
-        return ir.TensorBox.create(mkldnn_ir._create_output_node(linear))
+        linear = LinearUnary(layout, [first, second], [None, "none", [-1], ""])
+        return ir.TensorBox.create(_create_output_node(linear))
 
 
 def _is_written_out(rows: int, terms: int, columns: int) -> bool:
