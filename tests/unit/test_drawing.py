@@ -159,17 +159,18 @@ def test_traces_are_of_one_probe_of_every_region():
     np.testing.assert_array_equal(traces["f(1.00)", "data"], function[:, :, 0, 1])
     traces = traces_of(own := evaluation(("a", "b", "c"), ("height", "weight")))
     assert list(traces)[:2] == [
-        ("f(3.00, 4.00, 5.00)", "height, data"),
-        ("f(3.00, 4.00, 5.00)", "weight, data"),
+        ("held-out row 2", "height, data"),
+        ("held-out row 2", "weight, data"),
     ]
     function = own["function"].to_numpy()
     np.testing.assert_array_equal(list(traces.values())[1], function[:, :, 1, 1])
 
 
-def test_points_are_named_by_their_inputs():
-    assert point_name(np.array([-0.5])) == "f(−0.50)"
-    assert point_name(np.array([1.0, 2e-5, 3e6])) == "f(1.00, 2e−05, 3e+06)"
-    assert point_name(np.arange(4.0)) == "f(0.00, 1.00, 2.00, …)"
+def test_points_are_named_by_their_only_input_or_by_their_row():
+    one = np.array([[3e6], [-0.5], [2e-5]])
+    assert [point_name(x, one) for x in one] == ["f(3e+06)", "f(−0.50)", "f(2e−05)"]
+    several = np.array([[1.0, 2.0], [1.0, 3.0], [0.0, 3.0]])
+    assert [point_name(x, several)[-5:] for x in several] == ["row 1", "row 2", "row 3"]
 
 
 def test_calibration_is_of_the_points_in_a_region_and_of_all_draws():

@@ -21,6 +21,13 @@ from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
 
 FAILS = ("fail", "divergences")
+
+# What the foot of a panel takes of the rest of its height.
+FOOT = dependence.FOOT / (1 - dependence.FOOT)
+
+# The quantile at 0.975 of the standard normal distribution.
+NORMAL_END = 1.959964
+
 WIDTH, AGE = Column("width"), Column("age")
 ALLOY = Column("alloy", kind="classes", levels=("A", "B", "C"))
 ABOUT = Encoding((WIDTH, AGE, ALLOY), (Column("strength"), Column("colour")))
@@ -58,8 +65,10 @@ def predicted(function, about=ABOUT, samples=(-1.0, 1.0), noise=3.0):
     found = {name: (("target", "point"), values) for name, values in kept.items()}
     draws = mean + np.array(samples)[:, None, None]
     found["function"] = (("sample", "target", "point"), draws)
+    quantiles = np.stack([mean + 2 * noise, mean - noise, mean])
+    found["quantiles"] = (("quantile", "target", "point"), quantiles)
     names = [column.name for column in about.targets]
-    return grid.assign(found).assign_coords(target=names)
+    return grid.assign(found).assign_coords(target=names, quantile=[0.975, 0.025, 0.5])
 
 
 def evaluated(count=60, regions=("near", "far", "all"), about=ABOUT):
@@ -104,8 +113,16 @@ def test_dependence_is_the_mean_over_rows_with_the_bands_of_averages():
     assert width.values[0] < training["width"].min() < training["width"].max() < width.values[-1]
     assert alloy.values.tolist() == [0, 1, 2]
     assert np.ptp(alloy.mean[0]) < 1e-12
-    np.testing.assert_allclose(width.stddev, 3)
-    np.testing.assert_allclose(width.function_stddev, 1)
+    # Of the outermost quantiles, in whichever order they are kept.
+    assert width.ends == (0.025, 0.975)
+    np.testing.assert_allclose(
+        width.band - width.mean, np.broadcast_to([[[-3]], [[6]]], (2, 2, width.values.size))
+    )
+    # Of two draws, one below and one above: 2.5 % of the way from either.
+    np.testing.assert_allclose(
+        width.function_band - width.mean,
+        np.broadcast_to([[[-0.95]], [[0.95]]], (2, 2, width.values.size)),
+    )
     # Twice as steep over values of nearly the same spread.
     spread = training[["width", "age"]].std(ddof=0)
     np.testing.assert_allclose(width.moved / age.moved, 2 * spread["width"] / spread["age"], 0.05)
@@ -119,8 +136,10 @@ def test_draws_that_differ_by_a_row_differ_less_on_average():
     random = np.random.default_rng(3)
     found["function"].values[:] = random.normal(size=found["function"].shape)
     width, *_ = dependence.dependences(found, rows())
-    # Of 20 rows; 40 standard deviations of 500 draws lie within 1 % of the truth on average.
-    assert abs(width.function_stddev.mean() - 20**-0.5) < 0.02 * 20**-0.5
+    low, high = width.function_band.mean((1, 2)) * 20**0.5 / NORMAL_END
+    # Of 20 rows; a quantile of 500 draws errs by 0.06 of itself, and the mean over 50 values less.
+    assert abs(low + 1) < 0.05
+    assert abs(high - 1) < 0.05
 
 
 def test_an_input_whose_rows_go_different_ways_matters_as_if_they_went_one_way():
@@ -153,8 +172,11 @@ def test_a_panel_an_input_for_every_target_with_names_and_units():
     assert names == ["A", "B", "C"]
     told, note = texts(figure)
     assert set(told) == {
-        dependence.MEAN, dependence.TOTAL, dependence.FUNCTION, dependence.SEEN,
-    }  # fmt: skip
+        dependence.MEAN,
+        "2.5–97.5 % quantiles of a new observation",
+        "2.5–97.5 % quantiles of the averaged function",
+        dependence.SEEN,
+    }
     assert note == ""
     assert figure.get_suptitle().rstrip() == "mine: A fit"
     assert [text.get_text() for text in figure.texts if text is not figure._suptitle] == [
@@ -163,7 +185,7 @@ def test_a_panel_an_input_for_every_target_with_names_and_units():
     # The bands of all panels of a target lie within the same limits.
     low, high = figure.axes[0].get_ylim()
     assert all(axes.get_ylim() == (low, high) for axes in figure.axes[:3])
-    assert low < found["mean"].min() - 6
+    assert low < found["mean"].min() - 3
     assert high > 2 * 3.0
 
 
@@ -423,8 +445,8 @@ def test_of_two_classes_the_second_has_the_band():
     first = figure.axes[0]
     assert first.get_ylabel() == "probability of yes"
     band = first.collections[0].get_paths()[0].vertices[:, 1]
-    np.testing.assert_allclose([band.min(), band.max()], [0.2, 0.6])
-    assert dependence.TOTAL not in texts(figure)[0]
+    np.testing.assert_allclose([band.min(), band.max()], [0.305, 0.495], rtol=1e-6)
+    assert not any(dependence.TOTAL in told for told in texts(figure)[0])
 
 
 def classified():
@@ -475,7 +497,8 @@ def test_reliability_of_classes_takes_the_place_of_coverage():
 
 
 def test_of_many_classes_the_likeliest_have_colours_of_their_own():
-    own = dependence.Dependence(0, np.zeros(1), *[np.zeros((1, 1))] * 3, np.zeros(1))
+    empty = np.zeros((2, 1, 1))
+    own = dependence.Dependence(0, np.zeros(1), empty[0], (0.0, 1.0), empty, empty, np.zeros(1))
     share = np.arange(1.0, 13) / 78
     (*likeliest,) = dependence.classes_of([replace(own, classes=share[:, None, None])], 0)
     assert likeliest == [11, 10, 9, 8, 7, 6]
@@ -496,7 +519,7 @@ def test_a_logarithmic_axis_has_ticks_that_are_apart_and_can_be_read():
         assert len(shown) < 7
 
 
-def test_bands_of_a_target_whose_logarithm_is_learnt_may_leave_a_logarithmic_axis():
+def test_bands_of_a_target_whose_logarithm_is_learnt_lie_above_the_training_rows():
     about = Encoding((WIDTH, AGE), (Column("price", transform="log"),))
     found = predicted(lambda w, a: 10 + w, about)
     figure = dependence.draw_dependences(
@@ -505,12 +528,10 @@ def test_bands_of_a_target_whose_logarithm_is_learnt_may_leave_a_logarithmic_axi
     first, second, *_ = figure.axes
     assert first.get_yscale() == "log"
     assert first.get_ylim() == second.get_ylim()
-    mean, stddev = np.array([3.0, 100.0]), np.array([10.0, 10.0])
-    low, high = dependence.limits_of(inputs.Axis(about.targets[0]), [mean], [stddev])
-    assert high == pytest.approx(120 * 120**0.05)
-    assert 0 < low < 1
-    low, high = dependence.limits_of(inputs.Axis(WIDTH), [mean], [stddev])
-    assert low < 3 - 20
+    low, high = dependence.limits_of(inputs.Axis(about.targets[0]), np.array([1.0, np.e]))
+    assert np.log([low, high]) == pytest.approx([-0.05 - 1.1 * FOOT, 1.05])
+    low, high = dependence.limits_of(inputs.Axis(WIDTH), np.array([0.0, 1.0]))
+    assert (low, high) == pytest.approx((-0.05 - 1.1 * FOOT, 1.05))
     figure.draw_without_rendering()
 
 
@@ -520,6 +541,7 @@ def test_a_model_of_one_draw_has_no_band_and_no_map_of_its_function():
     for samples, words in (((0.0,), "a new observation"), ((-1.0, 1.0), "the function alone")):
         found = predicted(lambda a, b: a + b, about, samples)
         figure = dependence.draw_dependences("mine", "", ("", ""), *axes, found, rows(about=about))
-        assert (dependence.FUNCTION in texts(figure)[0]) == (len(samples) > 1)
+        function = dependence.between((0.025, 0.975), dependence.FUNCTION)
+        assert (function in texts(figure)[0]) == (len(samples) > 1)
         bars = [own.get_ylabel() for own in figure.axes if own.get_label() == "<colorbar>"]
         assert bars[1].startswith(f"sd of {words}")

@@ -7,6 +7,7 @@ import xarray as xr
 
 from ..judge.scores import by_target, inside_of
 from .canvas import Axes, Figure, head, legend_below, rcParams
+from .inputs import UPRIGHT, cut
 
 # Of ranks, at most, and how many of a chain's draws are to fall to each.
 RANK_BINS, FEWEST_IN_BIN = 20, 5
@@ -79,12 +80,13 @@ def traces_of(evaluation: xr.Dataset) -> dict[tuple[str, str], np.ndarray]:
         probes are.
     """
     places, inside = evaluation["probe_inputs"].to_numpy(), inside_of(evaluation, "probe_inside")
+    points = evaluation["inputs"].to_numpy()
     shown = shown_probes(np.array(list(inside.values())))
     found = {}
     for region, probe in sorted(shown.items(), key=lambda entry: entry[1]):
         for target, own in by_target(evaluation).items():
-            about = ", ".join(filter(None, (target, list(inside)[region])))
-            found[point_name(places[probe]), about] = own["function"][..., probe].to_numpy()
+            about = ", ".join(filter(None, (cut(target, UPRIGHT), list(inside)[region])))
+            found[point_name(places[probe], points), about] = own["function"][..., probe].to_numpy()
     return found
 
 
@@ -102,11 +104,18 @@ def shown_probes(inside: np.ndarray) -> dict[int, int]:
     return found
 
 
-def point_name(place: np.ndarray) -> str:
-    """The function at a point (input,), as its axis is called: f(0.50, −1.25)."""
-    numbers = [f"{x:.2f}" if 0.01 <= abs(x) < 1000 or x == 0 else f"{x:.3g}" for x in place[:3]]
-    shown = ", ".join([*numbers, *(["…"] if len(place) > 3 else [])])
-    return f"f({shown})".replace("-", "−")
+def point_name(place: np.ndarray, points: np.ndarray) -> str:
+    """The function at a held-out point, as its axis is called: f(−1.25), or the row of a table.
+
+    Args:
+        place: the point (input,).
+        points: all held-out points (n, input); rows are counted from 1.
+    """
+    if len(place) > 1:
+        return f"held-out row {np.flatnonzero((points == place).all(1))[0] + 1}"
+    (x,) = place
+    number = f"{x:.2f}" if 0.01 <= abs(x) < 1000 or x == 0 else f"{x:.3g}"
+    return f"f({number})".replace("-", "−")
 
 
 def _rank_shares(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

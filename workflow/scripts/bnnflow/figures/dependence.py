@@ -14,8 +14,8 @@ from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
 from .maps import draw_maps, map_of
 
 MEAN = "predictive mean, averaged over held-out rows"
-TOTAL = "± 2 sd of a new observation in one such row"
-FUNCTION = "± 2 sd of the averaged function"
+TOTAL = "of a new observation"
+FUNCTION = "of the averaged function"
 SEEN = "where the training rows are"
 LIKELY = "probability, averaged over held-out rows"
 
@@ -34,9 +34,9 @@ class Dependence:
         place: of the input among all.
         values: of the input (n,), ascending.
         mean: of the predictive distribution, averaged over the rows, (target, n).
-        stddev: of an observation in one of the rows, the root mean square over the rows,
-            (target, n).
-        function_stddev: of the function averaged over the rows, from its samples, (target, n).
+        ends: probabilities of the lowest and the highest quantile that are kept.
+        band: these quantiles of an observation in a row, averaged over the rows, (2, target, n).
+        function_band: of the function averaged over the rows, from its samples, (2, target, n).
         moved: how far the mean moves when the input does: the root mean square over the rows of
             its standard deviation over the training rows' values, (target,). Of a target of
             classes their probabilities count, all together.
@@ -47,8 +47,9 @@ class Dependence:
     place: int
     values: np.ndarray
     mean: np.ndarray
-    stddev: np.ndarray
-    function_stddev: np.ndarray
+    ends: tuple[float, float]
+    band: np.ndarray
+    function_band: np.ndarray
     moved: np.ndarray
     classes: np.ndarray | None = None
 
@@ -65,15 +66,18 @@ def dependences(predictions: xr.Dataset, training: pd.DataFrame) -> list[Depende
         training: rows from which the fit has learnt.
     """
     along, row = (predictions[name].to_numpy() for name in ("along", "row"))
+    levels = predictions["quantile"].to_numpy()
+    outer = [int(levels.argmin()), int(levels.argmax())]
+    ends = float(levels.min()), float(levels.max())
     found = []
     for place, name in enumerate(predictions["input"].to_numpy().tolist()):
         own = predictions.isel(point=along == place)
         rows = len(np.unique(row[along == place]))
         values = own["inputs"].to_numpy()[: own.sizes["point"] // rows, place]
         # Points of an input and a row stand together.
-        mean, stddev, function = (
+        mean, quantiles, function = (
             own[part].to_numpy().astype(float).reshape(*own[part].shape[:-1], rows, len(values))
-            for part in ("mean", "stddev", "function")
+            for part in ("mean", "quantiles", "function")
         )
         weights = shares(values, training[name].to_numpy())
         moved = _moved(mean, weights)
@@ -88,8 +92,9 @@ def dependences(predictions: xr.Dataset, training: pd.DataFrame) -> list[Depende
                 place,
                 values,
                 mean.mean(1),
-                np.sqrt((stddev**2).mean(1)),
-                function.mean(2).std(0),
+                ends,
+                quantiles[outer].mean(2),
+                np.quantile(function.mean(2), ends, axis=0),
                 moved,
                 classes,
             )
@@ -154,8 +159,8 @@ def draw_dependences(
     both = 2 if surface else 0
     figure, blocks = sheet([len(shown) + both] * len(targets))
     for number, (target, cells) in enumerate(zip(targets, blocks, strict=True)):
-        every = [(own.mean[number], own.stddev[number]) for own in shown]
-        ylim = PROBABILITY if target.levels else limits_of(target, *zip(*every, strict=True))
+        every = [[own.mean[number], *own.band[:, number]] for own in shown]
+        ylim = PROBABILITY if target.levels else limits_of(target, np.concatenate(every, axis=1))
         for own, cell in zip(shown, cells, strict=False):
             axes = figure.add_subplot(cell)
             axis = inputs[own.place]
@@ -180,17 +185,10 @@ def draw_dependences(
     return figure
 
 
-def limits_of(
-    target: Axis, means: Sequence[np.ndarray], stddevs: Sequence[np.ndarray]
-) -> tuple[float, float]:
-    """Range of a target in which all bands lie, above a foot for the training rows.
-
-    Of a logarithmic axis the lower ends of bands may leave the range, for they may be below 0.
-    """
+def limits_of(target: Axis, values: np.ndarray) -> tuple[float, float]:
+    """Range of a target in which all values lie, above a foot for the training rows."""
     log = target.column.transform == "log"
-    mean, reach = np.concatenate(means), 2 * np.concatenate(stddevs)
-    below = np.maximum(mean - reach, mean / 3) if log else mean - reach
-    ends = [below.min(), (mean + reach).max()]
+    ends = np.array([values.min(), values.max()])
     low, high = np.log(ends) if log else ends
     margin = 0.05 * (high - low)
     high += margin
@@ -198,19 +196,24 @@ def limits_of(
     return tuple(np.exp(limits)) if log else limits
 
 
+def between(ends: tuple[float, float], of: str) -> str:
+    """A band in words: 2.5–97.5 % quantiles of the averaged function."""
+    low, high = ends
+    return f"{100 * low:g}–{100 * high:g} % quantiles {of}"
+
+
 def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> None:
     """The mean and the bands of one target; over levels a point each."""
     mean = own.mean[target]
-    bands = ((own.stddev, 0.2, 5, TOTAL), (own.function_stddev, 0.45, 5, FUNCTION))
-    for stddev, alpha, width, label in bands:
-        reach = 2 * stddev[target]
-        if not reach.any():
+    for band, alpha, of in ((own.band, 0.2, TOTAL), (own.function_band, 0.45, FUNCTION)):
+        low, high = band[:, target]
+        look = {"color": "C1", "alpha": alpha, "label": between(own.ends, of)}
+        if np.array_equal(low, high):
             continue
-        look = {"color": "C1", "alpha": alpha, "label": label}
         if axis.levels:
-            axes.vlines(own.values, mean - reach, mean + reach, linewidth=width, **look)
+            axes.vlines(own.values, low, high, linewidth=5, **look)
         else:
-            axes.fill_between(own.values, mean - reach, mean + reach, linewidth=0, **look)
+            axes.fill_between(own.values, low, high, linewidth=0, **look)
     look = {"linestyle": "none", "marker": "o"} if axis.levels else {}
     axes.plot(own.values, mean, color="C1", label=MEAN, **look)
     if not axis.levels:
@@ -251,14 +254,13 @@ def draw_classes(
         axes.set_xlim(own.values[0], own.values[-1])
     if len(target.levels) == 2:
         axes.set_ylabel(probability_of(target, 1), fontsize="medium", parse_math=False)
-        mean, reach = own.mean[number], 2 * own.function_stddev[number]
-        low, high = np.clip([mean - reach, mean + reach], 0, 1)
-        band = {"color": "C1", "alpha": 0.45, "label": FUNCTION}
+        low, high = own.function_band[:, number]
+        band = {"color": "C1", "alpha": 0.45, "label": between(own.ends, FUNCTION)}
         if axis.levels:
             axes.vlines(own.values, low, high, linewidth=5, **band)
         else:
             axes.fill_between(own.values, low, high, linewidth=0, **band)
-        axes.plot(own.values, mean, color="C1", label=LIKELY, **look)
+        axes.plot(own.values, own.mean[number], color="C1", label=LIKELY, **look)
         return
     words = wrapped(f"probability of {target.name}", UPRIGHT)
     axes.set_ylabel(words, fontsize="medium", parse_math=False)

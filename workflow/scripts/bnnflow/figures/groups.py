@@ -182,8 +182,7 @@ def over_inputs(
             kept = 1 if len(target.levels) == 2 else classes_of(first, number)[0]
             label = probability_of(target, kept)
         means = [own[place].curve(number, kept) for own in found.values() for place in shown]
-        still = [0 * mean for mean in means]
-        ylim = PROBABILITY if target.levels else limits_of(target, means, still)
+        ylim = PROBABILITY if target.levels else limits_of(target, np.concatenate(means))
 
         def over(place: int) -> Panel:
             axis, values = inputs[place], next(iter(found.values()))[place].values
