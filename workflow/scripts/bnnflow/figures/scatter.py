@@ -10,7 +10,7 @@ from .frame import FAINT, HELD_OUT, Tables, color_of, legend_entries
 from .inputs import PANELS, Axis, association, left_out, of_all, sheet, thinned
 
 # Dots of a panel that can be told from each other.
-FEW = 500
+FEW = 2_000
 
 
 def draw_scatter(
