@@ -15,7 +15,7 @@ from bnnflow.files.errors import FileError
 from bnnflow.run import manifests, verification
 from bnnflow.run.verification import VerificationError, verify, where_jobs_run
 
-CONFIG = {"seed": 0, "figures": {"style": "theirs.mplstyle"}}
+CONFIG = {"seed": 0, "data": {"noise": 0.1}, "figures": {"style": "theirs.mplstyle"}}
 ELSEWHERE = {"platform": {"processor": "another"}}
 
 
