@@ -122,6 +122,10 @@ class Counts(Numbers):
         """Averages (n,) of `below` and `density` at many t."""
         return lambda t: (average(self.below(t)), lambda: average(self.density(t)))
 
+    @abstractmethod
+    def following(self, probability: Tensor, count: int) -> Tensor:
+        """Of the count after one of this probability (draws, n): (draws, n)."""
+
     def density(self, t: Tensor) -> Tensor:
         """The probability of the count next below t (n,), which is a slope of `below`."""
         return self.log_density((t - 0.5).clamp(min=0)).exp().to(self.mean.dtype)
@@ -154,6 +158,11 @@ class Labels(Counts):
     def log_density(self, y: Tensor) -> Tensor:
         """At classes (n,), in double precision: (draws, n)."""
         return self._of(self.log_probability, y).double()
+
+    def following(self, probability: Tensor, count: int) -> Tensor:
+        """Of the class after one of this probability (draws, n): (draws, n)."""
+        own = self.probability()
+        return own[..., count + 1] if count + 1 < own.shape[-1] else 0 * probability
 
     def density(self, t: Tensor) -> Tensor:
         """The slope of `below` at t (n,): (draws, n)."""

@@ -7,10 +7,13 @@ from torch import Generator, Tensor
 
 from ..model.components import Counts
 from . import differences
-from .mixture import Mixture
+from .mixture import CHUNK_QUANTILES, Mixture
 
 # Counts up to here are summed over, and beyond integrated: whole numbers lie close together there.
 SUMMED = 64
+
+# Quantiles up to here are found by adding up probabilities, which are exact but for ROUNDING.
+ADDED, ROUNDING = 1000, 1e-9
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,30 @@ class Counted(Mixture):
 
     def quantiles(self, levels: Tensor) -> Tensor:
         """The least counts (q, n) below or at which there are probabilities (q,)."""
-        return _reached(self.crossings(levels))
+        points = max(1, CHUNK_QUANTILES // self.draws)
+        return torch.cat([part._least(levels) for part in self.parts(points)], dim=1)
 
     def quantile_replicates(self, levels: Tensor) -> Tensor:
         """Replicates (replicate, q, n) of quantiles, to first order in what is left out."""
-        return _reached(self.moved(self.crossings(levels)))
+        found = _reached(self.moved(self.crossings(levels)))
+        found[0] = self.quantiles(levels)
+        return found
+
+    def _least(self, levels: Tensor) -> Tensor:
+        """Counts (q, n): small ones by adding probabilities up, others by `crossings`."""
+        own, levels = self.components.double(), levels.double()
+        probability = own.log_density(torch.zeros(own.shape[1])).exp()
+        reached = self._average(probability)
+        found = torch.full((len(levels), own.shape[1]), torch.nan, dtype=torch.double)
+        for count in range(ADDED):
+            found[found.isnan() & (reached >= levels[:, None] - ROUNDING)] = count
+            if not found.isnan().any():
+                break
+            probability = own.following(probability, count)
+            reached = reached + self._average(probability)
+        if (far := found.isnan().any(0)).any():
+            found[:, far] = _reached(self.at(far).crossings(levels)).double()
+        return found.to(self.components.mean)
 
     def pit(self, y: Tensor, stream: Generator) -> Tensor:
         """Replicates (replicate, n), spread evenly from less than y (n,) to y or less.

@@ -55,6 +55,11 @@ class NegativeBinomials(Counts):
         above = 20 * (1 + self.dispersion * self.mean)
         return (self.mean - reach).amin(0).clamp(min=0), (self.mean + reach + above).amax(0)
 
+    def following(self, probability: Tensor, count: int) -> Tensor:
+        """Of the count after one of this probability (draws, n): (draws, n)."""
+        odds = self.dispersion * self.mean
+        return probability * (1 + count * self.dispersion) * self.mean / ((count + 1) * (1 + odds))
+
     def distance(self, y: Tensor) -> Tensor:
         """Means of |X - y|, y (n,), in double precision: (draws, n)."""
         own, y = self.double(), y.double()

@@ -50,6 +50,10 @@ class Poissons(Counts):
         reach = 6 * self.mean.sqrt()
         return (self.mean - reach).amin(0).clamp(min=0), (self.mean + reach).amax(0) + 20
 
+    def following(self, probability: Tensor, count: int) -> Tensor:
+        """Of the count after one of this probability (draws, n): (draws, n)."""
+        return probability * self.mean / (count + 1)
+
     def distance(self, y: Tensor) -> Tensor:
         """Means of |X - y|, y (n,), in double precision: (draws, n)."""
         own, y = self.double(), y.double()
