@@ -198,7 +198,7 @@ class Own(Settings):
     sets: dict[Name, Condition] | integer(2, 1000) = Field(
         {},
         description="Parts of the training rows by name, each by a condition on columns; or a"
-        " number of parts, `batch1` and so on, in the order of the rows. Without it one, `train`.",
+        " number of parts, `batch01` and so on, in the order of the rows. Without it one, `train`.",
     )
     truth: dict[Column, Process] = Field(
         {},
