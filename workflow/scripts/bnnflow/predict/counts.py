@@ -25,7 +25,7 @@ class Counted(Mixture):
     def quantiles(self, levels: Tensor) -> Tensor:
         """The least counts (q, n) below or at which there are probabilities (q,)."""
         points = max(1, CHUNK_QUANTILES // self.draws)
-        return torch.cat([part._least(levels) for part in self.parts(points)], dim=1)
+        return torch.cat([part.least(levels) for part in self.parts(points)], dim=1)
 
     def quantile_replicates(self, levels: Tensor) -> Tensor:
         """Replicates (replicate, q, n) of quantiles, to first order in what is left out."""
@@ -33,7 +33,7 @@ class Counted(Mixture):
         found[0] = self.quantiles(levels)
         return found
 
-    def _least(self, levels: Tensor) -> Tensor:
+    def least(self, levels: Tensor) -> Tensor:
         """Counts (q, n): small ones by adding probabilities up, others by `crossings`."""
         own, levels = self.components.double(), levels.double()
         probability = own.log_density(torch.zeros(own.shape[1])).exp()
