@@ -1,5 +1,6 @@
 """The predictive distribution of counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -25,28 +26,39 @@ class Counted(Mixture):
     def quantiles(self, levels: Tensor) -> Tensor:
         """The least counts (q, n) below or at which there are probabilities (q,)."""
         points = max(1, CHUNK_QUANTILES // self.draws)
-        return torch.cat([part.least(levels) for part in self.parts(points)], dim=1)
+        parts = [part.least(levels, part.averaged)[0] for part in self.parts(points)]
+        return torch.cat(parts, dim=1)
 
     def quantile_replicates(self, levels: Tensor) -> Tensor:
-        """Replicates (replicate, q, n) of quantiles, to first order in what is left out."""
-        found = _reached(self.moved(self.crossings(levels)))
-        found[0] = self.quantiles(levels)
-        return found
+        """Replicates (replicate, q, n) of quantiles; of large ones to first order."""
+        return self.least(levels, self.replicates)
 
-    def least(self, levels: Tensor) -> Tensor:
-        """Counts (q, n): small ones by adding probabilities up, others by `crossings`."""
-        own, levels = self.components.double(), levels.double()
+    def averaged(self, values: Tensor) -> Tensor:
+        """Over draws, of values (draws, n): (1, n)."""
+        return self._average(values)[None]
+
+    def least(self, levels: Tensor, averaged: Callable[[Tensor], Tensor]) -> Tensor:
+        """Counts (replicate, q, n): small ones by adding probabilities up, others by `crossings`.
+
+        Args:
+            levels: probabilities (q,).
+            averaged: `averaged` or `replicates` of this.
+        """
+        own, at = self.components.double(), levels.double()[:, None] - ROUNDING
         probability = own.log_density(torch.zeros(own.shape[1])).exp()
-        reached = self._average(probability)
-        found = torch.full((len(levels), own.shape[1]), torch.nan, dtype=torch.double)
+        reached = averaged(probability)
+        found = torch.full((len(reached), len(at), own.shape[1]), torch.nan, dtype=torch.double)
         for count in range(ADDED):
-            found[found.isnan() & (reached >= levels[:, None] - ROUNDING)] = count
+            found[found.isnan() & (reached[:, None] >= at)] = count
             if not found.isnan().any():
                 break
             probability = own.following(probability, count)
-            reached = reached + self._average(probability)
-        if (far := found.isnan().any(0)).any():
-            found[:, far] = _reached(self.at(far).crossings(levels)).double()
+            reached = reached + averaged(probability)
+        if (far := found.isnan().any(0).any(0)).any():
+            rest = self.at(far)
+            crossings = rest.crossings(levels)
+            several = rest.moved(crossings) if len(reached) > 1 else crossings[None]
+            found[..., far] = _reached(several).double()
         return found.to(self.components.mean)
 
     def pit(self, y: Tensor, stream: Generator) -> Tensor:
