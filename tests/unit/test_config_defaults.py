@@ -147,6 +147,18 @@ def test_a_fault_of_a_short_fit_says_what_was_meant(fit, message):
     assert message in told({"fits": {"mine": fit}})
 
 
+def test_a_fault_brings_no_other_with_it():
+    lines = told({"fits": {"mine": {"inference": {"draws": "many"}}}}).splitlines()
+    assert lines[1:-1] == [
+        "  fits.mine.inference.draws: is 'many'; allowed is an integer",
+    ]
+
+
+def test_fits_without_a_value_are_told_how_to_be_written():
+    message = "fits.mine: is null, which leaves no fit; for a fit by defaults write mine: {}"
+    assert message in told({"fits": {"mine": None}})
+
+
 def test_the_noise_of_a_model_is_called_likelihood_now():
     models = {"mine": {"noise": {"concentration": 0.5, "rate": 1.0, "power": 2}}}
     assert "models.mine: has the unknown key noise (write likelihood: {family: normal," in told(

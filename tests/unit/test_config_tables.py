@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from bnnflow.config.checks import ConfigError, checked, spelled_out
+from bnnflow.data.reading import TableError
 from bnnflow.run.plan import Plan
 from bnnflow.run.targets import unknown_target
 
@@ -53,6 +54,7 @@ def test_held_out_rows_are_spelled_out_as_they_are_meant(held_out, completed):
         ({"sets": {"held_out": {"a": [0, 1]}}}, "data.sets.held_out: is 'held_out', which is the"),
         ({"transform": {"a": "exp"}}, "data.transform.a: is 'exp'"),
         ({"missing": "guess"}, "data.missing: is 'guess'"),
+        ({"missing": "mean"}, "data.missing: is 'mean' (did you mean median?); allowed are refuse"),
         ({"predict": {"New Rows": "a.csv"}}, "allowed is a name of lower-case letters"),
         ({"predict": ["a.csv"]}, "data.predict: is ['a.csv']"),
         ({"truth": {"z": {"mean": "m"}}}, "data.truth: is 'z', which is not among the targets"),
@@ -60,6 +62,15 @@ def test_held_out_rows_are_spelled_out_as_they_are_meant(held_out, completed):
 )
 def test_faults_of_a_table_are_told_with_their_key(data, told):
     assert told in refused(config(**data))
+
+
+def test_a_misspelt_table_is_no_simulated_data():
+    message = refused({"data": {"tabel": "own.csv", "target": "y"}, "fits": {"mine": {}}})
+    assert "data: lacks the keys table, targets" in message
+    assert "unknown keys tabel (did you mean table?), target (did you mean targets?)" in message
+    assert "data: has the unknown key noize (did you mean noise?)" in refused(
+        {"data": {"noize": 1.0}, "fits": {"mine": {}}}
+    )
 
 
 @pytest.mark.parametrize("transform", ["log", "log1p", "sqrt"])
@@ -91,3 +102,36 @@ def test_new_rows_are_results_of_every_fit_and_of_nothing_else():
     )
     told = unknown_target(["results/predictions/none/new.csv"], plan, set())
     assert "there is no fit 'none'; this config has mine, other" in told
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("3,B", None),
+        (
+            "3,D",
+            "new.csv: the column b has the levels D, which no fit knows, first in row 2; known",
+        ),
+        (",B", "new.csv: the column a is blank in 1 rows, first in row 2; fits have seen no blank"),
+        ("wide,B", "new.csv: the column a is of numbers, but here it has '0'"),
+    ],
+)
+def test_new_rows_that_no_fit_can_take_are_told_before_any_job(tmp_path, monkeypatch, row, told):
+    monkeypatch.chdir(tmp_path)
+    table = "".join(f"{n / 2},{'ABC'[n % 3]},{n % 7}\n" for n in range(20))
+    (tmp_path / "own.csv").write_text(f"a,b,y\n{table}")
+    (tmp_path / "new.csv").write_text(f"a,b\n0,A\n{row}\n")
+    source = Plan(checked(config(predict={"new": "new.csv"}))).source
+    if told is None:
+        source.check()
+    else:
+        with pytest.raises(TableError) as caught:
+            source.check()
+        assert str(caught.value).startswith(told)
+
+
+def test_blanks_of_new_rows_are_filled_where_blanks_of_the_table_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("a,y\n" + "".join(f"{n},{n % 7}\n" for n in range(20)))
+    (tmp_path / "new.csv").write_text("a,z\n,1\n")
+    Plan(checked(config(predict={"new": "new.csv"}, missing="median"))).source.check()

@@ -143,7 +143,7 @@ def test_a_fit_of_something_else_begins_anew(name, path, killed, caplog, other):
 def test_a_method_that_keeps_no_state_says_so(name, path, caplog):
     caplog.set_level("INFO", logger="bnnflow")
     CASES[name].fitted(engine="pyro", checkpoint=Checkpoint(path))
-    assert "keeps no state on the way: stopped, this chain begins anew" in caplog.text
+    assert "a chain that is stopped begins anew, because nutpie keeps no state" in caplog.text
     assert not path.exists()
 
 

@@ -12,6 +12,7 @@ from bnnflow.config import studies
 from bnnflow.config.checks import checked
 from bnnflow.files import safe
 from bnnflow.judge import meanings, verdicts
+from bnnflow.run import names
 from bnnflow.run.plan import Plan
 from bnnflow.run.report import markup, opinion, there
 from bnnflow.run.report.found import Picture, Run, last_words
@@ -404,6 +405,20 @@ def test_a_group_is_left_out_where_one_of_its_fits_failed(config):
     assert "results/figures/study.png" in made
 
 
+def test_a_table_that_could_not_be_split_has_the_last_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = {"table": "own.csv", "targets": "y"}
+    plan = Plan(checked({"data": data, "fits": {"mine": {}}}))
+    assert there.fault_of_table(plan) == ""
+    (tmp_path / "results" / "logs").mkdir(parents=True)
+    log = tmp_path / "results" / "logs" / "split_table.log"
+    log.write_text("it has 3 rows\nthe column Größe is empty\n", encoding="utf-8")
+    assert there.fault_of_table(plan) == "the column Größe is empty"
+    (tmp_path / "results" / "data").mkdir()
+    (tmp_path / names.COLUMNS).touch()
+    assert there.fault_of_table(plan) == ""
+
+
 def test_a_run_that_failed_leaves_tables_of_the_fits_that_are_whole(results, monkeypatch):
     run = results()
     plan = Plan(run.config)
@@ -417,7 +432,7 @@ def test_a_run_that_failed_leaves_tables_of_the_fits_that_are_whole(results, mon
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
     said = there.tables(plan)
-    assert said == "results/partial has the tables of 2 of 7 fits, which are whole."
+    assert said == (f"results/partial has the tables of 2 of 7 fits, which are whole. {there.MORE}")
     table = verdicts.read_summary(run.folder / "partial/verdicts.csv")
     assert table["fit"].tolist() == ["mcmc_deep", "svi_new"]
     assert set(table["verdict"]) == {"pass"}
@@ -426,4 +441,4 @@ def test_a_run_that_failed_leaves_tables_of_the_fits_that_are_whole(results, mon
         path = run.folder.parent / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert there.tables(plan) == ""
+    assert there.tables(plan) == there.MORE

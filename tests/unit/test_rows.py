@@ -171,12 +171,12 @@ def test_what_is_no_number_is_told(tmp_path):
             "lacks the column alloy (did you mean Alloy?); the table has",
         ),
         (
-            NEW.replace(";A;", ";D;"),
-            "the column alloy has the levels D, which no fit knows; known ar",
+            NEW.replace(";C;", ";D;"),
+            "the column alloy has the levels D, which no fit knows, first in row 2; known ar",
         ),
         (
-            NEW.replace("yes", "?"),
-            "the column cast is blank in 1 rows; fits have seen no blank there",
+            NEW.replace("20;no", "20;?"),
+            "the column cast is blank in 1 rows, first in row 3; fits have seen no blank the",
         ),
         (NEW.replace("1,5", "wide"), "the column width is of numbers, but here it has 'wide'"),
         (
@@ -190,6 +190,12 @@ def test_rows_that_a_fit_cannot_take_are_told_by_name(tmp_path, text, told):
     with pytest.raises(TableError) as caught:
         numbers(tmp_path, text)
     assert str(caught.value).startswith(told)
+
+
+def test_blanks_that_are_filled_are_counted_by_column(tmp_path):
+    (tmp_path / "new.csv").write_text(NEW)
+    own = reading.read(tmp_path / "new.csv")
+    assert kinds.filled(own, INPUTS) == {"width": 1, "alloy": 1}
 
 
 def test_names_that_are_taken_are_followed_by_underscores():

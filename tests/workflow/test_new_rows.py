@@ -52,5 +52,7 @@ def test_a_posterior_is_the_same_whatever_the_held_out_targets(empty):
     assert (found["distance"] < 1e-3)[table["year"] < 2020].all()
     table.assign(soil="peat").to_csv(empty.path("new.csv"), index=False)
     told = empty.snakemake("--cores", "2", NEW, "--configfile", "plants.yaml", fails=True)
-    assert "new.csv: the column soil has the levels peat, which no fit knows; known are" in told
+    assert (
+        "new.csv: the column soil has the levels peat, which no fit knows, first in row 1;" in told
+    )
     assert "Traceback" not in told

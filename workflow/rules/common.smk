@@ -236,12 +236,9 @@ def tell_what_there_is():
     try:
         told = there.tables(plan)
     except FileError as error:
-        told = str(error)
-    more = (
-        "The same command with `--report results/report.html`, and without --report-after-run,"
-        " makes a report of what there is, which names what failed."
-    )
-    logger.error(f"{told} {more}".strip())
+        told = f"{error} {there.MORE}"
+    if told := told or there.fault_of_table(plan):
+        logger.error(told)
 
 
 def bnnflow_story(files):

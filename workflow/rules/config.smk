@@ -13,9 +13,10 @@ from bnnflow import jobs
 jobs.collect_seldom()
 
 from bnnflow.config.reading import ConfigError, readable
+from bnnflow.data.settings import is_own
 
 # A table stands by itself: the fits and the data of another config are none of its own.
-ALONE = isinstance(data := config.get("data"), dict) and "table" in data
+ALONE = is_own(config.get("data"))
 
 # The working directory's own, or else the tutorial's.
 CONFIG = "config/config.yaml"

@@ -12,7 +12,8 @@ from bnnflow.methods.running.method import METHODS
 left = METHODS.made(snakemake.params.settings).combined(snakemake.input)
 tree, to = left.posterior, snakemake.output
 posterior.write(tree, to.posterior)
-jobs.log.info("chains and draws: %s", dict(tree["posterior"].sizes))
+sizes = tree["posterior"].sizes
+jobs.log.info("chains: %d; draws of each: %d", sizes["chain"], sizes["draw"])
 if left.guide is not None:
     parameters.write_guide(left.guide, left.sites, to.guide, posterior.encoding(tree))
     extracted = parameters.extracted(to.guide)

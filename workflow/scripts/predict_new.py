@@ -17,11 +17,14 @@ given, params = snakemake.input, snakemake.params
 tree = posterior.read(given.posterior, predictive.NEEDED)
 encoding = posterior.encoding(tree)
 try:
-    numbers = kinds.as_numbers(reading.read(given.new), encoding.inputs)
+    rows_given = reading.read(given.new)
+    numbers = kinds.as_numbers(rows_given, encoding.inputs)
     written = reading.as_written(given.new)
 except (reading.TableError, FileError) as error:
     jobs.log.error("%s", f"{given.new}: {str(error).removeprefix(f'{given.new}: ')}")
     raise SystemExit(1) from None
+for name, count in kinds.filled(rows_given, encoding.inputs).items():
+    jobs.log.info("%d blanks of the column %s are filled as those of training rows", count, name)
 new = table.Table(numbers, encoding)
 found = rows.at_rows(params.model, tree, new.inputs, params.quantiles)
 training = table.read(given.data, table.columns_of(given.columns))

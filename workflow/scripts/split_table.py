@@ -4,7 +4,7 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
-from bnnflow.data import observed, reading, table
+from bnnflow.data import kinds, observed, reading, table
 from bnnflow.files import arrays
 from bnnflow.files.errors import FileError
 
@@ -23,5 +23,13 @@ arrays.write(found.grid, made.grid)
 arrays.write(found.points, made.points)
 for column in (*found.held_out.about.inputs, *found.held_out.about.targets):
     levels = f": {', '.join(column.levels[:10])}" if column.levels else ""
-    jobs.log.info("%s is %s%s", column.name, column.kind, levels)
-jobs.log.info("%s", found.facts)
+    jobs.log.info("the column %s: %s%s", column.name, kinds.WORDS[column.kind], levels)
+counts = {
+    part: ", ".join(f"{name} {count}" for name, count in found.facts[part].items())
+    for part in ("training", "regions")
+}
+jobs.log.info(
+    "%d rows: left out for blanks %d; of training %s; held out %d, of these %s",
+    *(found.facts["rows"], found.facts["left out"], counts["training"]),
+    *(found.facts["held out"], counts["regions"]),
+)

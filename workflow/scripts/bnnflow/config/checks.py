@@ -32,6 +32,7 @@ def checked(
         ConfigError: with one line for every fault: the key, its value, what is allowed.
     """
     _raise(islice(plain.faults(config), MOST_FAULTS))
+    _raise(_null_fits(config))
     config = plain.without_nulls(config)
     twice = [fault for path in paths for fault in reading.twice(path)]
     _raise([*faults_of(Config, config), *twice])
@@ -62,6 +63,17 @@ def spelled_out(given: dict, valid: dict) -> dict:
         for name in entries(valid)
     }
     return {key: valid[key] for key in valid if key != "groups"} | {"fits": fits}
+
+
+def _null_fits(config: dict) -> list[str]:
+    """What to write instead, where all fits are null."""
+    fits = config.get("fits")
+    if not isinstance(fits, dict) or plain.without_nulls(fits):
+        return []
+    return [
+        f"fits.{name}: is null, which leaves no fit; for a fit by defaults write {name}: {{}}"
+        for name in fits
+    ]
 
 
 def _raise(faults: Iterable[str]) -> None:

@@ -79,9 +79,9 @@ def unknown(value: str, kind: str, known: Iterable[str]) -> str:
     return f"is {value!r}, which is not among the {kind}{near}; allowed are {some(known)}"
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """The known name that is nearest to one, as a question, if any is near."""
-    near = difflib.get_close_matches(name, known, n=1)
+def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """The known name that is nearest to one, as a question, if any is as like as that."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=likeness)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -108,6 +108,9 @@ def _told(kind: type[Settings], error: ValidationError) -> Iterator[tuple[Path, 
     missing, extra = defaultdict(list), defaultdict(list)
     for one in error.errors(include_url=False):
         path, place = _followed(kind, one["loc"])
+        if one["type"] == "default_factory_not_called":
+            # It follows from another fault, which is told.
+            continue
         if one["type"] == "missing":
             missing[path[:-1]].append(path[-1])
         elif one["type"] == "extra_forbidden":
@@ -142,7 +145,10 @@ def _sentence(path: Path, place: Any, error: Mapping) -> tuple[Path, str]:
         case "twice":
             return path, f"is {value}; no entry may stand twice"
         case "literal_error":
-            return path, f"is {value}; allowed are {', '.join(map(str, get_args(place)))}"
+            choices = [*map(str, get_args(place))]
+            # Not cpu for gpu.
+            near = meant(str(error["input"]), choices, likeness=0.7)
+            return path, f"is {value}{near}; allowed are {', '.join(choices)}"
         case "union_tag_invalid":
             key = limits["discriminator"].strip("'")
             tags = limits["expected_tags"].replace("'", "")

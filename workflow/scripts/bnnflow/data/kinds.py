@@ -1,6 +1,7 @@
 """What the columns of a table are: numbers, counts or levels, and what stands for a blank."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,16 @@ LARGEST = 1e150
 
 # Names that an error lists.
 SHOWN = 10
+
+# What the values of a column of each kind are.
+WORDS = {
+    "real": "numbers",
+    "whole": "whole numbers",
+    "count": "counts",
+    "binary": "two levels",
+    "classes": "levels",
+    "flag": "whether a value was blank",
+}
 
 # Letters at the end of the name of a column that marks the blanks of another.
 FLAG = " is missing"
@@ -143,6 +154,16 @@ def as_numbers(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     return pd.DataFrame({column.name: _as_numbers(table, column) for column in columns})
 
 
+def filled(table: pd.DataFrame, columns: Sequence[Column]) -> dict[str, int]:
+    """By column how many blanks of a table are filled.
+
+    Args:
+        table, columns: as for `as_numbers`.
+    """
+    counts = {c.name: int(table[c.name].isna().sum()) for c in columns if c.fill is not None}
+    return {name: count for name, count in counts.items() if count}
+
+
 def as_declared(table: pd.DataFrame, declared: Levels) -> pd.DataFrame:
     """The table with columns of declared levels as texts, also where the levels are numbers."""
     own = {name: table[name].map(as_level, na_action="ignore").astype(object) for name in declared}
@@ -163,9 +184,16 @@ def is_numeric(values: pd.Series) -> bool:
 
 def suggestion(name: str, names: Sequence[str]) -> str:
     """What to say of a name that a table does not have."""
-    near = difflib.get_close_matches(name, names, n=1)
+    folded = {_folded(own): own for own in names}
+    near = [folded[own] for own in difflib.get_close_matches(_folded(name), folded, n=1)]
     known = ", ".join(names[: 2 * SHOWN]) + (", …" if len(names) > 2 * SHOWN else "")
     return f"{f' (did you mean {near[0]}?)' if near else ''}; the table has {known}"
+
+
+def _folded(name: str) -> str:
+    """A name in lower case and without accents."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
@@ -180,8 +208,8 @@ def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
         texts = values.map(as_level, na_action="ignore")
         if strange := sorted(set(texts.dropna()) - set(places)):
             raise TableError(
-                f"the column {column.name} has the levels {_some(strange)}, which no fit knows;"
-                f" known are {_some(column.levels)}"
+                f"the column {column.name} has the levels {_some(strange)}, which no fit knows,"
+                f" first in row {_first(texts.isin(strange))}; known are {_some(column.levels)}"
             )
         found = texts.map(places).to_numpy(dtype=float)
     elif not is_numeric(values):
@@ -195,9 +223,15 @@ def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
         return np.where(np.isnan(found), column.fill, found)
     if blank := np.isnan(found).sum():
         raise TableError(
-            f"the column {column.name} is blank in {blank} rows; fits have seen no blank there"
+            f"the column {column.name} is blank in {blank} rows, first in row"
+            f" {_first(np.isnan(found))}; fits have seen no blank there"
         )
     return found
+
+
+def _first(rows: Sequence[bool]) -> int:
+    """The number of the first row that is true; a table's rows are counted from 1."""
+    return int(np.argmax(rows)) + 1
 
 
 def _levels(values: pd.Series, declared: Levels, transform: str) -> Column:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..files.columns import Column
 from ..files.encodings import Encoding
 from . import conditions, distances, kinds, points, sets, slices, splits
 from .conditions import Condition
@@ -108,6 +109,23 @@ def divided(
     return Divided(parts, held_out, found, grid, facts)
 
 
+def inputs_of(
+    given: pd.DataFrame, settings: Mapping, unseen: pd.DataFrame | None = None
+) -> list[Column]:
+    """What the inputs of a table are, but for what stands for blanks, before any row is held out.
+
+    Args:
+        given, settings, unseen: as for `divided`.
+
+    Raises:
+        TableError: as `divided`.
+    """
+    inputs, targets = columns_by_role(list(given), settings)
+    whole = _together(given, unseen, inputs + targets, settings)
+    rows = whole[_kept(whole, inputs, targets, settings["missing"])]
+    return _inputs(rows, np.ones(len(rows), dtype=bool), inputs, settings)
+
+
 def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], list[str]]:
     """Names of inputs and targets.
 
@@ -130,7 +148,7 @@ def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], lis
         check_columns(settings[key], names, f"data.{key}: names")
     inputs = list(settings.get("inputs") or [name for name in names if name not in others])
     if both := [name for name in inputs if name in targets]:
-        raise TableError(f"data.inputs: has the target {', '.join(both)}, which would be no secret")
+        raise TableError(f"data.inputs: the target {', '.join(both)} cannot be an input too")
     if not inputs:
         raise TableError("data: leaves no column that could be an input")
     return inputs, targets
@@ -242,17 +260,24 @@ def _about(
     targets: list[str],
     settings: Mapping,
 ) -> Encoding:
-    declared, missing, transform = (settings[key] for key in ("levels", "missing", "transform"))
-    own = [
-        kinds.input_column(rows[name], training, declared, missing, transform.get(name, "none"))
-        for name in inputs
-    ]
-    own += [*kinds.flags(own, rows, missing)]
+    own = _inputs(rows, training, inputs, settings)
+    own += [*kinds.flags(own, rows, settings["missing"])]
+    declared, transform = settings["levels"], settings["transform"]
     of_targets = [
         kinds.target_column(rows[name], training, declared, transform.get(name, "none"))
         for name in targets
     ]
     return Encoding(tuple(own), tuple(of_targets))
+
+
+def _inputs(
+    rows: pd.DataFrame, training: np.ndarray, inputs: list[str], settings: Mapping
+) -> list[Column]:
+    declared, missing, transform = (settings[key] for key in ("levels", "missing", "transform"))
+    return [
+        kinds.input_column(rows[name], training, declared, missing, transform.get(name, "none"))
+        for name in inputs
+    ]
 
 
 def _regions(

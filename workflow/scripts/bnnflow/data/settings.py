@@ -1,6 +1,7 @@
 """Settings of the data: a user's own table, or data that the workflow simulates."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
@@ -213,9 +214,16 @@ class Own(Settings):
     seed: Seed = Field(42, description="Seed by which rows are held out.")
 
 
+def is_own(value: object) -> bool:
+    """Whether data are meant as a table: by the key `table`, or one that is nearest to it."""
+    keys = [*Own.model_fields, *Simulated.model_fields]
+    return isinstance(value, Mapping) and any(
+        isinstance(key, str) and get_close_matches(key, keys, n=1) == ["table"] for key in value
+    )
+
+
 def _kind(value: object) -> str:
-    has_table = isinstance(value, Mapping) and "table" in value
-    return "own" if isinstance(value, Own) or has_table else "simulated"
+    return "own" if isinstance(value, Own) or is_own(value) else "simulated"
 
 
 Data = Annotated[

@@ -216,7 +216,7 @@ def sample_chain(
         if settings["warmup"] < 1:
             raise ValueError("nutpie needs a warmup of at least 1")
         if checkpoint is not None:
-            log.info("nutpie keeps no state on the way: stopped, this chain begins anew")
+            log.info("a chain that is stopped begins anew, because nutpie keeps no state")
         vectors, stats = _nutpie(density, start, seed=seed, **settings)
     else:
         method = ByPyro(density, start, stream, [settings, init, seed], **settings)

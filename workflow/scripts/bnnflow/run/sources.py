@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..config.relations import is_simulated, knows_process
 from ..config.seeds import derived
-from ..data import observed, reading, sets, slices
+from ..data import kinds, observed, reading, sets, slices
 from ..data.reading import TableError
 from ..data.references import BASELINES, LINE, ORACLE
 from . import resources
@@ -95,7 +95,8 @@ class Source:
         """Look at what the user gives, before any job does.
 
         Raises:
-            TableError: if a table is not there, or has not the columns that the config names.
+            TableError: if a table is not there, has not the columns that the config names, or has
+                new rows that no fit can take.
         """
         names = {"table": "data.table", "unseen": "data.held_out.table"}
         paths = {names[key]: path for key, path in self.given.items()}
@@ -109,6 +110,18 @@ class Source:
         inputs, _ = observed.columns_by_role(names, self.settings)
         for path in self.new.values():
             observed.check_columns(inputs, reading.header(path), f"{path}: lacks")
+        if self.new:
+            self._check_new_rows()
+
+    def _check_new_rows(self) -> None:
+        tables = {name: reading.read(path) for name, path in self.given.items()}
+        inputs = observed.inputs_of(tables["table"], self.settings, tables.get("unseen"))
+        for path in self.new.values():
+            rows = reading.read(path)
+            try:
+                kinds.as_numbers(rows, inputs)
+            except TableError as error:
+                raise TableError(f"{path}: {error}") from error
 
     @property
     def units(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ...data import table
+from ...data.kinds import WORDS
 from ...data.observed import FAR, NEAR
 from ...files.columns import Column
 from .found import Run
@@ -10,15 +11,6 @@ from .markup import Html, code, html, html_table, joined, tag
 
 # Levels of a column, and columns of each role, that the page names.
 LEVELS, COLUMNS = 12, 100
-
-KINDS = {
-    "real": "numbers",
-    "whole": "whole numbers",
-    "count": "counts",
-    "binary": "two levels",
-    "classes": "levels",
-    "flag": "whether a value was blank",
-}
 
 NEARNESS = (
     f"{NEAR}: as close to a training row as nine in ten training rows are to each other, by the"
@@ -87,7 +79,7 @@ def _told(column: Column, data: Mapping) -> list[object]:
     """Of a column what it is, its unit, and what a network sees."""
     levels = ", ".join(column.levels[:LEVELS])
     more = f" and {len(column.levels) - LEVELS} more" if len(column.levels) > LEVELS else ""
-    what = f"{KINDS[column.kind]}: {levels}{more}" if column.levels else KINDS[column.kind]
+    what = f"{WORDS[column.kind]}: {levels}{more}" if column.levels else WORDS[column.kind]
     if column.kind == "flag":
         return [f"{what} in {column.of}", "", "0 or 1"]
     if column.levels:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ...config.agreement import FIGURES_OF_FIT
+from ..names import COLUMNS
 from ..plan import Plan
 
 # Folders whose files are each of one fit, and without which the fit is not whole.
@@ -12,6 +13,11 @@ OF_FITS = ("evaluations", "fits", "predictions")
 
 # Folder of the tables that a run leaves which fails.
 PARTIAL = "partial"
+
+MORE = (
+    "The same command with `--report results/report.html`, and without --report-after-run, makes a"
+    " report of what there is, which names what failed."
+)
 
 
 def is_report(arguments: Sequence[str]) -> bool:
@@ -59,8 +65,8 @@ def tables(plan: Plan, results: Path = Path("results")) -> str:
         results: the folder of results; the tables lie in its folder `partial`.
 
     Returns:
-        What to tell the user; nothing where there is no whole fit, or where the run has come to
-        its tables and failed after them.
+        What to tell the user; nothing where there is no whole fit. No table is written where the
+        run has come to its own and failed after them.
 
     Raises:
         FileError: if a table of a fit is damaged.
@@ -72,8 +78,10 @@ def tables(plan: Plan, results: Path = Path("results")) -> str:
     paths = {name: results / "fits" / name / "scores.csv" for name in plan.fits}
     there = set(made(plan, map(str, plan.results())))
     fits = [name for name, path in paths.items() if f"results/fits/{name}/scores.csv" in there]
-    if not fits or "results/tables/verdicts.csv" in there:
+    if not fits:
         return ""
+    if "results/tables/verdicts.csv" in there:
+        return MORE
     metrics = verdicts.stacked(fits, [scores.read(paths[name]) for name in fits])
     found = [verdicts.read(paths[name].with_name("diagnostics.csv")) for name in fits]
     diagnostics = verdicts.stacked(fits, found)
@@ -83,7 +91,17 @@ def tables(plan: Plan, results: Path = Path("results")) -> str:
     every = {"metrics": metrics, "diagnostics": diagnostics, "verdicts": summary}
     for name, table in every.items():
         safe.write_table(table, folder / f"{name}.csv")
-    return f"{folder} has the tables of {len(fits)} of {len(plan.fits)} fits, which are whole."
+    return (
+        f"{folder} has the tables of {len(fits)} of {len(plan.fits)} fits, which are whole. {MORE}"
+    )
+
+
+def fault_of_table(plan: Plan) -> str:
+    """The last line in the log of the job that splits the table, where that job has failed."""
+    log = Path("results/logs/split_table.log")
+    if not log.is_file() or not plan.source.columns or Path(COLUMNS).exists():
+        return ""
+    return log.read_text(encoding="utf-8").strip().rpartition("\n")[2]
 
 
 def _fits_behind(file: str, plan: Plan) -> set[str]:
