@@ -16,6 +16,7 @@ from bnnflow.figures.groups import draw_group, over_one_input
 from bnnflow.figures.loss import draw_loss
 from bnnflow.figures.prior import View, draw_prior
 from bnnflow.figures.scores import draw_scores
+from bnnflow.files.columns import Column
 
 STYLE = ROOT / "config" / "bnnflow.mplstyle"
 SETS = ["old", "new", *"abcdef"]
@@ -368,6 +369,21 @@ def test_scores_of_what_is_known_only():
     assert [figure.axes[i].get_title(loc="left") for i in (0, 4)] == ["height", "weight"]
 
 
+def test_a_single_region_needs_no_legend():
+    found = metrics({"mine": 1.0})
+    figure = draw_scores(found[found["region"] == "gap"], {"mine": "pass"})
+    assert not figure.legends
+    assert draw_scores(found, {"mine": "pass"}).legends
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("A fit", "my_fit: A fit"), ("My fit", "my_fit"), ("", "my_fit"), ("Fit", "my_fit: Fit")],
+)
+def test_a_title_that_is_the_name_in_words_is_left_out(title, shown):
+    assert canvas.named("my_fit", title, 80) == shown
+
+
 CELLS = {"width 2": ["g-0", "g-1"], "width 5": ["g-2"]}
 
 
@@ -447,7 +463,7 @@ def view(name="x", levels=(), targets=1):
 
 def test_a_prior_is_functions_and_areas_of_observations():
     tables = {"old": pd.DataFrame({"x": [0.0, 0.5], "y": [0.0, 9.0]})}
-    figure = draw_prior("mine", ["y"], [view()], tables, SETS)
+    figure = draw_prior("mine", [Column("y")], [view()], tables, SETS)
     (axes,) = figure.axes
     assert figure.get_suptitle() == "mine: its prior, before anything is learnt"
     drawn = legend(axes)
@@ -468,7 +484,9 @@ def test_the_prior_of_several_inputs_and_targets_has_a_panel_each():
     levels = ("air", "oil", "water")
     views = [view(f"x{i}", levels if i == 1 else (), targets=2) for i in range(8)]
     columns = {f"x{i}": [0.0, 1.0] for i in range(8)} | {"a": [0.0, 1.0], "b": [0.0, 1.0]}
-    figure = draw_prior("mine", ["a", "b"], views, {"old": pd.DataFrame(columns)}, SETS)
+    figure = draw_prior(
+        "mine", [Column("a"), Column("b")], views, {"old": pd.DataFrame(columns)}, SETS
+    )
     assert figure.get_suptitle().endswith("(the first 6 of 8 inputs)")
     shown = [axes for axes in figure.axes if axes.axison]
     assert {axes.get_xlabel() for axes in shown} == {f"x{i}" for i in range(6)}
@@ -482,11 +500,21 @@ def test_the_prior_of_several_inputs_and_targets_has_a_panel_each():
     assert np.isnan(line.get_xdata()).sum() == 3
 
 
+def test_the_prior_of_classes_has_their_names_on_its_axis():
+    kind = Column("kind", kind="classes", levels=("red", "green", "blue"))
+    tables = {"old": pd.DataFrame({"x": [0.0, 0.5], "kind": [0.0, 2.0]})}
+    (axes,) = draw_prior("mine", [kind], [view()], tables, SETS).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["red", "green", "blue"]
+    assert axes.get_yticks().tolist() == [0, 1, 2]
+    assert axes.get_ylabel() == "kind"
+    assert not axes.collections
+
+
 @pytest.mark.parametrize(("wide", "scale"), [(99, "linear"), (101, "symlog")])
 def test_a_prior_far_wider_than_what_is_observed_has_a_logarithmic_axis(wide, scale):
     """The areas are so many times as wide as the observations."""
     tables = {"old": pd.DataFrame({"x": [0.0, 0.5], "y": [0.0, 8.0]})}
     said = replace(view(), quantiles=wide * view().quantiles)
-    (axes,) = draw_prior("mine", ["y"], [said], tables, SETS).axes
+    (axes,) = draw_prior("mine", [Column("y")], [said], tables, SETS).axes
     assert axes.get_yscale() == scale
     assert ("logarithmic" in axes.get_ylabel()) == (scale == "symlog")

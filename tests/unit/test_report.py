@@ -10,11 +10,14 @@ import pytest
 
 from bnnflow.config import studies
 from bnnflow.config.checks import checked
+from bnnflow.data import table
 from bnnflow.files import safe
+from bnnflow.files.columns import Column
+from bnnflow.files.encodings import Encoding
 from bnnflow.judge import meanings, verdicts
 from bnnflow.run import names
 from bnnflow.run.plan import Plan
-from bnnflow.run.report import markup, opinion, there
+from bnnflow.run.report import given, markup, opinion, there
 from bnnflow.run.report.found import Picture, Run, last_words
 from bnnflow.run.report.story import story
 
@@ -271,6 +274,41 @@ def test_several_targets_and_no_truth(results):
     assert "off by 0.08 beyond chance (limit 0.05), everywhere" in page.text
     assert "gap, height 0.06" in page.text
     assert "gap, mass 0.08" in page.text
+
+
+def test_the_likelihood_of_a_table_is_told_for_every_target(tmp_path):
+    targets = (
+        Column("price", transform="log"),
+        Column("visits", kind="count"),
+        Column("kind", kind="classes", levels=("a", "b", "c")),
+    )
+    (tmp_path / "data").mkdir()
+    run = Run({}, tmp_path, {})
+
+    def told(*columns, settings=None):
+        path = tmp_path / "data/columns.json"
+        table.describe(Encoding((Column("x"),), columns), {}, path)
+        return given.likelihood(run, settings)
+
+    assert (
+        told(*targets) == "normal of log(price), negative binomial of visits, categorical of kind"
+    )
+    own = {"price": {"family": "student_t"}}
+    assert told(*targets, settings=own).startswith("student t of log(price), negative binomial")
+    assert told(targets[1], settings={"family": "poisson"}) == "poisson of visits"
+    many = told(*(Column(f"y{i}") for i in range(15)))
+    assert many.endswith("normal of y11, 3 more")
+
+
+def test_files_of_new_rows_are_named_where_they_are(tmp_path):
+    run = Run({"data": {"predict": {"soon": "soon.csv", "never": "never.csv"}}}, tmp_path, {})
+    assert given.new_rows(run, "mine") == ""
+    path = tmp_path / "predictions/mine/soon.csv"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    said = Page(given.new_rows(run, "mine")).text
+    assert said == "Predictions of new rows: results/predictions/mine/soon.csv ."
+    assert given.new_rows(Run({"data": {}}, tmp_path, {}), "mine") == ""
 
 
 def test_every_diagnostic_has_its_value_limits_and_a_remedy_that_fits(results):

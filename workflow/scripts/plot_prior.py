@@ -38,6 +38,5 @@ with styled(given.style):
             for place, column in enumerate(about.inputs)
         ]
         tables = {name: table.read([path], about).columns for name, path in observed.items()}
-        targets = [column.name for column in about.targets]
-        figure = draw_prior(fit, targets, views, tables, params.sets, params.units)
+        figure = draw_prior(fit, about.targets, views, tables, params.sets, params.units)
         save(figure, snakemake.output[f"{fit}_png"], snakemake.output[f"{fit}_svg"])

@@ -127,8 +127,12 @@ def head(figure: Figure, fit: str, title: str, verdict: tuple[str, str] = ("", "
 
 
 def named(fit: str, title: str, width: float, lines: int = 1) -> str:
-    """A fit's name and title in so many lines of so many letters at most."""
-    text = f"{fit}: {title}" if title else fit
+    """A fit's name and title in so many lines of so many letters at most.
+
+    A title that is the name in words is left out.
+    """
+    same = title.casefold() in ("", fit.replace("_", " ").strip().casefold())
+    text = fit if same else f"{fit}: {title}"
     return "\n".join(textwrap.wrap(text, round(width), max_lines=lines, placeholder=" …"))
 
 

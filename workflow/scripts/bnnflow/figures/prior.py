@@ -10,6 +10,7 @@ import xarray as xr
 from ..files.columns import Column
 from .canvas import Figure, head, legend_below, rcParams, scaled
 from .frame import Frame, Tables, draw_observations, legend_entries, prepare
+from .inputs import Axis
 
 HALF, MOST = "half of all new observations", "95 in 100 new observations"
 FUNCTIONS = "functions"
@@ -51,7 +52,7 @@ class View:
 
 def draw_prior(
     fit: str,
-    targets: Sequence[str],
+    targets: Sequence[Column],
     views: Sequence[View],
     observations: Tables,
     sets: Sequence[str],
@@ -61,7 +62,7 @@ def draw_prior(
 
     Args:
         fit: its name.
-        targets: their names.
+        targets: their columns.
         views: one for every input, of which the first VIEWS are shown.
         observations: data sets by name, with columns of inputs and targets.
         sets: names of all data sets, by which they have their colours.
@@ -81,18 +82,21 @@ def draw_prior(
     used = []
     for place, view in enumerate(views):
         row, column = divmod(place, columns)
-        for number, target in enumerate(targets):
+        for number, about in enumerate(targets):
+            target = about.name
             axes = grid[row * len(targets) + number, column]
             beyond = REACH + 0.1 if view.levels else 0
             limits = view.x[0] - beyond, view.x[-1] + beyond
-            frame = Frame(sets, limits, input=view.input, targets=tuple(targets), units=units or {})
+            frame = Frame(sets, limits, input=view.input, targets=(target,), units=units or {})
             seen = np.concatenate([table[target] for table in observations.values()])
             said = np.concatenate([each.quantiles[:, number].ravel() for each in views])
             prepare(axes, frame, target, _limits(np.concatenate([seen, said])))
-            if np.ptp(said) > STRIPE * np.ptp(seen):
+            if about.levels:
+                Axis(about).prepare(axes, "y")
+            elif np.ptp(said) > STRIPE * np.ptp(seen):
                 how = scaled(axes, "y", [*seen, *said], signed=True)
                 axes.set_ylabel(f"{target}\n({how})", fontsize="small", parse_math=False)
-            _draw(axes, view, number)
+            _draw(axes, view, number, areas=not about.levels)
             draw_observations(axes, frame, observations, target)
             if column:
                 axes.set_ylabel("")
@@ -108,16 +112,18 @@ def draw_prior(
     return figure
 
 
-def _draw(axes, view: View, target: int) -> None:
+def _draw(axes, view: View, target: int, areas: bool) -> None:
+    """Functions, and areas of new observations; between classes there are no areas."""
     x, quantiles, functions = view.x, view.quantiles[:, target], view.functions[:, target]
     if view.levels:
         # Between levels there is nothing.
         x = (x[:, None] + [-REACH, REACH, np.nan]).ravel()
         quantiles, functions = (np.repeat(each, 3, axis=1) for each in (quantiles, functions))
-    low, lower, upper, high = quantiles
-    look = {"color": "C1", "linewidth": 0}
-    axes.fill_between(x, low, high, alpha=0.15, label=MOST, **look)
-    axes.fill_between(x, lower, upper, alpha=0.3, label=HALF, **look)
+    if areas:
+        low, lower, upper, high = quantiles
+        look = {"color": "C1", "linewidth": 0}
+        axes.fill_between(x, low, high, alpha=0.15, label=MOST, **look)
+        axes.fill_between(x, lower, upper, alpha=0.3, label=HALF, **look)
     lines = axes.plot(x, functions.T, color="C1", linewidth=0.6, alpha=0.7)
     lines[0].set_label(f"{len(functions)} {FUNCTIONS}")
 

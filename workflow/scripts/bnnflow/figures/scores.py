@@ -60,7 +60,10 @@ def draw_scores(metrics: pd.DataFrame, verdicts: Mapping[str, str]) -> Figure:
         for tick, fit in zip(axes.get_yticklabels(), fits, strict=True):
             tick.set_color(ALARM.get(verdicts.get(fit, ""), rcParams["text.color"]))
     figure.suptitle("Scores on held-out observations, with ± 2 standard errors")
-    legend_below(figure, *grid[0, 0].get_legend_handles_labels())
+    if len(regions) > 1:
+        legend_below(figure, *grid[0, 0].get_legend_handles_labels())
+    # Numbers at the ends of neighbouring axes stay apart.
+    figure.get_layout_engine().set(w_pad=0.12)
     return figure
 
 
@@ -93,7 +96,8 @@ def _draw_metric(
         axes.axvline(0.95, color="0.6", linewidth=0.8, zorder=0)
         how = ""
     else:
-        how = scaled(axes, "x", ends, signed, gap=0.2 if signed else 0.16)
+        beside = axes.get_subplotspec().get_gridspec().ncols
+        how = scaled(axes, "x", ends, signed, gap=0.2 if signed else max(0.16, 0.05 * beside))
     axes.set_xlabel(f"{label}\n{how}", fontsize="medium")
     axes.grid(axis="y", alpha=0.3)
 

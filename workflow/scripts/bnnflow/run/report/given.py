@@ -6,6 +6,7 @@ from ...data import table
 from ...data.kinds import WORDS
 from ...data.observed import FAR, NEAR
 from ...files.columns import Column
+from ...model import several
 from .found import Run
 from .markup import Html, code, html, html_table, joined, tag
 
@@ -38,6 +39,36 @@ def of_table(run: Run) -> Html:
         else "",
     ]
     return html(parts)
+
+
+def likelihood(run: Run, settings: Mapping | None) -> str:
+    """How targets are distributed, in words: normal of log(price), categorical of colour.
+
+    Args:
+        run: of a table.
+        settings: of the likelihood, of all targets or by target; none where their kinds decide.
+    """
+    targets = table.columns_of(run.results / "data" / "columns.json").targets
+    found = several.chosen(settings, targets)
+    each = [found] * len(targets) if isinstance(found, Mapping) else found
+    told = [
+        f"{own['family'].replace('_', ' ')} of {_transformed(column)}"
+        for own, column in zip(each, targets, strict=True)
+    ]
+    more = [f"{len(told) - LEVELS} more"] if len(told) > LEVELS else []
+    return ", ".join([*told[:LEVELS], *more])
+
+
+def new_rows(run: Run, name: str) -> Html:
+    """Where a fit's predictions of new rows are; nothing where there are none."""
+    new = run.config["data"].get("predict", {})
+    paths = [f"predictions/{name}/{own}.csv" for own in new]
+    there = [code(f"results/{path}") for path in paths if (run.results / path).exists()]
+    return tag("p", "Predictions of new rows: ", joined(there), ".") if there else html("")
+
+
+def _transformed(column: Column) -> str:
+    return column.name if column.transform == "none" else f"{column.transform}({column.name})"
 
 
 def _split(run: Run) -> Html:

@@ -217,19 +217,27 @@ def _links(*places: tuple[str, str], of: str) -> list[object]:
 def _in_words(run: Run, name: str) -> str:
     """A fit's data, network and inference, and the time that they have taken."""
     fit = run.config["fits"][name]
-    layers = ", ".join(map(str, run.config["models"][fit["model"]]["hidden"])) or "none"
     how = fit["inference"]
     before = [own for own in learnt_data(run.config["fits"], name) if own not in fit["data"]]
     after = f", after {' and '.join(before)}" if before else ""
     told = [
         fit["title"],
         f"Data: {' and '.join(fit['data'])}{after}",
-        *([] if is_baseline(fit) else [f"Hidden layers: {layers}"]),
+        *([] if is_baseline(fit) else _model_in_words(run, fit["model"])),
         f"{how['method'].upper()}: {METHODS.made(how).effort}",
     ]
     if seconds := run.seconds(name):
         told.append(f"Time: {seconds:.0f} s")
     return ". ".join(told) + "."
+
+
+def _model_in_words(run: Run, name: str) -> list[str]:
+    """A model's layers, and how it takes the targets of a table to be distributed."""
+    model = run.config["models"][name]
+    told = [f"Hidden layers: {', '.join(map(str, model['hidden'])) or 'none'}"]
+    if run.facts:
+        told.append(f"Likelihood: {given.likelihood(run, model.get('likelihood'))}")
+    return told
 
 
 def _missing(run: Run) -> Iterator[Section]:
@@ -319,7 +327,7 @@ def _sections(run: Run) -> Iterator[Section]:
             if f"{name}_{end}" in run.pictures:
                 figure = _figure(run, f"{name}_{end}")
                 parts.append(folded(words, figure, open_=end == "beside_prior"))
-        parts.append(_parameters(run, name))
+        parts += [given.new_rows(run, name), _parameters(run, name)]
         yield Section(f"fit-{name}", run.config["fits"][name]["title"], html(parts), level=2)
 
 
