@@ -68,6 +68,9 @@ def test_a_misspelt_table_is_no_simulated_data():
     message = refused({"data": {"tabel": "own.csv", "target": "y"}, "fits": {"mine": {}}})
     assert "data: lacks the keys table, targets" in message
     assert "unknown keys tabel (did you mean table?), target (did you mean targets?)" in message
+    assert "data: has the unknown key target (write table: as well, for a table of y" in refused(
+        {"data": {"target": "y"}, "fits": {"mine": {}}}
+    )
     assert "data: has the unknown key noize (did you mean noise?)" in refused(
         {"data": {"noize": 1.0}, "fits": {"mine": {}}}
     )

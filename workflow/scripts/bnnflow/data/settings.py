@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
 
@@ -49,6 +49,10 @@ class Observations(Settings):
 
 class Simulated(Settings):
     """Simulated data sets y = f(x + e) with f(x) = x + 0.3 sin(2πx) + 0.3 sin(4πx)."""
+
+    renamed: ClassVar = dict.fromkeys(
+        ("target", "targets", "input", "inputs"), "table: as well, for a table of your own"
+    )
 
     seed: Seed = Field(
         42,
