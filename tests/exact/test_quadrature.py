@@ -11,7 +11,6 @@ from scipy import special, stats
 
 from bnnflow.density.log_density import LogDensity
 from bnnflow.model import build, settings
-from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.prior import PRIORS
 from bnnflow.predict.counts import Counted
 from bnnflow.predict.labels import Labelled
@@ -36,7 +35,7 @@ def test_a_linear_model_with_a_flat_prior_is_quadrature(family, exact, levels, k
     random = np.random.default_rng(0)
     x = random.uniform(-2, 2, size=40)
     y = exact(0.9 * x + 0.4).rvs(random_state=random)
-    given = settings.Model(hidden=[], likelihood=LIKELIHOODS.made({"family": family}))
+    given = settings.Model(hidden=[], likelihood={"family": family})
     prior = PRIORS.made({"stddev": FLAT}).model_dump()
     model = build.network(given.model_dump(), prior, inputs=1, targets=(levels,))
     level = {"level": torch.zeros(1)} if family == "poisson" else {}

@@ -160,7 +160,7 @@ def test_every_picture_is_there_and_every_link_leads_somewhere(page):
     page.run("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     page.wait("[...document.querySelectorAll('.prose img')].every((i) => i.complete)")
     pictures = page.run(PICTURES)
-    assert len(pictures) == 7 + 26  # thumbnails, and figures
+    assert len(pictures) == 7 + 32  # thumbnails, and figures
     assert all(alt and whole and natural and shown for alt, whole, natural, shown in pictures)
     assert page.run(DEAD_LINKS) == []
     assert page.run(TWICE) == []

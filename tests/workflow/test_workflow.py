@@ -516,8 +516,8 @@ def test_the_report_stands_alone(finished):
     titles = "The fits", "All diagnostics", "What a Bayesian neural network is", "The data"
     for title in (*titles, "Each fit", "All fits compared", "The run"):
         assert re.search(f"<h1 [^>]*>{title}</h1>", story), title
-    assert story.count("<figure>") == story.count("<figcaption>") == 26
-    assert story.count('src="data:image/png;base64,') == 26 + 7
+    assert story.count("<figure>") == story.count("<figcaption>") == 32
+    assert story.count('src="data:image/png;base64,') == 32 + 7
     assert "<math" in story
     assert "100 steps of Adam with learning rate 0.03" in story
     assert "<td>log sigma</td>" in story or "<td>sigma</td>" in story
@@ -529,7 +529,7 @@ def test_the_report_stands_alone(finished):
         assert fault not in story
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"https?:", report)
     captions = json.loads(re.search(r"<script id=\"results\">\s*var results = (.*);\n", report)[1])
-    assert len(captions) == 26 + 5 + 2
+    assert len(captions) == 32 + 5 + 2
     assert all(entry["caption"] for entry in captions.values())
     assert "problematic" not in report
 
