@@ -17,7 +17,9 @@ from pydantic import (
     PlainSerializer,
     Strict,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic_core import PydanticCustomError
@@ -144,3 +146,25 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Pair = Annotated[tuple[Number, Number], *_row(2)]
 Interval = Annotated[tuple[Number, Number, Points], *_row(3)]
 Distinct = AfterValidator(_distinct)
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def one_or_more(kind: object, what: str) -> object:
+    """The type of a list of texts, in whose place one text may stand.
+
+    Args:
+        kind: the type of each.
+        what: each of them is, for the error.
+    """
+    text = TypeAdapter(kind).json_schema()
+    return Annotated[
+        list[kind],
+        Field(min_length=1),
+        Distinct,
+        BeforeValidator(_listed),
+        allowed(f"the name of {what}, or a list of such names"),
+        WithJsonSchema({"anyOf": [text, {"type": "array", "items": text, "minItems": 1}]}),
+    ]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, Tag
 
 from ..data.settings import Condition, Data, Simulated
 from ..judge.settings import Diagnostics
@@ -21,26 +21,12 @@ from ..settings import (
     Settings,
     Text,
     Truth,
-    allowed,
     number,
+    one_or_more,
 )
 
 # The model of fits that name none.
 DEFAULT_MODEL = "default"
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Sets = Annotated[
-    list[str],
-    Field(min_length=1),
-    Distinct,
-    BeforeValidator(_listed),
-    allowed("the name of observations, or a list of such names"),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
 
 
 class Fit(Settings):
@@ -51,7 +37,7 @@ class Fit(Settings):
         description="Heading of the fit's figures and of its section in the report, one line."
         " Without it the fit's name in words.",
     )
-    data: Sets | None = Field(
+    data: one_or_more(str, "observations") | None = Field(
         None,
         description="Name of the observations that the fit learns from, or a list of names. Without"
         " it all of them.",

@@ -21,6 +21,7 @@ from ..settings import (
     allowed,
     fault,
     integer,
+    one_or_more,
 )
 
 # A column's name; the table itself says which there are.
@@ -83,17 +84,7 @@ class Simulated(Settings):
     )
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Columns = Annotated[
-    list[Column],
-    Field(min_length=1),
-    Distinct,
-    BeforeValidator(_listed),
-    allowed("the name of a column, or a list of such names"),
-]
+Columns = one_or_more(Column, "a column")
 
 _End = Number | None
 _Ends = Annotated[list[_End], Field(min_length=2, max_length=2)]
