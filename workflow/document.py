@@ -30,12 +30,11 @@ KINDS = r"^(?:generate_(data)|(diagnose|plot)).*"
 
 def main() -> int:
     """Rewrite or check all of them; 1 if a check has found something stale."""
-    described = schema()
     texts = {
-        SCHEMA: MADE + yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100)
+        SCHEMA: MADE + yaml.safe_dump(schema(), sort_keys=False, allow_unicode=True, width=100)
     }
     for name, block, text in (
-        ("config/README.md", "generated", keys(described)),
+        ("config/README.md", "generated", keys(_plain(Config.model_json_schema()))),
         ("docs/trust.md", "generated: diagnostics", diagnostics()),
         ("docs/developing.md", "generated", graph()),
     ):
@@ -52,10 +51,19 @@ def main() -> int:
 
 
 def schema() -> dict:
-    """The JSON schema of the config."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | _plain(
-        Config.model_json_schema()
-    )
+    """The JSON schema of one config file, which may be laid over others.
+
+    So no key is needed, every key may be null, and what tells the classes of a union apart may
+    stand in another file. A key of one class is null in another, to be left out of what lies below.
+    """
+    own = _plain(Config.model_json_schema())
+    for union in _unions(own):
+        members = [own["$defs"][name] for choice in union["oneOf"] for name in _classes(choice)]
+        shared = {key for member in members for key in member["properties"]}
+        for member in members:
+            lacking = sorted(shared - member["properties"].keys())
+            member["properties"] |= {key: {"type": "null"} for key in lacking}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | _laid_over(own)
 
 
 def keys(schema: dict) -> str:
@@ -99,7 +107,7 @@ def _is(path: Path, text: str) -> bool:
 
 
 def _plain(entry: object) -> object:
-    """A schema without titles, defaults of mappings, and null, which counts as absent."""
+    """A schema without titles, defaults of mappings, and keys that may be null to be absent."""
     if isinstance(entry, list):
         return [_plain(one) for one in entry]
     if not isinstance(entry, dict):
@@ -111,12 +119,59 @@ def _plain(entry: object) -> object:
         and not (key == "default" and (value is None or isinstance(value, dict)))
     }
     for pattern, values in made.pop("patternProperties", {}).items():
-        made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
-    some = [one for one in made.get("anyOf", []) if one != {"type": "null"}]
-    if "anyOf" in made:
-        del made["anyOf"]
-        made = (some[0] if len(some) == 1 else {"anyOf": some}) | made
+        names = made.get("propertyNames", {}) | {"pattern": pattern}
+        made |= {"propertyNames": names, "additionalProperties": values}
+    own = made.get("properties", {})
+    return made | ({"properties": {n: _not_null(o) for n, o in own.items()}} if own else {})
+
+
+def _not_null(entry: dict) -> dict:
+    some = [one for one in entry.get("anyOf", []) if one != {"type": "null"}]
+    if len(some) == 1:
+        return some[0] | {key: value for key, value in entry.items() if key != "anyOf"}
+    return entry | ({"anyOf": some} if some else {})
+
+
+def _laid_over(entry: object) -> object:
+    """A schema of what any one of several files may have."""
+    if isinstance(entry, list):
+        return [_laid_over(one) for one in entry]
+    if not isinstance(entry, dict):
+        return entry
+    made = {
+        "anyOf" if key == "oneOf" else key: _laid_over(value)
+        for key, value in entry.items()
+        if key not in ("required", "discriminator")
+    }
+    if "properties" in made:
+        made["properties"] = {name: _or_null(own) for name, own in made["properties"].items()}
+    if isinstance(made.get("additionalProperties"), dict):
+        made["additionalProperties"] = _or_null(made["additionalProperties"])
     return made
+
+
+def _or_null(entry: dict) -> dict:
+    if entry == {"type": "null"}:
+        return entry
+    told = {key: entry[key] for key in ("description", "default") if key in entry}
+    kind = {key: value for key, value in entry.items() if key not in told}
+    return {"anyOf": [kind, {"type": "null"}]} | told
+
+
+def _unions(entry: object) -> Iterator[dict]:
+    """All unions within a schema."""
+    if isinstance(entry, dict) and "oneOf" in entry:
+        yield entry
+    if isinstance(entry, dict | list):
+        for one in entry.values() if isinstance(entry, dict) else entry:
+            yield from _unions(one)
+
+
+def _classes(choice: dict) -> list[str]:
+    """Names of the classes that one choice of a union has."""
+    if "$ref" in choice:
+        return [choice["$ref"].rsplit("/", 1)[1]]
+    return [name for one in choice.get("oneOf", []) for name in _classes(one)]
 
 
 def _rows(schema: dict, root: dict, path: str = "") -> Iterator[tuple[str, str, str, str]]:
@@ -138,6 +193,8 @@ def _inner(entry: dict, root: dict, key: str) -> Iterator[tuple[str, str, str, s
         yield from _rows(_resolved(others, root), root, f"{key}.<name>")
     if "items" in entry and "prefixItems" not in entry:
         yield from _rows(_resolved(entry["items"], root), root, f"{key}[]")
+    for one in entry.get("anyOf", []):
+        yield from _inner(_resolved(one, root), root, key)
     choices = [_resolved(choice, root) for choice in entry.get("oneOf", [])]
     name = entry.get("discriminator", {}).get("propertyName")
     if name:
@@ -171,10 +228,9 @@ def _allowed(entry: dict, root: dict) -> str:
         return ", ".join(f"`{value}`" for value in entry["enum"])
     if "const" in entry:
         return f"`{entry['const']}`"
-    if "anyOf" in entry:
-        return " or ".join(_allowed(one, root) for one in entry["anyOf"])
-    if "oneOf" in entry:
-        return "mapping"
+    if some := entry.get("anyOf", entry.get("oneOf")):
+        each = (_allowed(_resolved(one, root), root) for one in some)
+        return " or ".join(dict.fromkeys(each))
     if "prefixItems" in entry:
         return (
             "[" + ", ".join(_allowed(_resolved(e, root), root) for e in entry["prefixItems"]) + "]"

@@ -1,6 +1,7 @@
 """Configs of a table of one's own: what is allowed, what is told, what a run then makes."""
 
 import copy
+from contextlib import suppress
 
 import pytest
 
@@ -51,6 +52,9 @@ def test_held_out_rows_are_spelled_out_as_they_are_meant(held_out, completed):
         ({"held_out": {"gap": "a", "tail": "a"}}, "allowed is one of gap, tail"),
         ({"held_out": {"where": {"a": [0, 1]}, "share": 0.2}}, "allowed is share or where"),
         ({"held_out": {"where": {"a": "b"}}}, "allowed is a mapping of columns to levels, such as"),
+        ({"sets": 1}, "data.sets: is 1; allowed is a mapping of names to conditions, or a number"),
+        ({"sets": {"first": {"a": "b"}}}, "data.sets.first: is {'a': 'b'}; allowed is a mapping"),
+        ({"levels": {"a": [[1]]}}, "data.levels.a: is [[1]]; allowed is a list of different"),
         ({"sets": {"held_out": {"a": [0, 1]}}}, "data.sets.held_out: is 'held_out', which is the"),
         ({"transform": {"a": "exp"}}, "data.transform.a: is 'exp'"),
         ({"missing": "guess"}, "data.missing: is 'guess'"),
@@ -62,6 +66,44 @@ def test_held_out_rows_are_spelled_out_as_they_are_meant(held_out, completed):
 )
 def test_faults_of_a_table_are_told_with_their_key(data, told):
     assert told in refused(config(**data))
+
+
+# Every key of the data, and of what is of a table.
+WHOLE = config(
+    {"likelihood": {"y": {"family": "student_t", "df": 4}}},
+    inputs=["a", "b"],
+    levels={"b": ["p", "q"]},
+    transform={"a": "log"},
+    units={"a": "kg"},
+    scaling="standard",
+    missing="median",
+    held_out={"where": {"a": [None, 2], "b": ["p"], "c": [[0, 1], [2, None]]}},
+    sets={"first": {"a": [0, 1]}},
+    truth={"y": {"mean": "m", "stddev": "s"}},
+    predict={"new": "new.csv"},
+    seed=1,
+) | {"evaluation": {"regions": {"thick": {"a": [1, None]}}}}
+VALUES = (-1, 5, 0.5, True, "x", "", [], [1], [[1]], [None, 1], {}, {"x": 1}, {"x": {}}, [{}])
+
+
+def places(value, at=()):
+    for key in value if isinstance(value, dict) else range(len(value)):
+        yield (*at, key)
+        if isinstance(value[key], dict | list):
+            yield from places(value[key], (*at, key))
+
+
+@pytest.mark.parametrize("place", [*places(WHOLE)], ids=lambda place: ".".join(map(str, place)))
+def test_whatever_stands_somewhere_is_taken_or_told(place):
+    """Any other error fails the test."""
+    *above, last = place
+    for value in VALUES:
+        given = inner = copy.deepcopy(WHOLE)
+        for key in above:
+            inner = inner[key]
+        inner[last] = value
+        with suppress(ConfigError):
+            checked(given)
 
 
 def test_a_misspelt_table_is_no_simulated_data():

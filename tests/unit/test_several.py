@@ -152,6 +152,15 @@ def test_the_config_takes_likelihoods_by_target():
     assert given["likelihood"]["grade"] == {}
 
 
+def test_the_name_of_a_family_stands_for_its_defaults():
+    for given in ({"strength": "student_t"}, {"strength": "student_t", "grade": "bernoulli"}):
+        spelled_out = {name: {"family": family} for name, family in given.items()}
+        assert checked(config(**given)) == checked(config(**spelled_out))
+    shared, spelled_out = config(), config(family="poisson")
+    shared["models"]["own"]["likelihood"] = "poisson"
+    assert checked(shared) == checked(spelled_out)
+
+
 @pytest.mark.parametrize(
     ("likelihood", "expected"),
     [
@@ -166,7 +175,12 @@ def test_the_config_takes_likelihoods_by_target():
         ),
         (
             {"strength": {"family": "norma"}},
-            "models.own.likelihood.strength.family: is 'norma'; allowed are normal, bernoulli",
+            "models.own.likelihood.strength.family: is 'norma' (did you mean normal?); allowed are"
+            " normal, bernoulli",
+        ),
+        (
+            {"strength": "student", "grade": {}},
+            "models.own.likelihood.strength.family: is 'student' (did you mean student_t?)",
         ),
         (
             {"strength": {"family": "student_t", "power": 2}},

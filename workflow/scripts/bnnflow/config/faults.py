@@ -152,7 +152,9 @@ def _sentence(path: Path, place: Any, error: Mapping) -> tuple[Path, str]:
         case "union_tag_invalid":
             key = limits["discriminator"].strip("'")
             tags = limits["expected_tags"].replace("'", "")
-            return (*path, key), f"is {quote(error['input'][key])}; allowed are {tags}"
+            name = error["input"][key]
+            near = meant(str(name), tags.split(", "), likeness=0.7)
+            return (*path, key), f"is {quote(name)}{near}; allowed are {tags}"
         case "too_short" if limits["field_type"] == "Dictionary":
             return path, f"is empty; at least {limits['min_length']} entry is needed"
         case "too_short":

@@ -100,6 +100,17 @@ Condition = Annotated[
 ]
 
 
+Sets = Annotated[
+    Annotated[dict[Name, Condition], Tag("named")]
+    | Annotated[
+        integer(2, 1000),
+        allowed("a mapping of names to conditions, or a number of parts from 2 to 1000"),
+        Tag("number"),
+    ],
+    Discriminator(lambda value: "named" if isinstance(value, dict) else "number"),
+]
+
+
 # The share at random and of groups, and that of a gap and of both tails together.
 FIFTH, THIRD = 0.2, 1 / 3
 
@@ -169,7 +180,9 @@ class Own(Settings):
         description="Names of the columns from which they are predicted. Without it every other"
         " column, but for those that `held_out.group` and `truth` name.",
     )
-    levels: dict[Column, _Levels] = Field(
+    levels: dict[
+        Column, Annotated[_Levels, allowed("a list of different texts, numbers or truth values")]
+    ] = Field(
         {},
         description="Columns of levels, with all their levels in order. Columns of texts and of"
         " truth values are columns of levels without being named here.",
@@ -187,11 +200,13 @@ class Own(Settings):
         " fills those of inputs with the median of the training rows, or with the most frequent"
         " level; `indicator` does the same and adds an input that says where blanks were.",
     )
-    held_out: Annotated[HeldOut, BeforeValidator(_held_out)] = Field(
+    held_out: Annotated[
+        HeldOut, BeforeValidator(_held_out, json_schema_input_type=Share | HeldOut)
+    ] = Field(
         HeldOut(share=FIFTH),
         description="Which rows no fit sees, as a mapping, or as a number, which is the share.",
     )
-    sets: dict[Name, Condition] | integer(2, 1000) = Field(
+    sets: Sets = Field(
         {},
         description="Parts of the training rows by name, each by a condition on columns; or a"
         " number of parts, `batch01` and so on, in the order of the rows. Without it one, `train`.",

@@ -5,7 +5,7 @@ from itertools import pairwise, starmap
 from operator import eq
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from ..settings import Settings, Truth, fault, integer
 from .activations import ACTIVATIONS
@@ -18,9 +18,19 @@ class OfKind(Settings):
 
 
 def _each(value: object) -> object:
-    """Settings of one likelihood, or of likelihoods by target and nothing else."""
+    """Settings of one likelihood, or of likelihoods by target and nothing else.
+
+    In the place of settings that say nothing but a family its name may stand.
+    """
+    if isinstance(value, str):
+        return {"family": value}
     if not isinstance(value, Mapping):
-        raise fault("allowed is a mapping")
+        raise fault("allowed is the name of a family, or a mapping")
+    keys = {key for kind in LIKELIHOODS.values() for key in kind.model_fields}
+    value = {
+        name: {"family": own} if isinstance(own, str) and name not in keys else own
+        for name, own in value.items()
+    }
     named = [name for name, own in value.items() if isinstance(own, Mapping)]
     if named and len(named) < len(value):
         others = ", ".join(str(name) for name in value if name not in named)
@@ -35,19 +45,16 @@ def _of_targets(value: object) -> bool:
     return isinstance(value, Mapping) and any(isinstance(own, Mapping) for own in value.values())
 
 
+One = LIKELIHOODS.setting()
 OfTarget = Annotated[
-    Annotated[LIKELIHOODS.setting(), Tag("own")] | Annotated[OfKind, Tag("kind")],
+    Annotated[One, Tag("own")] | Annotated[OfKind, Tag("kind")],
     Discriminator(lambda value: "kind" if value == {} else "own"),
 ]
+Family = Literal[tuple(LIKELIHOODS)]
 Likelihood = Annotated[
-    Annotated[LIKELIHOODS.setting(), Tag("own")]
-    | Annotated[
-        dict[str, OfTarget],
-        WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
-        Tag("targets"),
-    ],
+    Annotated[One, Tag("own")] | Annotated[dict[str, OfTarget], Tag("targets")],
     Discriminator(lambda value: "targets" if _of_targets(value) else "own"),
-    BeforeValidator(_each),
+    BeforeValidator(_each, json_schema_input_type=Family | One | dict[str, Family | OfTarget]),
 ]
 
 
@@ -80,7 +87,8 @@ class Model(Settings):
         " the target: numbers are `normal`, yes or no `bernoulli`, classes `categorical`, and small"
         " counts `negative_binomial`. The keys below are of one likelihood of all targets. A"
         " mapping of target names to mappings with these keys gives targets their own; a target"
-        " that is not named has the likelihood of its kind.",
+        " that is not named has the likelihood of its kind. The name of a family stands for the"
+        " family by its defaults.",
     )
 
     @model_validator(mode="after")
