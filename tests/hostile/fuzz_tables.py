@@ -131,7 +131,7 @@ def _as_table(at: random.Random, data: bytes, kind: str) -> bytes:
         at.shuffle(rows[0])
     elif what == 7:
         for own in rows[1:]:
-            own[min(place, len(own) - 1)] = value
+            own[min(place, len(own) - 1)] = value[: LARGEST // len(rows)]
     elif what == 8:
         for own in rows:
             own.append(own[min(place, len(own) - 1)])
