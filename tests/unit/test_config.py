@@ -65,7 +65,7 @@ def test_null_leaves_out_as_a_value_and_as_the_text_that_the_command_line_passes
 
 
 def test_the_default_is_valid_and_loses_only_its_nulls():
-    expected = copy.deepcopy(DEFAULT) | {"groups": {}}
+    expected = copy.deepcopy(DEFAULT) | {"groups": {}, "splits": {}}
     for fit in ("mcmc_deep", "svi_deep", "svi_updated", "svi_joint", "svi_new"):
         assert expected["fits"][fit]["inference"].pop("seed", "absent") is None
     for fit in expected["fits"].values():
@@ -525,7 +525,7 @@ def test_a_broken_config_never_ends_in_anything_but_a_config_error(data):
     except ConfigError:
         return
     if not valid["groups"]:
-        assert checked({**valid, "groups": None}) == valid
+        assert checked({**valid, "groups": None, "splits": None}) == valid
 
 
 @settings(max_examples=200, deadline=None)

@@ -8,7 +8,8 @@ from snakemake.utils import update_config
 from bnnflow.config.checks import checked
 from bnnflow.config.faults import ConfigError
 from bnnflow.config.reading import readable
-from bnnflow.run.plan import PlanError, style_file
+from bnnflow.run.plan import PlanError
+from bnnflow.run.styles import style_file
 from bnnflow.run.provenance import rules_in
 
 

@@ -138,7 +138,7 @@ def test_new_rows_are_results_of_every_fit_and_of_nothing_else():
     files = {f"results/predictions/{fit}/new.csv" for fit in ("mine", "other")}
     assert files <= {*plan.results()}
     assert not any(path.endswith("/new.csv") for path in without.results())
-    assert plan.source.read_by_split == without.source.read_by_split
+    assert plan.source.read_by_split("") == without.source.read_by_split("")
     assert unknown_target(files, plan, set()) is None
     told = unknown_target(["results/predictions/mine/old.csv"], plan, set())
     assert told == (

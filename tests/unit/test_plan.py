@@ -15,7 +15,8 @@ from bnnflow.methods.running.method import METHODS
 from bnnflow.run import provenance
 from bnnflow.run.fitting import FILES
 from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
-from bnnflow.run.plan import Plan, PlanError, style_file
+from bnnflow.run.plan import Plan, PlanError
+from bnnflow.run.styles import style_file
 
 SCRIPTS = ROOT / "workflow/scripts"
 
@@ -56,10 +57,10 @@ def test_every_path_of_a_fit_matches_its_own_entry_and_no_other(study):
 def test_paths_of_a_group_have_its_fit_as_a_wildcard(study):
     assert study.left("study")["guide"] == "results/fits/{fit}/guide.safetensors"
     assert study.left("mcmc_deep") == {"posterior": "results/fits/mcmc_deep/posterior.nc"}
-    assert study.record("logs", "svi_deep_start", "svi_deep", "{start}") == (
+    assert study.record_of("logs", "svi_deep_start", "svi_deep", "{start}") == (
         "results/logs/svi_deep_start/{start}.log"
     )
-    assert study.record("benchmarks", "study_start", "study", "{start}") == (
+    assert study.record_of("benchmarks", "study_start", "study", "{start}") == (
         "results/benchmarks/study_start/{fit}/{start}.tsv"
     )
     assert study.posterior_rule("study") == "study_posterior"
@@ -263,8 +264,8 @@ def test_a_table_has_baselines_and_simulated_data_have_none(study):
         for end in ("csv", "nc")
     }
     assert files <= set(plan.results())
-    assert plan.source.line == {"line": "results/evaluations/linear.nc"}
-    assert (list(study.source.references), study.source.line) == (["oracle"], {})
+    assert plan.source.line("") == {"line": "results/evaluations/linear.nc"}
+    assert (list(study.source.references), study.source.line("")) == (["oracle"], {})
     assert not files & set(study.results())
 
 

@@ -453,7 +453,7 @@ def test_a_table_that_could_not_be_split_has_the_last_word(tmp_path, monkeypatch
     log.write_text("it has 3 rows\nthe column Größe is empty\n", encoding="utf-8")
     assert there.fault_of_table(plan) == "the column Größe is empty"
     (tmp_path / "results" / "data").mkdir()
-    (tmp_path / names.COLUMNS).touch()
+    (tmp_path / names.data_file(names.COLUMNS)).touch()
     assert there.fault_of_table(plan) == ""
 
 

@@ -11,17 +11,18 @@ from shutil import rmtree
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from bnnflow.data.references import REFERENCES
+from bnnflow.data.references import ORACLE, REFERENCES
 from bnnflow.run import locales, runs
 from bnnflow.data.reading import TableError
 from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.relations import rule_names
 from bnnflow.run.forgotten import warning
-from bnnflow.run.names import COLUMNS, GRID, NUMBER, POINTS, dataset, one_of, shortened
+from bnnflow.run.names import COLUMNS, GRID, NUMBER, POINTS, data_file, dataset, one_of, shortened
 from bnnflow.run.report import there
-from bnnflow.run.plan import Plan, PlanError, style_file
+from bnnflow.run.plan import Plan, PlanError
 from bnnflow.run.provenance import digest, rules_in
+from bnnflow.run.styles import style_file
 from bnnflow.run.targets import unknown_target
 from bnnflow.run.verification import COMMAND_LINE, VerificationError, verified, where_jobs_run
 from bnnflow.written import refusal, strangers, uses_results
@@ -94,7 +95,7 @@ if workflow.is_main_process and not VERIFIES and uses_results(sys.argv[1:]):
     if strange := strangers(map(modified, plan.results()), seen):
         raise WorkflowError(refusal(shortened(strange)))
     table = modified("results/tables/verdicts.csv")
-    if told := warning(Path(table), {*plan.fits, *REFERENCES}):
+    if told := warning(Path(table), {*plan.fits, *REFERENCES, *plan.source.references}):
         logger.warning(f"{told}.")
 if workflow.is_main_process and IS_MAIN:
     RULES = {*rules_in(WORKFLOW.parent), *rule_names(config)}
@@ -114,6 +115,16 @@ def of(function, entry=None, wildcard="fit"):
             raise WorkflowError(str(error)) from None
 
     return asked
+
+
+def of_data(function, entry=None):
+    """A function of the split of the table that the fit of the wildcards is of."""
+    return of(lambda fit: function(plan.split(fit)), entry)
+
+
+def of_split(function):
+    """A function of the split of the table that is a wildcard, or the only one."""
+    return of(function, plan.source.first, wildcard="split")
 
 
 def part_seeds(entry):

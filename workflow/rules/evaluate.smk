@@ -6,8 +6,8 @@ for entry, fits in plan.entries.items():
             f"diagnose_{entry}"
         input:
             unpack(of(plan.beside, entry)),
-            **plan.source.columns,
-            **plan.source.line,
+            unpack(of_data(plan.source.columns, entry)),
+            unpack(of_data(plan.source.line, entry)),
             posterior=f"results/fits/{plan.place(entry)}/posterior.nc",
             evaluation=f"results/evaluations/{plan.place(entry)}.nc",
             data=of(plan.observed, entry),
@@ -15,9 +15,9 @@ for entry, fits in plan.entries.items():
             scores=f"results/fits/{plan.place(entry)}/scores.csv",
             diagnostics=f"results/fits/{plan.place(entry)}/diagnostics.csv",
         log:
-            plan.record("logs", f"diagnose_{entry}", entry),
+            plan.record_of("logs", f"diagnose_{entry}", entry),
         benchmark:
-            plan.record("benchmarks", f"diagnose_{entry}", entry)
+            plan.record_of("benchmarks", f"diagnose_{entry}", entry)
         wildcard_constraints:
             fit=plan.fits_of([entry]),
         localrule: True
@@ -39,13 +39,15 @@ if plan.source.knows_process:
 
     rule evaluate_oracle:
         input:
-            points=POINTS,
+            points=plan.source.held_out_points(plan.source.place),
         output:
-            "results/evaluations/oracle.csv",
+            plan.source.scores_of(ORACLE, plan.source.place),
         log:
-            "results/logs/evaluate_oracle.log",
+            plan.record_by_split("logs", "evaluate_oracle"),
         benchmark:
-            "results/benchmarks/evaluate_oracle.tsv"
+            plan.record_by_split("benchmarks", "evaluate_oracle")
+        wildcard_constraints:
+            split=one_of(plan.source.splits),
         localrule: True
         conda:
             "../../envs/base.yaml"
@@ -58,7 +60,7 @@ if plan.source.knows_process:
 
 rule tables:
     input:
-        **plan.source.references,
+        references=plan.source.references.values(),
         scores=expand("results/fits/{fit}/scores.csv", fit=plan.fits),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.fits),
     output:
@@ -85,6 +87,7 @@ rule tables:
         "../../envs/base.yaml"
     params:
         fits=list(plan.fits),
+        references=list(plan.source.references),
         groups={name: group["cells"] for name, group in plan.groups.items()},
         code=code("tables"),
     script:

@@ -6,8 +6,8 @@ from bnnflow.run import captions, drawing
 rule plot_data:
     input:
         **plan.source.truth,
-        **plan.source.columns,
-        **plan.source.apart,
+        **plan.source.columns(plan.source.first),
+        **plan.source.apart(plan.source.first),
         shown=of(plan.shown, wildcard="name"),
         style=style(),
     output:
@@ -34,7 +34,7 @@ if drawing.priors(plan):
 
     rule plot_prior:
         input:
-            **plan.source.columns,
+            **plan.source.columns(plan.source.first),
             observations=plan.learnt(drawing.priors(plan)),
             style=style(),
         output:
@@ -65,8 +65,8 @@ if drawing.priors(plan):
 rule plot_sampled:
     input:
         unpack(of(partial(drawing.files, plan))),
+        unpack(of_data(plan.source.columns)),
         **plan.source.truth,
-        **plan.source.columns,
         style=style(),
     output:
         **all_drawn(drawing.figures(plan, "chains", updated=False)),
@@ -155,7 +155,7 @@ use rule plot_sampled as plot_fit_update with:
 rule plot_group:
     input:
         **plan.source.truth,
-        **plan.source.columns,
+        **plan.source.columns(plan.source.first),
         predictions=of(
             lambda group: expand("results/predictions/{fit}.nc", fit=plan.entries[group]),
             wildcard="group",
@@ -188,7 +188,7 @@ rule plot_group:
 rule plot_comparisons:
     input:
         **plan.source.truth,
-        **plan.source.columns,
+        **plan.source.columns(plan.source.first),
         **plan.judged(plan.single),
         predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),

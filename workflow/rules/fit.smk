@@ -8,14 +8,14 @@ for entry, fits in plan.entries.items():
             f"{entry}_{part}"
         input:
             unpack(of(plan.prior, entry)),
-            **plan.source.columns,
+            unpack(of_data(plan.source.columns, entry)),
             data=of(plan.observed, entry),
         output:
             f"results/fits/{plan.place(entry)}/{part}s/{{{part}}}.nc",
         log:
-            plan.record("logs", f"{entry}_{part}", entry, f"{{{part}}}"),
+            plan.record_of("logs", f"{entry}_{part}", entry, f"{{{part}}}"),
         benchmark:
-            plan.record("benchmarks", f"{entry}_{part}", entry, f"{{{part}}}")
+            plan.record_of("benchmarks", f"{entry}_{part}", entry, f"{{{part}}}")
         wildcard_constraints:
             **{part: NUMBER},
             fit=plan.fits_of([entry]),
@@ -44,9 +44,9 @@ for entry, fits in plan.entries.items():
         output:
             **posterior_files(entry),
         log:
-            plan.record("logs", plan.posterior_rule(entry), entry),
+            plan.record_of("logs", plan.posterior_rule(entry), entry),
         benchmark:
-            plan.record("benchmarks", plan.posterior_rule(entry), entry)
+            plan.record_of("benchmarks", plan.posterior_rule(entry), entry)
         wildcard_constraints:
             fit=plan.fits_of([entry]),
         localrule: True

@@ -1,6 +1,6 @@
 rule predict:
     input:
-        **plan.source.grid,
+        unpack(of_data(plan.source.grid)),
         posterior="results/fits/{fit}/posterior.nc",
     output:
         "results/predictions/{fit}.nc",
@@ -27,7 +27,7 @@ rule predict:
 # New rows of a table, if there are some.
 rule predict_new:
     input:
-        **plan.source.columns,
+        unpack(of_data(plan.source.columns)),
         new=lambda wildcards: plan.source.new[wildcards.table],
         posterior="results/fits/{fit}/posterior.nc",
         data=of(lambda fit: plan.learnt([fit])),
@@ -56,7 +56,7 @@ rule predict_new:
 rule evaluate:
     input:
         posterior="results/fits/{fit}/posterior.nc",
-        points=POINTS,
+        points=of_data(plan.source.held_out_points),
     output:
         "results/evaluations/{fit}.nc",
     log:

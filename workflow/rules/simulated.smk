@@ -34,7 +34,7 @@ rule generate_data_held_out:
     params:
         interval=config["data"]["held_out"],
         noise=config["data"]["noise"],
-        seed=plan.source.held_out_seed,
+        seed=plan.source.held_out_seed(plan.source.first),
         code=code("generate_data_held_out"),
     script:
         "../scripts/generate_data_held_out.py"
@@ -62,7 +62,7 @@ rule points:
     input:
         held_out=dataset("held_out"),
     output:
-        POINTS,
+        plan.source.held_out_points(plan.source.first),
     log:
         "results/logs/points.log",
     benchmark:

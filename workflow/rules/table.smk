@@ -3,20 +3,22 @@ rule split_table:
     input:
         **plan.source.given,
     output:
-        sets=[dataset(name) for name in plan.observations],
-        held_out=dataset("held_out"),
-        columns=COLUMNS,
-        grid=GRID,
-        points=POINTS,
+        sets=[dataset(name, plan.source.place) for name in plan.observations],
+        held_out=dataset("held_out", plan.source.place),
+        columns=data_file(COLUMNS, plan.source.place),
+        grid=data_file(GRID, plan.source.place),
+        points=data_file(POINTS, plan.source.place),
     log:
-        "results/logs/split_table.log",
+        plan.record_by_split("logs", "split_table"),
     benchmark:
-        "results/benchmarks/split_table.tsv"
+        plan.record_by_split("benchmarks", "split_table")
+    wildcard_constraints:
+        split=one_of(plan.source.splits),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        settings=plan.source.read_by_split,
+        settings=of_split(plan.source.read_by_split),
         regions=config["evaluation"].get("regions", {}),
         code=code("split_table"),
     script:
@@ -26,21 +28,26 @@ rule split_table:
 # The line is the least that a fit should beat; it learns from all sets from which any fit does.
 rule evaluate_baselines:
     input:
-        columns=COLUMNS,
-        points=POINTS,
-        training=plan.learnt(plan.fits),
+        columns=data_file(COLUMNS, plan.source.place),
+        points=plan.source.held_out_points(plan.source.place),
+        training=of_split(lambda split: plan.learnt(plan.of_split(plan.fits, split))),
     output:
-        **{name: plan.source.references[name] for name in plan.source.baselines},
-        **{f"{name}_rows": plan.source.rows_of(name) for name in plan.source.baselines},
+        **{name: plan.source.scores_of(name, plan.source.place) for name in plan.source.baselines},
+        **{
+            f"{name}_rows": plan.source.rows_of(name, plan.source.place)
+            for name in plan.source.baselines
+        },
     log:
-        "results/logs/evaluate_baselines.log",
+        plan.record_by_split("logs", "evaluate_baselines"),
     benchmark:
-        "results/benchmarks/evaluate_baselines.tsv"
+        plan.record_by_split("benchmarks", "evaluate_baselines")
+    wildcard_constraints:
+        split=one_of(plan.source.splits),
     localrule: True
     conda:
         "../../envs/base.yaml"
     params:
-        seed=plan.source.baselines_seed,
+        seed=of_split(plan.source.baselines_seed),
         code=code("evaluate_baselines"),
     script:
         "../scripts/evaluate_baselines.py"

@@ -5,13 +5,11 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow.config import studies
-from bnnflow.data.references import REFERENCES
 from bnnflow.files import safe
 from bnnflow.judge import scores, verdicts
 
-fits = snakemake.params.fits
-beside = {name: path for name in REFERENCES if (path := snakemake.input.get(name))}
-paths = [*snakemake.input.scores, *beside.values()]
+fits, beside = snakemake.params.fits, snakemake.params.references
+paths = [*snakemake.input.scores, *snakemake.input.references]
 metrics = verdicts.stacked([*fits, *beside], map(scores.read, paths))
 diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnostics))
 summary = verdicts.of_fits(metrics, diagnostics)

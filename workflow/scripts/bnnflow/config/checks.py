@@ -45,7 +45,7 @@ def checked(
     config = Config.model_validate(config).model_dump(exclude_none=True, warnings=False)
     sets = observation_names(config)
     config |= {"fits": {name: defaults.whole_fit(fit, sets) for name, fit in fits.items()}}
-    config = defaults.completed(config) | {"groups": groups}
+    config = defaults.completed(config) | {"groups": groups, "splits": {}}
     _raise(agreement.faults(config, reserved))
     _raise(sizes.faults(config))
     return config
@@ -62,7 +62,7 @@ def spelled_out(given: dict, valid: dict) -> dict:
         name: given["fits"][name] if name in valid["groups"] else valid["fits"][name]
         for name in entries(valid)
     }
-    return {key: valid[key] for key in valid if key != "groups"} | {"fits": fits}
+    return {key: valid[key] for key in valid if key not in ("groups", "splits")} | {"fits": fits}
 
 
 def _null_fits(config: dict) -> list[str]:

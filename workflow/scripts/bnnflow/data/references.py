@@ -13,3 +13,13 @@ REFERENCES = {
     "constant": "one distribution for all rows, learnt without the inputs",
     LINE: "a linear model of the inputs",
 }
+
+
+def at_split(reference: str, split: str) -> str:
+    """What a reference is called in tables and paths, by the split of the table, if it has one."""
+    return "-".join(filter(None, (reference, split)))
+
+
+def account_of(name: str) -> str:
+    """What the reference of a name is, as `at_split` has made it."""
+    return REFERENCES[name.partition("-")[0]]

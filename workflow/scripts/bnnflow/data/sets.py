@@ -1,4 +1,4 @@
-"""Parts of the rows from which fits learn: their names, and which rows they are."""
+"""Parts of the rows of a table: from which fits learn, and how often the rows are split."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,9 @@ from .conditions import Condition
 # The only set of a table, where it has no others.
 TRAINING = "train"
 
+# The only split of the rows into those of training and those held out, where there are no others.
+ONLY = ""
+
 
 def names(data: Mapping) -> list[str]:
     """Names of the sets, by the settings of the data: in the order in which they come."""
@@ -19,6 +22,11 @@ def names(data: Mapping) -> list[str]:
     if isinstance(data["sets"], int):
         return _batches(data["sets"])
     return list(data["sets"]) or [TRAINING]
+
+
+def splits(data: Mapping) -> list[str]:
+    """Names of the splits of the rows, by the settings of the data."""
+    return [ONLY]
 
 
 def members(rows: pd.DataFrame, data: Mapping) -> dict[str, np.ndarray]:

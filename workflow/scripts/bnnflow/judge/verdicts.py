@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..data.references import REFERENCES
+from ..data import references
 from ..files import safe
 from ..files.errors import FileError
 from .meanings import in_order, is_known, meaning
@@ -153,5 +153,5 @@ def of_fits(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
             if (fit, region, target, metric) in values.index:
                 row[name] = values.loc[(fit, region, target, metric), "value"]
                 row[f"error_{name}"] = error[fit, region, target, metric]
-        rows.append(row | {"reasons": reasons(own) if len(own) else REFERENCES[fit]})
+        rows.append(row | {"reasons": reasons(own) if len(own) else references.account_of(fit)})
     return pd.DataFrame(rows)

@@ -9,16 +9,19 @@ NUMBER = r"0|[1-9]\d*"
 # Letters of a list of names in a sentence.
 MOST_LETTERS = 500
 
-# What is known of the held-out points.
-POINTS = "results/data/points.nc"
-
-# What the columns of a table are, and where fits of it predict.
-COLUMNS, GRID = "results/data/columns.json", "results/data/grid.nc"
+# Files of the data: what is known of the held-out points, what the columns of a table are, and
+# where fits of it predict.
+POINTS, COLUMNS, GRID = "points.nc", "columns.json", "grid.nc"
 
 
-def dataset(name: str) -> str:
+def data_file(name: str, split: str = "") -> str:
+    """A file of the data; of one of several splits of a table in a folder of the split's own."""
+    return "/".join(filter(None, ("results/data", split, name)))
+
+
+def dataset(name: str, split: str = "") -> str:
     """File of a data set."""
-    return f"results/data/{name}.csv"
+    return data_file(f"{name}.csv", split)
 
 
 def one_of(names: Iterable[str]) -> str:

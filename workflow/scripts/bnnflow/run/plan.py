@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, product, starmap
 from pathlib import Path
 
 from ..config.agreement import FIGURES_OF_FIT
@@ -16,7 +16,7 @@ from ..config.relations import (
     target_names,
 )
 from ..config.seeds import derived
-from ..figures import style
+from ..data import sets
 from ..methods.estimators.gaussian_process import NOISE_FAMILY
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
@@ -84,11 +84,19 @@ class Plan:
         """The fit of an entry in paths: a wildcard, where it is one of many."""
         return "{fit}" if entry in self.groups else entry
 
-    def record(self, kind: str, rule: str, entry: str, *within: str) -> str:
-        """Path of a log or a benchmark: one for each fit of a group, and each of its parts."""
-        member = ["{fit}"] if entry in self.groups else []
+    def record(self, kind: str, rule: str, *within: str) -> str:
+        """Path of a log or a benchmark of a job, with what tells it from others of its rule."""
         end = {"logs": "log", "benchmarks": "tsv"}[kind]
-        return f"{Path('results', kind, rule, *member, *within)}.{end}"
+        return f"{Path('results', kind, rule, *within)}.{end}"
+
+    def record_of(self, kind: str, rule: str, entry: str, *within: str) -> str:
+        """The same of an entry: one for each fit of a group, and each of its parts."""
+        member = ["{fit}"] if entry in self.groups else []
+        return self.record(kind, rule, *member, *within)
+
+    def record_by_split(self, kind: str, rule: str) -> str:
+        """The same of a rule whose jobs are one for each split of the table."""
+        return self.record(kind, rule, *filter(None, (self.source.place,)))
 
     def posterior_rule(self, entry: str) -> str:
         """The rule that makes the posterior; of a group the entry's name asks for all of them."""
@@ -107,17 +115,28 @@ class Plan:
         names = chain.from_iterable(learnt_data(self.fits, name) for name in fits)
         return list(dict.fromkeys(names))
 
+    def split(self, fit: str) -> str:
+        """The split of the table that a fit is of."""
+        self.fit(fit)
+        return self.config["splits"].get(fit, sets.ONLY)
+
+    def of_split(self, fits: Iterable[str], split: str) -> list[str]:
+        """Those of the fits that are of a split."""
+        return [fit for fit in fits if self.split(fit) == split]
+
     def observed(self, fit: str) -> list[str]:
         """Files of the data that a fit learns from."""
-        return [dataset(name) for name in self.fit(fit)["data"]]
+        return [dataset(name, self.split(fit)) for name in self.fit(fit)["data"]]
 
     def learnt(self, fits: Iterable[str]) -> list[str]:
-        """Files of the data that fits and their priors have learnt from."""
-        return [dataset(name) for name in self.data_of(fits)]
+        """Files of the data that fits of one split and their priors have learnt from."""
+        fits = list(fits)
+        return [dataset(name, self.split(fits[0])) for name in self.data_of(fits)]
 
     def shown(self, figure: str) -> list[str]:
-        """Files of the data in a figure of data."""
-        return [dataset(name) for name in self.config["figures"]["data"][figure]]
+        """Files of the data in a figure of data, which shows the first split."""
+        names = self.config["figures"]["data"][figure]
+        return [dataset(name, self.source.first) for name in names]
 
     # Fits.
 
@@ -305,7 +324,7 @@ class Plan:
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
             files += [f"results/predictions/{fit}/{name}.csv" for name in self.source.new]
-        files += map(self.source.rows_of, self.source.baselines)
+        files += starmap(self.source.rows_of, product(self.source.baselines, self.source.splits))
         return [*files, *self.source.references.values(), *self.tables(), *self.figures()]
 
     def devices(self) -> list[str]:
@@ -369,19 +388,3 @@ class Plan:
         if given is None:
             return derived(self.config["seed"], fit, *name)
         return derived(given, fit, part) if part else given
-
-
-def style_file(path: str, *folders: Path) -> Path:
-    """A style file, from the first of these folders that has it.
-
-    Raises:
-        PlanError: if none has, or it is no style.
-    """
-    found = [place for folder in folders if (place := (folder / path).resolve()).is_file()]
-    if not found:
-        raise PlanError(f"figures.style: is {path!r}; there is no such file")
-    try:
-        style.check(found[0])
-    except ValueError as error:
-        raise PlanError(str(error)) from None
-    return found[0]

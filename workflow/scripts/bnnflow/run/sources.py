@@ -2,27 +2,43 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from ..config.relations import is_simulated, knows_process
 from ..config.seeds import derived
 from ..data import kinds, observed, reading, sets, slices
 from ..data.reading import TableError
-from ..data.references import BASELINES, LINE, ORACLE
+from ..data.references import BASELINES, LINE, ORACLE, at_split
 from . import resources
-from .names import COLUMNS, GRID, POINTS, dataset
+from .names import COLUMNS, GRID, POINTS, data_file, dataset
 
 
 class Source:
-    """The data of a completed config: a user's own table, or sets that the workflow simulates."""
+    """The data of a completed config: a user's own table, or sets that the workflow simulates.
+
+    A table may be split several times. Files of a split then bear its name, and rules that make
+    them have it as a wildcard.
+    """
 
     def __init__(self, config: dict):
         """Of a config as `config.checks.checked` returns it."""
         self.settings: dict = config["data"]
         self.sets: list[str] = sets.names(self.settings)
+        self.splits: list[str] = sets.splits(self.settings)
         self.simulated = is_simulated(config)
         self.knows_process = knows_process(config)
         self._grid: int = config["predictions"]["grid"][2] if self.simulated else slices.MOST
+
+    @property
+    def first(self) -> str:
+        """The split that stands for all where one is shown."""
+        return self.splits[0]
+
+    @property
+    def place(self) -> str:
+        """The split in paths: a wildcard, where it is one of several."""
+        return "{split}" if len(self.splits) > 1 else self.first
 
     # Files by role; a role that the data do not have is absent.
 
@@ -39,20 +55,21 @@ class Source:
         """Of the user, by name: tables of new rows."""
         return {} if self.simulated else self.settings["predict"]
 
-    @property
-    def columns(self) -> dict[str, str]:
+    def columns(self, split: str) -> dict[str, str]:
         """What the columns of a table are; those of simulated data are known."""
-        return {} if self.simulated else {"columns": COLUMNS}
+        return {} if self.simulated else {"columns": data_file(COLUMNS, split)}
 
-    @property
-    def apart(self) -> dict[str, str]:
+    def apart(self, split: str) -> dict[str, str]:
         """Held-out rows of a table, which figures of the data show."""
-        return {} if self.simulated else {"held_out": dataset("held_out")}
+        return {} if self.simulated else {"held_out": dataset("held_out", split)}
 
-    @property
-    def grid(self) -> dict[str, str]:
+    def grid(self, split: str) -> dict[str, str]:
         """Points at which fits of a table predict."""
-        return {} if self.simulated else {"grid": GRID}
+        return {} if self.simulated else {"grid": data_file(GRID, split)}
+
+    def held_out_points(self, split: str) -> str:
+        """What is known of the held-out points."""
+        return data_file(POINTS, split)
 
     @property
     def truth(self) -> dict[str, str]:
@@ -63,30 +80,43 @@ class Source:
     def references(self) -> dict[str, str]:
         """Scores of what stands beside the fits: the process, where it is known, and baselines."""
         names = [*([ORACLE] if self.knows_process else []), *self.baselines]
-        return {name: f"results/evaluations/{name}.csv" for name in names}
+        return {
+            at_split(name, split): self.scores_of(name, split)
+            for name in names
+            for split in self.splits
+        }
 
     @property
     def baselines(self) -> tuple[str, ...]:
         """Names of those that a table has."""
         return () if self.simulated else BASELINES
 
-    @property
-    def line(self) -> dict[str, str]:
+    def line(self, split: str) -> dict[str, str]:
         """The linear model of a table at every held-out row."""
-        return {} if self.simulated else {"line": self.rows_of(LINE)}
+        return {} if self.simulated else {"line": self.rows_of(LINE, split)}
 
-    def rows_of(self, baseline: str) -> str:
+    def scores_of(self, reference: str, split: str) -> str:
+        """File of the scores of what stands beside the fits."""
+        return f"results/evaluations/{at_split(reference, split)}.csv"
+
+    def rows_of(self, baseline: str, split: str) -> str:
         """File of what a baseline says of every held-out row."""
-        return f"results/evaluations/{baseline}.nc"
+        return f"results/evaluations/{at_split(baseline, split)}.nc"
 
     @property
     def files(self) -> list[str]:
         """All files of the data that the workflow makes."""
-        own = (*self.truth.values(), *self.columns.values(), *self.grid.values())
-        return [*map(dataset, (*self.sets, "held_out")), *own, POINTS]
+        return [*self.truth.values(), *chain.from_iterable(map(self._files, self.splits))]
 
-    @property
-    def read_by_split(self) -> dict:
+    def _files(self, split: str) -> list[str]:
+        own = (
+            *self.columns(split).values(),
+            *self.grid(split).values(),
+            self.held_out_points(split),
+        )
+        return [*(dataset(name, split) for name in (*self.sets, "held_out")), *own]
+
+    def read_by_split(self, split: str) -> dict:
         """The settings by which a table is split; paths are inputs of the job."""
         left_out = ("table", "predict", "scaling")
         return {key: value for key, value in self.settings.items() if key not in left_out}
@@ -130,22 +160,24 @@ class Source:
 
     # Seeds.
 
-    @property
-    def held_out_seed(self) -> int:
+    def held_out_seed(self, split: str) -> int:
         """Of the stream that held-out observations come from, or by which they are drawn."""
         seed = self.settings["seed"]
         return derived(seed, "held_out") if self.simulated else seed
 
-    @property
-    def baselines_seed(self) -> int:
+    def baselines_seed(self, split: str) -> int:
         """By which baselines spread the probability of a count over its transform."""
-        return derived(self.settings["seed"], "baselines")
+        return derived(self.settings["seed"], at_split("baselines", split))
 
     def seeds(self) -> dict[str, int]:
         """Of all jobs that draw random numbers, by their names."""
         simulated = {f"data {name}": self.settings["seed"] for name in self.sets}
-        own = simulated if self.simulated else {"baselines": self.baselines_seed}
-        return own | {"data held_out": self.held_out_seed}
+        drawn = {"data held_out": self.held_out_seed}
+        drawn |= {} if self.simulated else {"baselines": self.baselines_seed}
+        own = {
+            at_split(job, split): of(split) for job, of in drawn.items() for split in self.splits
+        }
+        return simulated | own if self.simulated else own
 
     # Simulated data.
 

@@ -3,11 +3,12 @@
 import posixpath
 import re
 from collections.abc import Collection, Iterable
+from itertools import product
 from pathlib import Path
 
 from ..config.agreement import FIGURES_OF_FIT
 from ..config.relations import figure_names
-from ..data.references import REFERENCES
+from .names import data_file, shortened
 from .plan import Plan, PlanError
 
 # Folders in which the first part of a path, or the name of a file, is that of a fit.
@@ -55,14 +56,22 @@ def _fault_of_file(folder: str, name: str, table: str, plan: Plan) -> str | None
         return None if stem in figure_names(plan.config) else _fault_of_fit(_fit(stem, plan), plan)
     if folder == "predictions" and table:
         return _fault_of_fit(name, plan) or _fault_of_new(table, plan)
-    if folder in OF_FITS and stem not in REFERENCES:
+    if folder in OF_FITS and stem not in plan.source.references:
         return _fault_of_fit(name if folder == "fits" else stem, plan)
     if folder == "tables" and Path(name).suffix == ".csv":
         known = [Path(table).stem for table in plan.tables()]
         return None if stem in known else f"there is no table {stem!r}, but {', '.join(known)}"
-    if folder == "data" and f"results/data/{name}" not in plan.datasets():
-        return f"this config has no data set {stem!r}, but {', '.join(plan.observations)}"
-    return None
+    return _fault_of_data(name, table, plan) if folder == "data" else None
+
+
+def _fault_of_data(name: str, within: str, plan: Plan) -> str | None:
+    """Of a file of the data, which may lie in the folder of a split."""
+    asked = "/".join(filter(None, (name, within)))
+    if data_file(asked) in plan.datasets():
+        return None
+    known = ("/".join(filter(None, own)) for own in product(plan.source.splits, plan.observations))
+    stem = asked.rpartition(".")[0] or asked
+    return f"this config has no data set {stem!r}, but {shortened(known)}"
 
 
 def _fit(figure: str, plan: Plan) -> str:

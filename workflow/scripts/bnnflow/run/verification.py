@@ -13,8 +13,9 @@ from pathlib import Path
 from ..config.checks import ConfigError, checked
 from ..files.errors import FileError
 from . import manifests
-from .plan import PlanError, style_file
+from .plan import PlanError
 from .provenance import rules_in
+from .styles import style_file
 
 # The environment's name of what hands the command line to the process that runs the rule.
 COMMAND_LINE = "BNNFLOW_COMMAND_LINE"

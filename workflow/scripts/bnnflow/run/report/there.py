@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ...config.agreement import FIGURES_OF_FIT
-from ..names import COLUMNS
 from ..plan import Plan
 
 # Folders whose files are each of one fit, and without which the fit is not whole.
@@ -98,10 +97,12 @@ def tables(plan: Plan, results: Path = Path("results")) -> str:
 
 def fault_of_table(plan: Plan) -> str:
     """The last line in the log of the job that splits the table, where that job has failed."""
-    log = Path("results/logs/split_table.log")
-    if not log.is_file() or not plan.source.columns or Path(COLUMNS).exists():
-        return ""
-    return log.read_text(encoding="utf-8").strip().rpartition("\n")[2]
+    for split in plan.source.splits:
+        log = Path(plan.record("logs", "split_table", *filter(None, (split,))))
+        columns = plan.source.columns(split).values()
+        if log.is_file() and columns and not any(Path(path).exists() for path in columns):
+            return log.read_text(encoding="utf-8").strip().rpartition("\n")[2]
+    return ""
 
 
 def _fits_behind(file: str, plan: Plan) -> set[str]:
