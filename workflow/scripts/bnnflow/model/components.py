@@ -126,6 +126,15 @@ class Counts(Numbers):
     def following(self, probability: Tensor, count: int) -> Tensor:
         """Of the count after one of this probability (draws, n): (draws, n)."""
 
+    def distance(self, y: Tensor) -> Tensor:
+        """Means of |X - y|, y (n,): (draws, n).
+
+        For both families E[X; X < y] = mean · P(X < y) - variance / mean · y · P(X = y), which the
+        ratios of successive probabilities add up to.
+        """
+        spread = 2 * self.variance() / self.mean * y * self.log_density(y).exp()
+        return (self.mean - y) * (1 - 2 * self.below(y)) + spread.to(self.mean.dtype)
+
     def density(self, t: Tensor) -> Tensor:
         """The probability of the count next below t (n,), which is a slope of `below`."""
         return self.log_density((t - 0.5).clamp(min=0)).exp().to(self.mean.dtype)

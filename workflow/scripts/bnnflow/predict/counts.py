@@ -1,20 +1,27 @@
 """The predictive distribution of counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Self
 
 import torch
 from torch import Generator, Tensor
 
 from ..model.components import Counts
 from . import differences
-from .mixture import CHUNK_QUANTILES, Mixture
+from .mixture import Mixture
 
-# Counts up to here are summed over, and beyond integrated: whole numbers lie close together there.
-SUMMED = 64
+# Numbers of counts, 0, 1, …, whose probabilities are added up together, each from the one before.
+# The first of them is by the formula: products of ratios stay nothing where the first factor is too
+# small for numbers. Larger counts are integrated over, as they lie close together.
+BLOCKS = (32,) * 8 + (256,) * 15
 
-# Quantiles up to here are found by adding up probabilities, which are exact but for ROUNDING.
-ADDED, ROUNDING = 1000, 1e-9
+# Sums of probabilities are exact but for this.
+ROUNDING = 1e-9
+
+# Draws and points that are worked on together.
+TOGETHER = 2**14
 
 
 @dataclass(frozen=True)
@@ -25,17 +32,31 @@ class Counted(Mixture):
 
     def quantiles(self, levels: Tensor) -> Tensor:
         """The least counts (q, n) below or at which there are probabilities (q,)."""
-        points = max(1, CHUNK_QUANTILES // self.draws)
-        parts = [part.least(levels, part.averaged)[0] for part in self.parts(points)]
-        return torch.cat(parts, dim=1)
+        return self._by_parts(lambda part: part.least(levels, part.averaged))[0]
 
     def quantile_replicates(self, levels: Tensor) -> Tensor:
         """Replicates (replicate, q, n) of quantiles; of large ones to first order."""
-        return self.least(levels, self.replicates)
+        return self._by_parts(lambda part: part.least(levels, part.replicates))
 
     def averaged(self, values: Tensor) -> Tensor:
         """Over draws, of values (draws, n): (1, n)."""
         return self._average(values)[None]
+
+    def at_most(self, averaged: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+        """Probabilities (replicate, block, n) of at most 0, 1, …, by BLOCKS.
+
+        Args:
+            averaged: `averaged` or `replicates` of this.
+        """
+        own, reached = self.components.double(), torch.zeros(1, 1, 1, dtype=torch.double)
+        for last, size in zip(accumulate(BLOCKS), BLOCKS, strict=True):
+            first = torch.full(own.shape[1:], last - size, dtype=torch.double)
+            block = [own.log_density(first).exp()]
+            for count in range(last - size, last - 1):
+                block.append(own.following(block[-1], count))
+            found = averaged(torch.cat(block, 1)).unflatten(1, (size, -1))
+            reached = reached[:, -1:] + found.cumsum(1)
+            yield reached
 
     def least(self, levels: Tensor, averaged: Callable[[Tensor], Tensor]) -> Tensor:
         """Counts (replicate, q, n): small ones by adding probabilities up, others by `crossings`.
@@ -44,22 +65,19 @@ class Counted(Mixture):
             levels: probabilities (q,).
             averaged: `averaged` or `replicates` of this.
         """
-        own, at = self.components.double(), levels.double()[:, None] - ROUNDING
-        probability = own.log_density(torch.zeros(own.shape[1])).exp()
-        reached = averaged(probability)
-        found = torch.full((len(reached), len(at), own.shape[1]), torch.nan, dtype=torch.double)
-        for count in range(ADDED):
-            found[found.isnan() & (reached[:, None] >= at)] = count
-            if not found.isnan().any():
+        at, found = levels.double()[:, None, None] - ROUNDING, 0
+        for reached in self.at_most(averaged):
+            found = found + (reached[:, None] < at).sum(2)
+            far = (reached[:, -1] < at.max()).any(0)
+            if not far.any():
                 break
-            probability = own.following(probability, count)
-            reached = reached + averaged(probability)
-        if (far := found.isnan().any(0).any(0)).any():
+        found = found.to(self.components.mean)
+        if far.any():
             rest = self.at(far)
             crossings = rest.crossings(levels)
-            several = rest.moved(crossings) if len(reached) > 1 else crossings[None]
-            found[..., far] = _reached(several).double()
-        return found.to(self.components.mean)
+            several = rest.moved(crossings) if len(found) > 1 else crossings[None]
+            found[..., far] = _reached(several).to(found)
+        return found
 
     def pit(self, y: Tensor, stream: Generator) -> Tensor:
         """Replicates (replicate, n), spread evenly from less than y (n,) to y or less.
@@ -75,13 +93,23 @@ class Counted(Mixture):
 
     def half_differences(self) -> Tensor:
         """Replicates (replicate, n) of E|Y - Y'| / 2, as for the ranked probability score."""
-        few = self.thinned(differences.DRAWS)
-        most = few.components.ends[1].ceil()
-        found = differences.of_sum(few.below, most.clamp(max=SUMMED))
-        if (most <= SUMMED).all():
-            return found
-        ends = few.crossings(differences.levels()).clamp(min=SUMMED + 0.5)
-        return found + differences.of_integral(few.below, ends)
+        return self.thinned(differences.DRAWS)._by_parts(Counted.of_sum)
+
+    def of_sum(self) -> Tensor:
+        """Half differences as the sum of F (1 - F), F the probability of at most 0, 1, …"""
+        total: Tensor | float = 0.0
+        for reached in self.at_most(self.replicates):
+            total = total + (reached * (1 - reached)).sum(1)
+            if (reached[:, -1] > 1 - ROUNDING).all():
+                return total
+        ends = differences.spaced(self.below, self.mean(), self.stddev(), self.components.ends)
+        return total + differences.of_integral(self.below, ends.clamp(min=sum(BLOCKS) + 0.5))
+
+    def _by_parts(self, find: Callable[[Self], Tensor]) -> Tensor:
+        """What is found (..., n) of parts with points whose counts are about alike."""
+        order = self.components.ends[1].argsort()
+        parts = self.at(order).parts(max(1, TOGETHER // self.draws))
+        return torch.cat([find(part) for part in parts], -1)[..., order.argsort()]
 
 
 def _reached(crossings: Tensor) -> Tensor:

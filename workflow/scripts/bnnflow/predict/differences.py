@@ -22,6 +22,9 @@ DRAWS = 250
 # and even number of steps within each.
 REACH, INTERVALS, STEPS = 4.5, 28, 4
 
+# Interpolations that find about these quantiles, of probabilities kept as far from 0 and 1.
+PASSES, LEAST = 2, 1e-9
+
 
 def of_pairs(mixture: Weighted) -> Tensor:
     """Replicates (replicate, n), from all pairs of draws or from PAIRS of them."""
@@ -54,11 +57,32 @@ def of_integral(below: Below, ends: Tensor) -> Tensor:
     return total
 
 
-def of_sum(below: Below, most: Tensor) -> Tensor:
-    """Replicates (replicate, n) of counts: the sum of F (1 - F) over 1, 2, … up to most (n,)."""
-    counts = range(1, int(most.max()) + 1)
-    parts = (below(torch.full_like(most, count)) for count in counts)
-    return sum(part * (1 - part) for part in parts)
+def spaced(below: Below, mean: Tensor, stddev: Tensor, limits: tuple[Tensor, Tensor]) -> Tensor:
+    """About the quantiles of `levels`, found by interpolation: ends for `of_integral`.
+
+    Args:
+        below: of the mixture.
+        mean, stddev: of the mixture, (n,), in double precision.
+        limits: between which the probability lies, each (n,).
+    """
+    normal = torch.linspace(-REACH, REACH, INTERVALS + 1).double()[:, None]
+    low, high = (limit.double() for limit in limits)
+    ends = mean + normal * stddev
+    for _ in range(PASSES):
+        ends = torch.stack([low, *ends.maximum(low).minimum(high), high])
+        reached = torch.stack([below(end)[0] for end in ends])
+        ends = _interpolated(normal, torch.special.ndtri(reached.clamp(LEAST, 1 - LEAST)), ends)
+    return ends
+
+
+def _interpolated(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    """Of values (k, n) at knots (k, n), which do not fall, at x (q, 1): (q, n)."""
+    own = knots.mT.contiguous()
+    after = torch.searchsorted(own, x.mT.expand(len(own), -1).contiguous()).mT
+    after = after.clamp(1, len(knots) - 1)
+    start, end = knots.gather(0, after - 1), knots.gather(0, after)
+    share = (x - start) / (end - start).clamp(min=torch.finfo(own.dtype).tiny)
+    return torch.lerp(values.gather(0, after - 1), values.gather(0, after), share.clamp(0, 1))
 
 
 def _by_draw(mixture: Weighted) -> Tensor:

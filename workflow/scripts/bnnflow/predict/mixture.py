@@ -79,12 +79,15 @@ class Mixture(Weighted):
         for _ in range(60):
             below, density = averages(t)
             excess = below - level
-            if torch.all(excess.abs() < 1e-6):
+            found = excess.abs() < 1e-6
+            if found.all():
                 break
             low, high = torch.where(excess < 0, t, low), torch.where(excess < 0, high, t)
             # Newton's step where it stays between the bounds, their middle elsewhere.
             newton = t - excess / density()
-            t = torch.where((low < newton) & (newton < high), newton, (low + high) / 2).float()
+            moved = torch.where((low < newton) & (newton < high), newton, (low + high) / 2)
+            # A step that rounding makes none is not one to the middle.
+            t = torch.where(found, t, moved).float()
         return t
 
     def function_quantiles(self, levels: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -57,15 +58,13 @@ class NegativeBinomials(Counts):
 
     def following(self, probability: Tensor, count: int) -> Tensor:
         """Of the count after one of this probability (draws, n): (draws, n)."""
-        odds = self.dispersion * self.mean
-        return probability * (1 + count * self.dispersion) * self.mean / ((count + 1) * (1 + odds))
+        ratio, slope = self._ratios
+        return ratio.add(slope, alpha=count).mul_(probability).div_(count + 1)
 
-    def distance(self, y: Tensor) -> Tensor:
-        """Means of |X - y|, y (n,), in double precision: (draws, n)."""
-        own, y = self.double(), y.double()
-        # Weighted with X, X - 1 is negative binomial again.
-        weighted = _less(y, 1 / own.dispersion + 1, own.dispersion * own.mean)
-        return y * (2 * own.below(y + 1) - 1) - own.mean * (2 * weighted - 1)
+    @cached_property
+    def _ratios(self) -> tuple[Tensor, Tensor]:
+        ratio = self.mean / (1 + self.dispersion * self.mean)
+        return ratio, self.dispersion * ratio
 
     def sample(self, stream: Generator) -> Tensor:
         """One value of each, in double precision: (draws, n)."""

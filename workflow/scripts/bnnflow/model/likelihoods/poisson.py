@@ -52,12 +52,7 @@ class Poissons(Counts):
 
     def following(self, probability: Tensor, count: int) -> Tensor:
         """Of the count after one of this probability (draws, n): (draws, n)."""
-        return probability * self.mean / (count + 1)
-
-    def distance(self, y: Tensor) -> Tensor:
-        """Means of |X - y|, y (n,), in double precision: (draws, n)."""
-        own, y = self.double(), y.double()
-        return y * (2 * own.below(y + 1) - 1) - own.mean * (2 * own.below(y) - 1)
+        return (probability * self.mean).div_(count + 1)
 
     def sample(self, stream: Generator) -> Tensor:
         """One value of each, in double precision: (draws, n)."""
