@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from bnnflow.config.checks import ConfigError, checked, spelled_out
+from bnnflow.data import reading
 from bnnflow.data.reading import TableError
 from bnnflow.run.plan import Plan
 from bnnflow.run.targets import unknown_target
@@ -158,7 +159,7 @@ def test_new_rows_are_results_of_every_fit_and_of_nothing_else():
             "new.csv: the column b has the levels D, which no fit knows, first in row 2; known",
         ),
         (",B", "new.csv: the column a is blank in 1 rows, first in row 2; fits have seen no blank"),
-        ("wide,B", "new.csv: the column a is of numbers, but here it has '0'"),
+        ("wide,B", "new.csv: the column a is of numbers, but here it has 'wide', first in row 2"),
     ],
 )
 def test_new_rows_that_no_fit_can_take_are_told_before_any_job(tmp_path, monkeypatch, row, told):
@@ -167,16 +168,43 @@ def test_new_rows_that_no_fit_can_take_are_told_before_any_job(tmp_path, monkeyp
     (tmp_path / "own.csv").write_text(f"a,b,y\n{table}")
     (tmp_path / "new.csv").write_text(f"a,b\n0,A\n{row}\n")
     source = Plan(checked(config(predict={"new": "new.csv"}))).source
+    seen = tmp_path / "seen.json"
     if told is None:
-        source.check()
+        source.check(seen)
     else:
-        with pytest.raises(TableError) as caught:
-            source.check()
-        assert str(caught.value).startswith(told)
+        for _ in range(2):
+            with pytest.raises(TableError) as caught:
+                source.check(seen)
+            assert str(caught.value).startswith(told)
+
+
+def test_new_rows_that_were_right_are_read_again_after_a_change(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("a,y\n" + "".join(f"{n},{n % 7}\n" for n in range(20)))
+    (tmp_path / "new.csv").write_text("a\n1\n")
+    seen, read, whole = tmp_path / "seen.json", [], reading.read
+    monkeypatch.setattr(reading, "read", lambda path: read.append(path) or whole(path))
+
+    def tables(**data):
+        Plan(checked(config(predict={"new": "new.csv"}, **data))).source.check(seen)
+        return [read.pop(0) for _ in read[:]]
+
+    held_out = {"where": {"a": [None, 5]}}
+    assert tables() == ["own.csv", "new.csv"]
+    assert tables() == []
+    assert tables(held_out=held_out, missing="median") == ["own.csv", "new.csv"]
+    assert tables(held_out=held_out, missing="median") == []
+    (tmp_path / "new.csv").write_text("a\n1\n2\n")
+    assert tables(held_out=held_out, missing="median") == ["own.csv", "new.csv"]
+    (tmp_path / "new.csv").write_text("a\n,\n")
+    with pytest.raises(TableError):
+        tables()
 
 
 def test_blanks_of_new_rows_are_filled_where_blanks_of_the_table_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.csv").write_text("a,y\n" + "".join(f"{n},{n % 7}\n" for n in range(20)))
     (tmp_path / "new.csv").write_text("a,z\n,1\n")
-    Plan(checked(config(predict={"new": "new.csv"}, missing="median"))).source.check()
+    Plan(checked(config(predict={"new": "new.csv"}, missing="median"))).source.check(
+        tmp_path / "seen"
+    )

@@ -74,7 +74,7 @@ plan = Plan(config)
 # A workflow that imports this one may make the table itself.
 if workflow.is_main_process and IS_MAIN and uses_results(sys.argv[1:]):
     try:
-        plan.source.check()
+        plan.source.check(STATE / "bnnflow" / "tables.json")
     except (TableError, FileError) as error:
         raise WorkflowError(str(error)) from None
 

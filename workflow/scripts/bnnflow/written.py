@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,23 +65,41 @@ def strangers(paths: Iterable[str], seen: Path) -> list[str]:
         paths: of results, whether or not there are such files.
         seen: a file in which this call leaves sizes and times for the next.
     """
-    before, found, known = _seen(seen), [], {}
+    before, found, known = noted(seen), [], {}
     for path in paths:
         try:
-            stat = Path(path).stat()
+            known[path] = state(path)
         except OSError:
             continue
-        known[path] = [stat.st_size, stat.st_mtime_ns]
         if before.get(path) != known[path] and not _is_known(path):
             found.append(path)
             del known[path]
     if before | known != before:
-        # In a folder that can only be read, the next call reads the files again.
-        with suppress(OSError):
-            part = seen.with_name(f".{seen.name}.{os.getpid()}.part")
-            part.write_text(json.dumps(before | known), encoding="utf-8")
-            part.replace(seen)
+        note(before | known, seen)
     return found
+
+
+def state(path: str | Path) -> list[int]:
+    """Size and time of a file, by which a later call knows whether the file is another."""
+    stat = Path(path).stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def note(facts: Mapping[str, object], path: Path) -> None:
+    """Leave facts for the next call; in a folder that can only be read, nothing is left."""
+    with suppress(OSError):
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.write_text(json.dumps(facts), encoding="utf-8")
+        part.replace(path)
+
+
+def noted(path: Path) -> dict:
+    """What an earlier call has left, if any has."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def refusal(names: str) -> str:
@@ -98,11 +116,3 @@ def _is_known(path: str) -> bool:
         return record_of(path).read_text(encoding="utf-8").strip() == checksum(path)
     except (OSError, ValueError):
         return False
-
-
-def _seen(path: Path) -> dict[str, Sequence[int]]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

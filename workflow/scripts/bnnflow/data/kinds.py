@@ -213,8 +213,10 @@ def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
             )
         found = texts.map(places).to_numpy(dtype=float)
     elif not is_numeric(values):
+        wrong = values.notna() & ~values.map(is_number, na_action="ignore").eq(True)
         raise TableError(
-            f"the column {column.name} is of numbers, but here it has {_example(values)}"
+            f"the column {column.name} is of numbers, but here it has {_example(values[wrong])},"
+            f" first in row {_first(wrong)}"
         )
     else:
         _check_numbers(values, column.transform)

@@ -10,6 +10,7 @@ from ..config.seeds import derived
 from ..data import kinds, observed, reading, sets, slices
 from ..data.reading import TableError
 from ..data.references import BASELINES, LINE, ORACLE, at_split
+from ..written import note, noted, state
 from . import resources
 from .names import COLUMNS, GRID, POINTS, data_file, dataset
 
@@ -121,8 +122,14 @@ class Source:
         left_out = ("table", "predict", "scaling")
         return {key: value for key, value in self.settings.items() if key not in left_out}
 
-    def check(self) -> None:
+    def check(self, seen: Path) -> None:
         """Look at what the user gives, before any job does.
+
+        Whole tables are read only where there are new rows, and where tables or settings are not
+        those of an earlier call that has found nothing.
+
+        Args:
+            seen: a file in which this call leaves for the next what has been looked at.
 
         Raises:
             TableError: if a table is not there, has not the columns that the config names, or has
@@ -140,8 +147,10 @@ class Source:
         inputs, _ = observed.columns_by_role(names, self.settings)
         for path in self.new.values():
             observed.check_columns(inputs, reading.header(path), f"{path}: lacks")
-        if self.new:
+        facts = {"settings": self.settings, "tables": {p: state(p) for p in paths.values()}}
+        if self.new and facts != noted(seen):
             self._check_new_rows()
+            note(facts, seen)
 
     def _check_new_rows(self) -> None:
         tables = {name: reading.read(path) for name, path in self.given.items()}
