@@ -208,16 +208,10 @@ def correlated(residuals: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
 
 def draw_outcome(axes: Axes, target: Axis, own: Outcome, parts: Mapping) -> None:
     """Observations against predictive means, each with its interval, about the diagonal."""
-    count = len(own.observed)
-    chosen = np.zeros(count, dtype=bool)
-    chosen[thinned(count, FEW)] = True
+    chosen = _shown(len(own.observed))
     faint = {"color": "C1", "alpha": 0.3, "linewidth": 1, "zorder": 1, "label": INTERVAL}
     axes.vlines(own.mean[chosen], own.low[chosen], own.high[chosen], **faint)
-    for name, (inside, look) in parts.items():
-        rows = inside & chosen
-        told = f"{name}, {of_all(int(rows.sum()), int(inside.sum()))}"
-        dots = {"linestyle": "none", "markersize": 3, "zorder": 2}
-        axes.plot(own.mean[rows], own.observed[rows], label=told, **dots, **look)
+    _draw_dots(axes, own.mean, own.observed, parts, markersize=3, zorder=2)
     target.prepare(axes, "x", wrapped(f"predicted {target.name}", LETTERS))
     target.prepare(axes, "y", wrapped(f"observed {labelled(target.name, target.unit)}", UPRIGHT))
 
@@ -261,13 +255,30 @@ def draw_outcomes(judged: Sequence[Judged], targets: Sequence[Axis], heading: st
 
 def _draw_judged(axes: Axes, x: np.ndarray, own: Outcome | Classified, parts: Mapping) -> None:
     """Residuals, or probabilities of what was observed, over something (n,)."""
-    chosen = np.zeros(len(x), dtype=bool)
-    chosen[thinned(len(x), FEW)] = True
-    for name, (inside, look) in parts.items():
-        rows = inside & chosen
-        dots = {"linestyle": "none", "markersize": 2.5, "alpha": 0.7}
-        dots["label"] = f"{name}, {of_all(int(rows.sum()), int(inside.sum()))}"
-        axes.plot(x[rows], own.judged[rows], **dots, **look)
+    _draw_dots(axes, x, own.judged, parts, markersize=2.5, alpha=0.7)
     for height in own.guides:
         axes.axhline(height, **GUIDE | {"linestyle": "-" if not height else ":"})
     axes.tick_params(labelsize="small")
+
+
+def _draw_dots(axes: Axes, x: np.ndarray, y: np.ndarray, parts: Mapping, **dots: float) -> None:
+    """A dot a row, of many rows the same few in every panel, with the look of its part.
+
+    Args:
+        axes: on which.
+        x, y: of all rows, (n,).
+        parts: of the rows, as `parted` has them.
+        dots: what all parts share of their look.
+    """
+    chosen = _shown(len(x))
+    for name, (inside, look) in parts.items():
+        rows = inside & chosen
+        label = f"{name}, {of_all(int(rows.sum()), int(inside.sum()))}"
+        axes.plot(x[rows], y[rows], linestyle="none", label=label, **dots, **look)
+
+
+def _shown(count: int) -> np.ndarray:
+    """Which of so many rows have a dot: (n,)."""
+    chosen = np.zeros(count, dtype=bool)
+    chosen[thinned(count, FEW)] = True
+    return chosen
