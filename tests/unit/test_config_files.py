@@ -9,8 +9,8 @@ from bnnflow.config.checks import checked
 from bnnflow.config.faults import ConfigError
 from bnnflow.config.reading import readable
 from bnnflow.run.plan import PlanError
-from bnnflow.run.styles import style_file
 from bnnflow.run.provenance import rules_in
+from bnnflow.run.styles import style_file
 
 
 @pytest.mark.parametrize(

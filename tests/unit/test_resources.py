@@ -1,10 +1,19 @@
 """What jobs ask of a cluster."""
 
+from dataclasses import replace
+
 import pytest
 
+from bnnflow.files.columns import Column
+from bnnflow.model import size
 from bnnflow.run import resources
 
-LINEAR, SHALLOW, DEEP = [1, 1], [1, 5, 1], [1, *[10] * 5, 1]
+
+def of_hidden(*hidden, inputs=1):
+    return size.of_model({"hidden": hidden, "skip": "none"}, False, inputs, [Column("y")])
+
+
+SHALLOW, DEEP = of_hidden(5), of_hidden(*[10] * 5)
 NUTS = {
     "method": "nuts", "sampler": "pyro", "device": "cpu", "warmup": 50, "draws": 50, "chains": 1,
     "max_tree_depth": 10, "mass_matrix": "diagonal",
@@ -15,13 +24,8 @@ SVI = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("widths", "count"), [(LINEAR, 3), (SHALLOW, 17), (DEEP, 472)])
-def test_parameters_are_counted(widths, count):
-    assert resources.count_parameters(widths) == count
-
-
 @pytest.mark.parametrize(
-    ("widths", "inference", "engine", "seconds"),
+    ("network", "inference", "engine", "seconds"),
     [
         # Measured: whole chains and steps of both engines (benchmarks/README.md).
         (SHALLOW, NUTS, "compiled", 14.1),
@@ -36,8 +40,8 @@ def test_parameters_are_counted(widths, count):
         (DEEP, SVI | {"steps": 100_000, "guide": "AutoLowRankMultivariateNormal"}, "compiled", 400),
     ],
 )
-def test_a_fit_is_given_time_enough_and_not_absurdly_more(widths, inference, engine, seconds):
-    minutes = resources.fit_needs(widths, 1000, inference, engine)["runtime"] - resources.START
+def test_a_fit_is_given_time_enough_and_not_absurdly_more(network, inference, engine, seconds):
+    minutes = resources.fit_needs(network, 1000, inference, engine)["runtime"] - resources.START
     assert 1.5 * seconds < 60 * minutes < 20 * seconds
 
 
@@ -65,7 +69,7 @@ def test_the_default_fits_and_predictions_have_the_memory_that_they_had_at_most(
     ],
 )
 def test_needs_follow_from_the_fit(base, more, grows):
-    wide = [100, 100]
+    wide = of_hidden(100, inputs=100)
     before, after = (resources.fit_needs(wide, 10_000, s, "auto") for s in (base, base | more))
     assert after[grows] > before[grows]
 
@@ -94,7 +98,15 @@ def test_needs_follow_from_network_points_and_engine():
     base = resources.fit_needs(DEEP, 1000, NUTS, "compiled")
     assert resources.fit_needs(DEEP, 1000, NUTS, "auto") == base
     assert resources.fit_needs(DEEP, 1000, NUTS, "pyro")["runtime"] > base["runtime"]
-    for larger in (([1000] * 5, 1000), (DEEP, 100_000)):
+    for larger in ((of_hidden(*[1000] * 3), 1000), (DEEP, 100_000)):
         needs = resources.fit_needs(*larger, NUTS, "compiled")
         assert needs["runtime"] > base["runtime"]
         assert needs["mem_mb"] > base["mem_mb"]
+
+
+def test_several_outputs_are_predicted_beside_each_other():
+    one, more = SHALLOW, replace(SHALLOW, outputs=20)
+    needs = [resources.prediction_needs(own, 5000, 4000) for own in (one, more)]
+    assert needs[1]["mem_mb"] - needs[0]["mem_mb"] == pytest.approx(
+        19 * 5000 * 4000 * 40e-6, abs=100
+    )

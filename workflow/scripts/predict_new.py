@@ -6,9 +6,8 @@ jobs.start(snakemake)
 
 import torch
 
-from bnnflow.data import distances, kinds, reading, table
+from bnnflow.data import distances, kinds, observed, reading, table
 from bnnflow.files import posterior, safe
-from bnnflow.files.errors import FileError
 from bnnflow.predict import predictive, rows
 
 torch.set_num_threads(snakemake.params.torch_threads)
@@ -16,18 +15,12 @@ torch.set_num_threads(snakemake.params.torch_threads)
 given, params = snakemake.input, snakemake.params
 tree = posterior.read(given.posterior, predictive.NEEDED)
 encoding = posterior.encoding(tree)
-try:
-    rows_given = reading.read(given.new)
-    numbers = kinds.as_numbers(rows_given, encoding.inputs)
-    written = reading.as_written(given.new)
-except (reading.TableError, FileError) as error:
-    jobs.log.error("%s", f"{given.new}: {str(error).removeprefix(f'{given.new}: ')}")
-    raise SystemExit(1) from None
+rows_given, numbers = observed.read_new(given.new, encoding.inputs)
 for name, count in kinds.filled(rows_given, encoding.inputs).items():
     jobs.log.info("%d blanks of the column %s are filled as those of training rows", count, name)
 new = table.Table(numbers, encoding)
 found = rows.at_rows(params.model, tree, new.inputs, params.quantiles)
 training = table.read(given.data, table.columns_of(given.columns))
 found["distance"] = distances.relative(new, training)
-safe.write_table(rows.beside(written, found), snakemake.output[0])
+safe.write_table(rows.beside(reading.as_written(given.new), found), snakemake.output[0])
 jobs.log.info("%d rows", len(found))

@@ -6,15 +6,10 @@ jobs.start(snakemake)
 
 from bnnflow.data import kinds, observed, reading, table
 from bnnflow.files import arrays
-from bnnflow.files.errors import FileError
 
 given, made, params = snakemake.input, snakemake.output, snakemake.params
-try:
-    unseen = reading.read(given.unseen) if "unseen" in given.keys() else None  # noqa: SIM118
-    found = observed.divided(reading.read(given.table), params.settings, params.regions, unseen)
-except (reading.TableError, FileError) as error:
-    jobs.log.error("%s", error)
-    raise SystemExit(1) from None
+unseen = reading.read(given.unseen) if "unseen" in given.keys() else None  # noqa: SIM118
+found = observed.divided(reading.read(given.table), params.settings, params.regions, unseen)
 for own, path in zip(found.sets.values(), made.sets, strict=True):
     table.write(own, path)
 table.write(found.held_out, made.held_out)

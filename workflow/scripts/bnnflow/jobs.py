@@ -46,6 +46,10 @@ REMEDIES = EXHAUSTED | {
 }
 
 
+class ToldError(ValueError):
+    """What is wrong with what a user gives, in a sentence that needs no traceback."""
+
+
 def start(snakemake) -> None:
     """Send messages, warnings and the traceback of a crash to the job's log and to the screen.
 
@@ -141,6 +145,9 @@ class _LogFile(logging.FileHandler):
 
 
 def _log_crash(outputs: Iterable[str], kind, error, traceback) -> None:
+    if isinstance(error, ToldError):
+        log.error("%s", error)
+        return
     log.critical("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
     if advice := remedy(error):
         log.critical(

@@ -39,6 +39,11 @@ def lineage(fits: dict, name: str) -> list[str]:
     return names
 
 
+def learns_scales(fits: dict, name: str) -> bool:
+    """Whether the scales of a fit's layers are sites: its own prior says so, or its first's."""
+    return fits[lineage(fits, name)[0]]["prior"].get("scaling") == "learnt"
+
+
 def learnt_data(fits: dict, name: str) -> list[str]:
     """Data sets from which a fit and its prior have learnt, the oldest first."""
     return list(dict.fromkeys(s for fit in lineage(fits, name) for s in fits[fit]["data"]))

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 
 from ..data import slices
+from ..files.columns import Column
+from ..model import size
 from ..settings import POINTS
-from .relations import is_simulated
+from .relations import is_simulated, learns_scales, target_names
 
 # The most that jobs are asked to hold: numbers of a posterior, and of a response at every draw and
 # point; numbers of a covariance, and of the losses of a job.
@@ -27,12 +28,16 @@ def faults(config: dict) -> Iterator[str]:
     kept = config["predictions"]["function_draws"] + 2 * len(config["predictions"]["quantiles"])
     if grid * kept > NUMBERS:
         yield f"predictions: keeps {grid * kept} numbers; allowed are {NUMBERS} or fewer"
+    # The least that a table has, before it is read.
+    inputs = len(config["data"].get("inputs", [1]))
+    targets = [Column(name) for name in target_names(config)]
     for name, fit in config["fits"].items():
         if len(name) > NAME_LETTERS:
             yield f"fits.{name}: has a name of {len(name)} letters; allowed are {NAME_LETTERS}"
-        inference, hidden = fit["inference"], config["models"][fit["model"]]["hidden"]
+        inference, model = fit["inference"], config["models"][fit["model"]]
         draws = inference["draws"] * inference.get("chains", 1)
-        parameters = sum((a + 1) * b for a, b in pairwise([1, *hidden, 1])) + 1
+        scaled = learns_scales(config["fits"], name)
+        parameters = size.of_model(model, scaled, inputs, targets).numbers
         for what, count in (
             ("parameters", parameters),
             ("points of predictions.grid", grid),

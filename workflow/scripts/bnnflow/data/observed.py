@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import xarray as xr
 
 from ..files.columns import Column
 from ..files.encodings import Encoding
-from . import conditions, distances, kinds, points, sets, slices, splits
+from . import conditions, distances, kinds, points, reading, sets, slices, splits
 from .conditions import Condition
 from .reading import TableError
 from .table import PrecisionError, Table
@@ -109,10 +110,10 @@ def divided(
     return Divided(parts, held_out, found, grid, facts)
 
 
-def inputs_of(
+def as_one_set(
     given: pd.DataFrame, settings: Mapping, unseen: pd.DataFrame | None = None
-) -> list[Column]:
-    """What the inputs of a table are, but for what stands for blanks, before any row is held out.
+) -> Encoding:
+    """What the columns of a table are, as if all rows were of training.
 
     Args:
         given, settings, unseen: as for `divided`.
@@ -123,7 +124,20 @@ def inputs_of(
     inputs, targets = columns_by_role(list(given), settings)
     whole = _together(given, unseen, inputs + targets, settings)
     rows = whole[_kept(whole, inputs, targets, settings["missing"])]
-    return _inputs(rows, np.ones(len(rows), dtype=bool), inputs, settings)
+    return _about(rows, np.ones(len(rows), dtype=bool), inputs, targets, settings)
+
+
+def read_new(path: str | Path, inputs: Sequence[Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A table of rows whose targets nobody knows, as it is, and its inputs as numbers.
+
+    Raises:
+        FileError, TableError: as `reading.read`; or if fits cannot take a row, with that row.
+    """
+    rows = reading.read(path)
+    try:
+        return rows, kinds.as_numbers(rows, inputs)
+    except TableError as error:
+        raise TableError(f"{path}: {error}") from error
 
 
 def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], list[str]]:
@@ -260,24 +274,17 @@ def _about(
     targets: list[str],
     settings: Mapping,
 ) -> Encoding:
-    own = _inputs(rows, training, inputs, settings)
-    own += [*kinds.flags(own, rows, settings["missing"])]
-    declared, transform = settings["levels"], settings["transform"]
+    declared, missing, transform = (settings[key] for key in ("levels", "missing", "transform"))
+    own = [
+        kinds.input_column(rows[name], training, declared, missing, transform.get(name, "none"))
+        for name in inputs
+    ]
+    own += [*kinds.flags(own, rows, missing)]
     of_targets = [
         kinds.target_column(rows[name], training, declared, transform.get(name, "none"))
         for name in targets
     ]
     return Encoding(tuple(own), tuple(of_targets))
-
-
-def _inputs(
-    rows: pd.DataFrame, training: np.ndarray, inputs: list[str], settings: Mapping
-) -> list[Column]:
-    declared, missing, transform = (settings[key] for key in ("levels", "missing", "transform"))
-    return [
-        kinds.input_column(rows[name], training, declared, missing, transform.get(name, "none"))
-        for name in inputs
-    ]
 
 
 def _regions(

@@ -16,6 +16,7 @@ import pandas as pd
 from ..files import safe
 from ..files.columns import LONGEST
 from ..files.errors import plain_sentence
+from ..jobs import ToldError
 
 log = logging.getLogger("bnnflow")
 
@@ -28,6 +29,9 @@ BLANKS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "#N
 
 # Bytes from which the names of columns are told, without reading the whole.
 BEGINNING = 1 << 20
+
+# Rows of the beginning of a Parquet file.
+FIRST = 10_000
 
 # Lines from which the separator and the decimal mark are told.
 SAMPLE = 200
@@ -60,7 +64,7 @@ MOST_COLUMNS, MOST_VALUES = 10_000, 100_000_000
 SENTENCE = 800
 
 
-class TableError(ValueError):
+class TableError(ToldError):
     """A table that cannot be used as it is, and what to do."""
 
     def __init__(self, told: str):
@@ -74,9 +78,49 @@ def read(path: str | Path) -> pd.DataFrame:
         FileError: if there is no such file.
         TableError: if it is no table, with what is wrong and where.
     """
+    return _parquet(path) if _is_parquet(path) else _csv(path)
+
+
+def beginning(path: str | Path) -> tuple[pd.DataFrame, int]:
+    """The first rows of a table, and about how many there are in all; raises what `read` does."""
+    if _is_parquet(path):
+        return _parquet(path, FIRST), _about_parquet(path)[1]
+    found, size = _csv(path, BEGINNING), Path(path).stat().st_size
+    return found, len(found) * max(size, BEGINNING) // BEGINNING
+
+
+def header(path: str | Path) -> list[str]:
+    """The names of a table's columns, by its beginning; what is raised as for `read`."""
+    if _is_parquet(path):
+        return _about_parquet(path)[0]
+    text, _ = _decoded(path, BEGINNING)
+    return _dialect(path, text)[2]
+
+
+def as_written(path: str | Path) -> pd.DataFrame:
+    """The same rows as they stand in the file, texts all of them if it is one.
+
+    Raises:
+        FileError, TableError: as `read`.
+    """
     if _is_parquet(path):
         return _parquet(path)
-    text, separator, names, count, coding = _lines(path)
+    text, separator, names, *_ = _lines(path, None)
+    _, *rows = filter(_has_values, _rows(text, separator))
+    return pd.DataFrame(rows, columns=names, dtype=object)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is one finite number with a point."""
+    return NUMBER.fullmatch(text) is not None
+
+
+def _is_parquet(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in (".parquet", ".pq")
+
+
+def _csv(path: str | Path, most: int | None = None) -> pd.DataFrame:
+    text, separator, names, count, coding = _lines(path, most)
     decimal = _decimal(text, separator)
     form = {"sep": separator, "decimal": decimal, "na_values": list(BLANKS)}
     form |= {"keep_default_na": False, "skip_blank_lines": True, "skipinitialspace": True}
@@ -93,46 +137,20 @@ def read(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame({name: _numbers(found[name], decimal) for name in names})
 
 
-def header(path: str | Path) -> list[str]:
-    """The names of a table's columns, by its beginning; what is raised as for `read`."""
-    if _is_parquet(path):
-        return _parquet_names(path)
-    text, _ = _decoded(path, BEGINNING)
-    return _dialect(path, text)[2]
-
-
-def as_written(path: str | Path) -> pd.DataFrame:
-    """The same rows as they stand in the file, texts all of them if it is one.
-
-    Raises:
-        FileError, TableError: as `read`.
-    """
-    if _is_parquet(path):
-        return _parquet(path)
-    text, separator, names, *_ = _lines(path)
-    _, *rows = filter(_has_values, _rows(text, separator))
-    return pd.DataFrame(rows, columns=names, dtype=object)
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is one finite number with a point."""
-    return NUMBER.fullmatch(text) is not None
-
-
-def _is_parquet(path: str | Path) -> bool:
-    return Path(path).suffix.lower() in (".parquet", ".pq")
-
-
-def _parquet(path: str | Path) -> pd.DataFrame:
+def _parquet(path: str | Path, most: int | None = None) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import parquet
 
-    _parquet_names(path)
+    _about_parquet(path)
     with safe.opened(path, EXPECTED) as file:
         try:
-            found = parquet.read_table(file, use_threads=False).to_pandas(
-                ignore_metadata=True, use_threads=False
-            )
+            if most is None:
+                rows = parquet.read_table(file, use_threads=False)
+            else:
+                whole = parquet.ParquetFile(file)
+                first = itertools.islice(whole.iter_batches(most, use_threads=False), 1)
+                rows = pa.Table.from_batches([*first], whole.schema_arrow)
+            found = rows.to_pandas(ignore_metadata=True, use_threads=False)
         except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
             raise TableError(f"{path}: is no Parquet table ({_line(error)})") from error
     if not len(found):
@@ -140,7 +158,8 @@ def _parquet(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame({name: _plain(path, name, found[name]) for name in found})
 
 
-def _parquet_names(path: str | Path) -> list[str]:
+def _about_parquet(path: str | Path) -> tuple[list[str], int]:
+    """Names of the columns, and number of rows."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -156,7 +175,7 @@ def _parquet_names(path: str | Path) -> list[str]:
             f"{path}: has {about.num_rows} rows of {len(names)} columns; allowed are {MOST_VALUES}"
             " values or fewer"
         )
-    return names
+    return names, about.num_rows
 
 
 def _plain(path: str | Path, name: str, column: pd.Series) -> pd.Series:
@@ -194,12 +213,18 @@ def _numbers(column: pd.Series, decimal: str) -> pd.Series:
     return (lower if lower.isin(("true", "false")).all() else known).reindex(texts.index)
 
 
-def _lines(path: str | Path) -> tuple[str, str, list[str], int, str]:
+def _lines(path: str | Path, most: int | None) -> tuple[str, str, list[str], int, str]:
     """The text of a file, separator, names of columns, number of rows, and how it was encoded.
 
     In the text every row has as many values as there are names.
+
+    Args:
+        path: of the file.
+        most: bytes that are read; of more, the last line is left out.
     """
-    text, coding = _decoded(path)
+    text, coding = _decoded(path, most)
+    if most is not None and most < Path(path).stat().st_size:
+        text = text[: text.rfind("\n") + 1]
     text, separator, names = _dialect(path, text)
     try:
         count, rows = -1, _rows(text, separator)

@@ -139,9 +139,7 @@ def chosen(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dic
     Raises:
         ValueError: if a likelihood does not suit a target.
     """
-    found = [
-        LIKELIHOODS.made(given_of(given, target.name) or _default(target)) for target in targets
-    ]
+    found = likelihoods_of(given, targets)
     for likelihood, target in zip(found, targets, strict=True):
         if not _suits(likelihood.family, target):
             suiting = [name for name in LIKELIHOODS if _suits(name, target)]
@@ -152,6 +150,13 @@ def chosen(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dic
             )
     first, *others = settings = tuple(likelihood.model_dump() for likelihood in found)
     return settings if any(other != first for other in others) else first
+
+
+def likelihoods_of(given: Mapping | None, targets: Sequence[Column]) -> tuple[Likelihood, ...]:
+    """The likelihood of every target, whether or not it suits; arguments are those of `chosen`."""
+    return tuple(
+        LIKELIHOODS.made(given_of(given, target.name) or _default(target)) for target in targets
+    )
 
 
 def _default(target: Column) -> dict[str, str]:

@@ -75,8 +75,8 @@ def before(plan: Plan) -> dict[str, dict]:
 
 def prior_needs(plan: Plan) -> dict[str, int]:
     """Memory and time of this job."""
-    points = max(PRIOR["points"], slices.CURVE, slices.VALUES * plan.source.inputs)
-    return resources.prior_needs(list(map(plan.widths, priors(plan))), PRIOR["draws"], points)
+    points = max(PRIOR["points"], slices.CURVE, slices.VALUES * len(plan.source.about.inputs))
+    return resources.prior_needs(list(map(plan.size, priors(plan))), PRIOR["draws"], points)
 
 
 def prior_modules(plan: Plan) -> list[Path]:

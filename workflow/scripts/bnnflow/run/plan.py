@@ -10,6 +10,7 @@ from ..config.relations import (
     entries,
     figure_names,
     is_baseline,
+    learns_scales,
     learnt_data,
     prior_source,
     relatives,
@@ -22,6 +23,7 @@ from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS
 from ..model.several import possible
+from ..model.size import Size, of_model
 from . import resources
 from .fitting import FILES
 from .names import dataset, shortened, with_sorted_keys
@@ -333,17 +335,17 @@ class Plan:
 
     # Resources.
 
-    def widths(self, fit: str) -> list[int]:
-        """Of the layers of a fit's network, inputs and outputs included."""
-        hidden = self.config["models"][self.fit(fit)["model"]]["hidden"]
-        return [self.source.inputs, *hidden, 1]
+    def size(self, fit: str) -> Size:
+        """Of a fit's model; that of a table is an estimate."""
+        about, scaled = self.source.about, learns_scales(self.fits, fit)
+        return of_model(self.network(fit)["model"], scaled, about.width, about.targets)
 
     def fit_needs(self, fit: str) -> dict[str, int]:
         """Memory, time and, where an entry has fits on one, GPUs of a job that makes a part."""
         own = self.fit(fit)
         inference = own["inference"]
         rows = self.source.rows(own["data"])
-        needs = resources.fit_needs(self.widths(fit), rows, inference, self.config["engine"])
+        needs = resources.fit_needs(self.size(fit), rows, inference, self.config["engine"])
         return needs | {"gpu": int(inference["device"] == "cuda")}
 
     def fits_on_gpu(self, entry: str) -> bool:
@@ -355,7 +357,7 @@ class Plan:
         own = self.fit(fit)
         points = self.source.points
         kept = METHODS.made(own["inference"]).kept
-        return resources.prediction_needs(self.widths(fit), kept, points)
+        return resources.prediction_needs(self.size(fit), kept, points)
 
     # What the rest is made of.
 

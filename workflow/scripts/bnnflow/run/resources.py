@@ -5,11 +5,10 @@ waits a little longer. The constants are measured (benchmarks/README.md, on one 
 and work is given SAFETY times as long.
 """
 
-import os
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Sequence
 
 from ..methods.running.method import METHODS
+from ..model.size import Size
 
 SAFETY = 3
 
@@ -33,97 +32,73 @@ COVARIANCE_SIZE = 100
 # Bytes by observation and unit, while the model is traced.
 ACTIVATION = 100
 
-# Of a prediction by draw and input: bytes, seconds, and seconds by parameter too.
+# Of a prediction by draw, input and output: bytes, seconds; and seconds by draw, input and number.
 MIXTURE_SIZE, MIXTURE_TIME, FORWARD = 40, 0.2e-6, 1e-9
 
 # Seconds of a figure.
 FIGURE = 2
 
 
-# Of a table: bytes of a first line, letters of a value, and rows and columns where nobody knows.
-LINE, LETTERS, UNKNOWN = 1 << 20, 6, (10_000, 20)
-
-
-def fit_needs(widths: list[int], points: int, inference: dict, engine: str) -> dict[str, int]:
+def fit_needs(size: Size, points: int, inference: dict, engine: str) -> dict[str, int]:
     """Memory and time of a job that infers: a chain, or starts that are fitted together.
 
     Args:
-        widths: of the network's layers, inputs and outputs included.
+        size: of the model.
         points: number of observations.
         inference, engine: as in the config. `auto` is taken to compile.
 
     Returns:
         `mem_mb` in MB, `runtime` in minutes: the resources of Snakemake.
     """
-    size = count_parameters(widths)
     compiled = engine != "pyro"
     on_gpu = inference["device"] == "cuda"
-    call = CALL if compiled else LAYER * (len(widths) - 1)
+    call = CALL if compiled else LAYER * size.layers
     # The prior, the likelihood, guide and optimizer are as much as five layers.
-    launches = LAUNCH * (len(widths) + 3) if on_gpu else 0
-    gradient = ARITHMETIC * points * size + call
+    launches = LAUNCH * (size.layers + 4) if on_gpu else 0
+    gradient = ARITHMETIC * points * size.numbers + call
     method = METHODS.made(inference)
-    work = method.work(size, gradient, compiled)
-    activations = ACTIVATION * points * sum(widths)
+    work = method.work(size.numbers, gradient, compiled)
+    activations = ACTIVATION * points * size.units
     memory = work.together * (activations + COVARIANCE_SIZE * work.covariance)
     seconds = work.steps * (work.together * work.seconds + launches)
-    return _asked(FIT + CUDA * on_gpu, memory + 16 * method.draws * size, seconds)
+    return _asked(FIT + CUDA * on_gpu, memory + 16 * method.draws * size.numbers, seconds)
 
 
-def prediction_needs(widths: list[int], draws: int, points: int) -> dict[str, int]:
+def prediction_needs(size: Size, draws: int, points: int) -> dict[str, int]:
     """Memory and time of a fit's predictions.
 
     Args:
-        widths: of the network's layers, inputs and outputs included.
+        size: of the model.
         draws: of all chains.
         points: inputs, those of the grid and the held-out ones.
 
     Returns:
         As of a fit.
     """
-    size = count_parameters(widths)
-    memory = MIXTURE_SIZE * draws * points + 16 * draws * size
-    return _asked(PREDICTION, memory, draws * points * (MIXTURE_TIME + FORWARD * size))
+    memory = MIXTURE_SIZE * draws * points * size.outputs + 16 * draws * size.numbers
+    each = MIXTURE_TIME * size.outputs + FORWARD * size.numbers
+    return _asked(PREDICTION, memory, draws * points * each)
 
 
-def prior_needs(networks: list[list[int]], draws: int, points: int) -> dict[str, int]:
+def prior_needs(sizes: Sequence[Size], draws: int, points: int) -> dict[str, int]:
     """Memory and time of drawing what priors of several fits mean.
 
     Args:
-        networks: widths of the layers of each fit.
+        sizes: of the model of each fit.
         draws: from each prior.
         points: inputs.
 
     Returns:
         As of a fit.
     """
-    sizes = list(map(count_parameters, networks))
-    memory = MIXTURE_SIZE * draws * points + 16 * draws * max(sizes)
+    memory = max(MIXTURE_SIZE * points * own.outputs + 16 * own.numbers for own in sizes)
     seconds = sum(
-        FIGURE + draws * (LAYER * len(widths) + points * (MIXTURE_TIME + FORWARD * size))
-        for widths, size in zip(networks, sizes, strict=True)
+        FIGURE
+        + draws * LAYER * own.layers
+        + draws * points * (MIXTURE_TIME * own.outputs + FORWARD * own.numbers)
+        for own in sizes
     )
-    return _asked(PREDICTION, memory, seconds)
-
-
-def count_parameters(widths: list[int]) -> int:
-    """Number of a network's random variables: weights, biases and sigma."""
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + 1
-
-
-def of_table(path: str | Path) -> tuple[int, int]:
-    """About how many rows and columns a table has, by its size and its first line.
-
-    Of a table that is not there yet, or not text, a guess.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            first = file.readline(LINE)
-            size = os.fstat(file.fileno()).st_size
-    except OSError:
-        return UNKNOWN
-    columns = 1 + max(first.count(mark) for mark in b",;\t|")
-    return max(1, size // (LETTERS * columns)), columns
+    return _asked(PREDICTION, draws * memory, seconds)
 
 
 def _asked(base: int, memory: float, seconds: float) -> dict[str, int]:

@@ -5,14 +5,21 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+import pandas as pd
+
 from ..config.relations import is_simulated, knows_process
 from ..config.seeds import derived
-from ..data import kinds, observed, reading, sets, slices
+from ..data import observed, reading, sets, slices
 from ..data.reading import TableError
 from ..data.references import BASELINES, LINE, ORACLE, at_split
+from ..data.table import columns_of
+from ..files.encodings import Encoding, of_names
+from ..files.errors import FileError
 from ..written import note, noted, state
-from . import resources
 from .names import COLUMNS, GRID, POINTS, data_file, dataset
+
+# Of a table that nobody has seen.
+ROWS_UNKNOWN, UNKNOWN = 10_000, [f"column {number}" for number in range(20)]
 
 
 class Source:
@@ -154,13 +161,9 @@ class Source:
 
     def _check_new_rows(self) -> None:
         tables = {name: reading.read(path) for name, path in self.given.items()}
-        inputs = observed.inputs_of(tables["table"], self.settings, tables.get("unseen"))
+        about = observed.as_one_set(tables["table"], self.settings, tables.get("unseen"))
         for path in self.new.values():
-            rows = reading.read(path)
-            try:
-                kinds.as_numbers(rows, inputs)
-            except TableError as error:
-                raise TableError(f"{path}: {error}") from error
+            observed.read_new(path, about.inputs)
 
     @property
     def units(self) -> dict[str, str]:
@@ -205,7 +208,7 @@ class Source:
     def rows(self, names: Iterable[str]) -> int:
         """Observations of these data sets together."""
         if not self.simulated:
-            return self._size[0]
+            return self._beginnings[self.settings["table"]][1]
         own = {each["name"]: each["intervals"] for each in self.settings["observations"]}
         return sum(count for name in names for *_, count in own[name])
 
@@ -214,17 +217,29 @@ class Source:
         """Points at which a fit predicts, held-out ones included."""
         if self.simulated:
             return self._grid + self.settings["held_out"][2]
-        return self._grid + max(resources.of_table(path)[0] for path in self._tables)
-
-    @property
-    def inputs(self) -> int:
-        """Inputs of a network."""
-        return 1 if self.simulated else max(1, self._size[1] - 1)
-
-    @property
-    def _tables(self) -> list[str]:
-        return [*self.given.values(), *self.new.values()]
+        return self._grid + max(rows for _, rows in self._beginnings.values())
 
     @cached_property
-    def _size(self) -> tuple[int, int]:
-        return resources.of_table(self.settings["table"])
+    def about(self) -> Encoding:
+        """What the columns are; those of a table by its beginning, an estimate."""
+        if self.simulated:
+            return columns_of(None)
+        first, _ = self._beginnings[self.settings["table"]]
+        try:
+            return observed.as_one_set(first, self.settings)
+        except TableError:
+            # As many inputs as there are columns, all of them numbers.
+            targets = tuple(self.settings["targets"])
+            inputs = tuple(name for name in first if name not in targets)
+            return of_names(inputs or tuple(UNKNOWN), targets)
+
+    @cached_property
+    def _beginnings(self) -> dict[str, tuple[pd.DataFrame, int]]:
+        """By path the first rows of a table, and how many there are; both a guess without one."""
+        found = {}
+        for path in (*self.given.values(), *self.new.values()):
+            try:
+                found[path] = reading.beginning(path)
+            except (TableError, FileError):
+                found[path] = pd.DataFrame(columns=UNKNOWN), ROWS_UNKNOWN
+        return found
