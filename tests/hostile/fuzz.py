@@ -29,6 +29,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from unittest.mock import patch
 
@@ -256,9 +257,9 @@ def _near(at: random.Random, data: bytearray, other: bytes) -> None:
 
 def _token(at: random.Random, data: bytearray, other: bytes) -> None:
     """A number or a word in text."""
-    found = [match.span() for match in re.finditer(rb"[\w.+-]+", data)]
-    if found:
-        start, stop = at.choice(found)
+    word = re.compile(rb"[\w.+-]+")
+    if count := sum(1 for _ in word.finditer(data)):
+        start, stop = next(islice(word.finditer(data), at.randrange(count), None)).span()
         data[start:stop] = at.choice(TOKENS)
 
 
