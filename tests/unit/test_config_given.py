@@ -1,4 +1,10 @@
+import sys
+from pathlib import Path
+
 import pytest
+import yaml
+from conftest import ROOT
+from snakemake.profiles import ProfileConfigFileParser
 
 from bnnflow.config import given
 
@@ -56,3 +62,27 @@ def test_only_snakemake_is_checked(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/usr/bin/snakemake", "--configfile", "colon.yaml"])
     with pytest.raises(SystemExit, match="line 3"):
         given.check()
+
+
+@pytest.mark.parametrize("profile", ["profiles/default", "profiles/slurm"])
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_profiles_look_at_config_files_wherever_the_run_is(monkeypatch, snakefile, profile):
+    words = ["/usr/bin/snakemake", "-s", str(ROOT / snakefile), "--configfile", "colon.yaml"]
+    before = [*sys.path]
+    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.setattr("sys.path", [*before])
+    # Beside either Snakefile, as Snakemake looks for profiles/default.
+    path = (ROOT / snakefile).parent / profile / "config.yaml"
+    with path.open() as file, pytest.raises(SystemExit, match="line 3"):
+        ProfileConfigFileParser().parse(file)
+    found = {Path(folder).resolve() for folder in sys.path[len(before) :]}
+    assert (ROOT / "workflow/scripts").resolve() in found
+
+
+def test_what_both_profiles_say_is_the_same():
+    """No profile can include another."""
+    default, slurm = (
+        yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+        for name in ("default", "slurm")
+    )
+    assert {key: slurm.get(key) for key in default} == default | {"cores": None}
