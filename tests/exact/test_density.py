@@ -1,5 +1,6 @@
 """The seam: compiled code against Pyro's own evaluation, and where it cannot be had."""
 
+import itertools
 import logging
 import os
 import subprocess
@@ -220,7 +221,7 @@ def test_every_likelihood_is_finite_at_extreme_outputs(family, size):
 def test_single_precision_is_as_exact_as_pyros(widths):
     """Both against double precision: the compiler's freedoms cost no more than rounding does.
 
-    The widths are of networks whose products are written out, MKL's, and oneDNN's.
+    The widths are of networks whose products are written out, and of networks with blocks.
     """
     points = torch.linspace(-0.2, 1.0, 1000)
     x = torch.stack([torch.cos(i * points) if i else points for i in range(widths[0])], dim=1)
@@ -302,7 +303,7 @@ def test_a_gradient_is_a_difference_quotient(double):
 )
 @settings(max_examples=60, deadline=None)
 def test_products_of_every_shape_are_products(rows, terms, columns, count):
-    """Written out, MKL's or oneDNN's; a count of 0 is one product, others are batches."""
+    """Written out or not; a count of 0 is one product, others are batches."""
     random = torch.Generator().manual_seed(rows + 71 * terms)
     batch = (count,) if count else ()
     a = torch.randn(*batch, rows, terms, generator=random)
@@ -344,13 +345,40 @@ def test_rows_in_groups_are_as_all_at_once(count, cache, monkeypatch):
     )
 
 
-def test_large_products_are_evaluated_a_row_at_a_time(monkeypatch):
-    """Because a library has no fast batches of them; small ones are batched."""
-    for width, group in ((10, 6), (16, 6), (64, 1)):
-        a, b = torch.zeros(6, width, width), torch.zeros(width, 100)
-        every = native.over_rows(lambda a, b: (a.sin() @ (a @ b),), 1, 2)
-        graph, _ = native.traced(every, (a, b), products.LOWERINGS)
-        assert products.together(graph, 6) == group
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_compiled_products_of_every_shape_are_products(dtype, monkeypatch):
+    """Whole and broken blocks; batches; factors stored transposed, or within one vector."""
+    monkeypatch.setattr(products, "WRITTEN_OUT", 0)
+    monkeypatch.setattr(products, "FEW_TERMS", 0)
+    random = torch.Generator().manual_seed(0)
+    pairs = []
+    for rows, terms, columns in itertools.product((2, 4, 7), (2, 19, 131), (2, 16, 65, 67)):
+        a = torch.randn(2, rows, terms, generator=random, dtype=dtype)
+        b = torch.randn(2, terms, columns, generator=random, dtype=dtype)
+        pairs += [(a, b), (a.mT.contiguous().mT[0], b[0]), (a, b[:1].mT.contiguous().mT)]
+    given = [factor for pair in pairs for factor in pair]
+
+    def with_parts(*given):
+        first, second = given[-2].reshape(-1)[2:14].split(6)
+        own = (first.reshape(2, 3), second.reshape(3, 2)), (given[1][0], given[1][0].mT)
+        return [*zip(given[::2], given[1::2], strict=True), *own]
+
+    def every(*given):
+        return tuple(a @ b for a, b in with_parts(*given))
+
+    results = native.compiled(every, *given)(*given)
+    for (a, b), found in zip(with_parts(*given), results, strict=True):
+        exact = a.double() @ b.double()
+        bound = 2 * a.shape[-1] * ROUNDING[dtype] * (a.double().abs() @ b.double().abs())
+        assert ((found - exact).abs() <= bound).all(), (a.shape, b.shape, a.stride(), b.stride())
+
+
+def test_only_products_that_gain_by_blocks_are_blocks():
+    """And the tutorial's widest, of ten units, is written out."""
+    for width, expected in ((10, 0), (16, 1), (64, 1)):
+        a, b = torch.zeros(6, width, width), torch.zeros(6, width, 100)
+        graph, _ = native.traced(lambda a, b: (a @ b,), (a, b), products.LOWERINGS)
+        assert graph.code.count("bnnflow.product") == expected
 
 
 def test_the_fast_tanh_is_tanh():

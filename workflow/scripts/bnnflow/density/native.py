@@ -36,12 +36,14 @@ TANH_TERMS = (
     -3.33332819422e-1,
 )
 
-# Of PyTorch's compiler: what takes longer than it gains, or slows deep networks down; fused
-# multiply-add; values that many others need are stored, not worked out again.
+# Of PyTorch's compiler: what takes longer than it gains, or slows deep networks down, or what our
+# products do not know of; fused multiply-add; values that many others need are stored, not worked
+# out again.
 SETTINGS = {
     "aot_inductor.precompile_headers": False,
     "compile_threads": 1,
     "pattern_matcher": False,
+    "epilogue_fusion": False,
     "cpp.enable_floating_point_contract_flag": "fast",
     "realize_opcount_threshold": 30,
 }
@@ -183,7 +185,8 @@ def _lifted(graph: GraphModule) -> list[Tensor]:
 def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
     shapes = [(str(a.dtype), tuple(a.shape), a.stride()) for a in arguments]
     machine = (processor(), platform.libc_ver())
-    facts = (graph.code, shapes, SETTINGS, torch.__version__, torch.get_num_threads(), machine)
+    code = (graph.code, products.CODE)
+    facts = (code, shapes, SETTINGS, torch.__version__, torch.get_num_threads(), machine)
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
     if (path := kept.found(kept.directory(), key, PACKAGE)) and (run := _loaded(path)):
         return run
