@@ -27,7 +27,19 @@ from bnnflow.run.styles import style_file
             "fits:\n\tmine: {}\n",
             "line 2: found character '\\t' that cannot start any token; inde",
         ),
-        ("title: 'a\n", "found unexpected end of stream"),
+        ("title:\n  'a\n", "line 2: found unexpected end of stream; what is opened here is not"),
+        (
+            "seed: 1\ndata: [a, b\n\n",
+            "line 2: expected ',' or ']', but got '<stream end>'; what is opened here is not",
+        ),
+        (
+            "targets: [Ofen [°C], b]\n",
+            "line 1: expected ',' or ']', but got '['; within brackets, a text with brackets needs"
+            " quotes: ['width [mm]']",
+        ),
+        ("targets: [°C] Ofen\n", "a text that begins with a bracket or a quote needs quotes"),
+        ("targets: %\n", "character '%' that cannot start any token; a text that begins so needs"),
+        ("targets: *all\n", "found undefined alias 'all'; a text that begins so needs quotes"),
         ("- a\n", "is ['a']; a config is a mapping of keys to values"),
         ("", "is None; a config is a mapping of keys to values"),
         ("a: \x01\n", "is no YAML (unacceptable character"),

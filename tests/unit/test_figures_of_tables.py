@@ -236,7 +236,7 @@ def test_the_data_are_drawn_over_every_input_and_held_out_rows_apart():
     figure = draw_scatter("data", *AXES, {"train": training}, held_out, ["train"])
     assert [axes.get_xlabel() for axes in figure.axes] == ["width (mm)", "age", "alloy"] * 2
     (told, other), _ = texts(figure)
-    assert told == "train observations, 2,000 of 5,000 rows"
+    assert told == "training observations, 2,000 of 5,000 rows"
     assert other == "held-out observations, 30 rows"
     seen, unseen = figure.axes[0].lines
     assert len(seen.get_xdata()) == 2000
@@ -545,3 +545,11 @@ def test_a_model_of_one_draw_has_no_band_and_no_map_of_its_function():
         assert (function in texts(figure)[0]) == (len(samples) > 1)
         bars = [own.get_ylabel() for own in figure.axes if own.get_label() == "<colorbar>"]
         assert bars[1].startswith(f"sd of {words}")
+
+
+def test_names_of_levels_stand_on_one_line():
+    column = Column("alloy", kind="classes", levels=("a", "Ü", "g"))
+    axes = canvas.Figure().subplots()
+    inputs.Axis(column).prepare(axes, "x")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "Ü", "g"]
+    assert {label.get_verticalalignment() for label in axes.get_xticklabels()} == {"baseline"}

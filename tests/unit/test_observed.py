@@ -200,11 +200,46 @@ NUMBERED = [float(n) for n in range(7, 7 + ROWS)]
 @pytest.mark.parametrize(
     ("rows", "data", "told"),
     [
-        ({"a": [None] * ROWS}, {"missing": "median"}, "the column a is empty; leave it out by nam"),
+        (
+            {"a": [None] * ROWS},
+            {"missing": "median"},
+            "the column a is empty; leave it out under data, by inputs: [b]",
+        ),
         ({"a": [1.5] * ROWS}, {}, "the column a is always '1.5', of which nothing can be learnt;"),
         ({"b": ["u"] * ROWS}, {}, "the column b is always 'u', of which nothing can be learnt;"),
-        ({"c": "copy of a"}, {}, "the column c is the same as the column a; leave it out by"),
-        ({"c": "copy of y"}, {}, "the column c is the same as the target y; leave it out by"),
+        (
+            {"c": "copy of a"},
+            {},
+            "the column c is the same as the column a; leave it out under data, by inputs: [a, b]",
+        ),
+        ({"c": "copy of y"}, {}, "the column c is the same as the target y; leave it out under"),
+        (
+            {"a": [1.5] * ROWS, "b": [f"{n}.3.2024" for n in range(ROWS)], "Ofen [°C]": NUMBERED},
+            {},
+            "the column a is always '1.5', of which nothing can be learnt; the column b has 40"
+            " different texts in 40 rows, as an identifier or a note has, for example '0.3.2024';"
+            " of dates make numbers, such as days since the first; leave them out under data, by"
+            " inputs: ['Ofen [°C]']",
+        ),
+        (
+            {f"c{n}": [n] * ROWS for n in range(5)},
+            {},
+            "the column c0 is always '0', of which nothing can be learnt; the column c1 is always"
+            " '1', of which nothing can be learnt; the column c2 is always '2', of which nothing"
+            " can be learnt; nor can c3, c4 be inputs; leave them out under data, by inputs: [a,",
+        ),
+        (
+            {"b": ["u"] * ROWS} | {"c" * 190 + str(n): some(n, n + 1.5) for n in range(4)},
+            {},
+            "the column b is always 'u', of which nothing can be learnt; leave it out under data,"
+            " by naming the inputs",
+        ),
+        (
+            {"a": [1.5] * ROWS, "b": ["u"] * ROWS},
+            {},
+            "the column a is always '1.5', of which nothing can be learnt; the column b is always"
+            " 'u', of which nothing can be learnt; no input is left",
+        ),
         ({"y": [2.5] * ROWS}, {}, "the target y is always '2.5' in the training rows, so that"),
         ({}, {"inputs": ["a", "y"]}, "data.inputs: the target y cannot be an input too"),
         (
@@ -230,7 +265,7 @@ NUMBERED = [float(n) for n in range(7, 7 + ROWS)]
             {"b": [f"{n} mm" for n in range(ROWS)]},
             {},
             "the column b has 40 different texts in 40 rows, as an identifier or a note has, for"
-            " example '0 mm'; if these are numbers, write them without units and without signs",
+            " example '0 mm'; if these are numbers, write them without units and signs between",
         ),
         (
             {"b": ["1,5", *map(str, some(1, 2, 3)[1:])]},
@@ -272,7 +307,7 @@ def test_a_sorted_target_of_whole_numbers_is_no_identifier():
 def test_too_many_levels_are_refused():
     names = [f"level {n}" for n in range(1001)] * 2
     rows = pd.DataFrame({"a": names, "y": np.random.default_rng(0).normal(size=len(names))})
-    assert refused(rows).startswith("the column a has 1001 levels; allowed are 1000 or fewer; put")
+    assert refused(rows).startswith("the column a has 1001 levels; allowed are 1000 or fewer, with")
 
 
 # Which rows no fit sees.

@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from bnnflow.data import reading
 from bnnflow.data.reading import TableError
@@ -263,3 +265,12 @@ def test_parquet_that_is_damaged_or_too_large_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "MOST_VALUES", 3)
     told = refused(tmp_path, path.read_bytes(), "own.parquet")
     assert told == ": has 2 rows of 2 columns; allowed are 3 values or fewer"
+
+
+def test_parquet_with_texts_that_are_no_utf_8_is_refused(tmp_path):
+    path = tmp_path / "own.parquet"
+    texts = pa.array([b"a", b"\xff\xffs"]).cast(pa.string(), safe=False)
+    parquet.write_table(pa.table({"x": [1.0, 2.0], "t": texts}), path)
+    told = refused(tmp_path, path.read_bytes(), "own.parquet")
+    assert told.startswith(": is no Parquet table (")
+    assert "Invalid UTF8 sequence" in told

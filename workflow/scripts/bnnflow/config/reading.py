@@ -9,8 +9,16 @@ import yaml
 
 from .faults import ConfigError, quote
 
-# What YAML says of a text with a colon, and of a tab.
-COLON, TAB = "mapping values are not allowed here", "that cannot start any token"
+# What YAML says of a text with a colon, and of a tab or another character.
+COLON, START = "mapping values are not allowed here", "that cannot start any token"
+
+# By a part of what YAML says what to do; names of columns have such characters.
+REMEDIES = {
+    **dict.fromkeys(("stream end", "end of stream"), "what is opened here is not closed"),
+    **dict.fromkeys((START, "undefined alias"), "a text that begins so needs quotes"),
+    "expected ',' or": "within brackets, a text with brackets needs quotes: ['width [mm]']",
+    "but found '<scalar>'": "a text that begins with a bracket or a quote needs quotes around it",
+}
 
 
 def readable(path: str | Path) -> str | Path:
@@ -71,6 +79,8 @@ def _text(path: str | Path) -> str:
 def _told(path: str | Path, text: str, error: yaml.MarkedYAMLError) -> str:
     """Where a file is no YAML, and what to do."""
     mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
+    if "stream" in problem:
+        mark = error.context_mark or mark
     line = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
     remedy = ""
     if problem == COLON and (pair := re.fullmatch(r"\s*(?:- )?([\w.-]+): +(.*:.*?)\s*", line)):
@@ -78,6 +88,8 @@ def _told(path: str | Path, text: str, error: yaml.MarkedYAMLError) -> str:
         remedy = f"; a text with a colon needs quotes: {pair[1]}: {text}"
     elif problem == COLON:
         remedy = "; does the line stand deeper than its neighbours?"
-    elif TAB in problem and "\t" in line:
+    elif START in problem and "\\t" in problem:
         remedy = "; indent with blanks instead of tabs"
+    else:
+        remedy = next((f"; {told}" for part, told in REMEDIES.items() if part in problem), "")
     return f"{path}, line {mark.line + 1}: {problem}{remedy}\n  {line.strip()}"

@@ -1,6 +1,7 @@
 """What the columns of a table are: numbers, counts or levels, and what stands for a blank."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,9 @@ LARGEST = 1e150
 
 # Names that an error lists.
 SHOWN = 10
+
+# How a date begins.
+DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b")
 
 # What the values of a column of each kind are.
 WORDS = {
@@ -46,6 +50,10 @@ DOMAINS = {
 Levels = Mapping[str, Sequence]
 
 
+class UselessError(TableError):
+    """A column that can be no input; the others may be."""
+
+
 def input_column(
     values: pd.Series, training: np.ndarray, declared: Levels, missing: str, transform: str
 ) -> Column:
@@ -59,19 +67,19 @@ def input_column(
         transform: of numbers.
 
     Raises:
-        TableError: if the column cannot be an input.
+        UselessError: if there is nothing to learn of the column.
+        TableError: if its values are not as they should be.
     """
     name = str(values.name)
     if values.isna().all():
-        raise TableError(f"the column {name} is empty; leave it out by naming the inputs")
+        raise UselessError(f"the column {name} is empty")
     if not is_numeric(values):
         column = _levels(values, declared, transform)
         return _with_fill(column, values, training, missing)
     _check_numbers(values, transform)
     if values.nunique() == 1 and (missing == "median" or values.notna().all()):
-        raise TableError(
-            f"the column {name} is always {_example(values)}, of which nothing can be learnt; leave"
-            " it out by naming the inputs"
+        raise UselessError(
+            f"the column {name} is always {_example(values)}, of which nothing can be learnt"
         )
     return _with_fill(Column(name, transform=transform), values, training, missing)
 
@@ -252,9 +260,8 @@ def _levels(values: pd.Series, declared: Levels, transform: str) -> Column:
     if twice := [level for place, level in enumerate(levels) if level in levels[:place]]:
         raise TableError(f"data.levels.{name}: has {_some(twice)} twice")
     if len(levels) < 2:
-        raise TableError(
-            f"the column {name} is always {_example(known)}, of which nothing can be learnt; leave"
-            " it out by naming the inputs"
+        raise UselessError(
+            f"the column {name} is always {_example(known)}, of which nothing can be learnt"
         )
     if name not in declared:
         _check_levels(known, levels)
@@ -277,20 +284,19 @@ def _check_levels(values: pd.Series, levels: Sequence[str]) -> None:
             f" data.levels.{name}"
         )
     if len(levels) > max(FEW_LEVELS, len(values) // 2):
-        plain = (
-            "; if these are numbers, write them without units and without signs between digits"
-            if any(level[:1].isdigit() for level in levels)
-            else ""
-        )
-        raise TableError(
+        plain = ""
+        if DATE.match(levels[0]):
+            plain = "; of dates make numbers, such as days since the first"
+        elif any(level[:1].isdigit() for level in levels):
+            plain = "; if these are numbers, write them without units and signs between digits"
+        raise UselessError(
             f"the column {name} has {len(levels)} different texts in {len(values)} rows, as an"
-            f" identifier or a note has, for example {_example(values)}{plain}; leave it out by"
-            " naming the inputs"
+            f" identifier or a note has, for example {_example(values)}{plain}"
         )
     if len(levels) > MOST_LEVELS:
-        raise TableError(
-            f"the column {name} has {len(levels)} levels; allowed are {MOST_LEVELS} or fewer; put"
-            " rare ones together, or leave it out by naming the inputs"
+        raise UselessError(
+            f"the column {name} has {len(levels)} levels; allowed are {MOST_LEVELS} or fewer, with"
+            " rare ones put together"
         )
 
 
@@ -300,7 +306,7 @@ def _with_fill(column: Column, values: pd.Series, training: np.ndarray, missing:
         return column
     seen = values[training].dropna()
     if not len(seen):
-        raise TableError(f"the column {column.name} is empty in the training rows; leave it out")
+        raise UselessError(f"the column {column.name} is empty in the training rows")
     fill = column.levels.index(seen.mode().iloc[0]) if column.levels else seen.median()
     return replace(column, fill=float(fill))
 

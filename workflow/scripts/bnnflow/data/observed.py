@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+import yaml
 
 from ..files.columns import Column
 from ..files.encodings import Encoding
 from . import conditions, distances, kinds, points, reading, sets, slices, splits
 from .conditions import Condition
-from .reading import TableError
+from .reading import SENTENCE, TableError
 from .table import PrecisionError, Table
 
 # The least rows of training, and of those that are held out.
@@ -20,6 +21,9 @@ LEAST = 10, 2
 
 # Regions that every table has besides its own.
 NEAR, FAR, ALL = MADE = "near", "far", "all"
+
+# Columns that can be no inputs: told with why not, and by their names.
+REASONS, SHOWN = 3, 20
 
 # The least rows of a region that a table has of itself.
 SCORED = 5
@@ -236,11 +240,23 @@ def _check_copies(rows: pd.DataFrame, names: Sequence[str], targets: int = 0) ->
         for other in found.setdefault(key, []) if place >= targets else []:
             if values.equals(rows[other]):
                 what = "the target" if other in names[:targets] else "the column"
-                raise TableError(
-                    f"the column {name} is the same as {what} {other}; leave it out by naming the"
-                    " inputs"
-                )
+                same = f"the column {name} is the same as {what} {other}"
+                raise TableError(_without({name: same}, names[targets:]))
         found.setdefault(key, []).append(name)
+
+
+def _without(useless: Mapping[str, str], inputs: Sequence[str]) -> str:
+    """Why columns can be no inputs, and what to write, if that is not too long."""
+    told = "; ".join([*useless.values()][:REASONS])
+    if others := [*useless][REASONS:]:
+        told += f"; nor can {', '.join(others[:SHOWN])} be inputs"
+    left = [name for name in inputs if name not in useless]
+    if not left:
+        return f"{told}; no input is left"
+    names = yaml.safe_dump(left, default_flow_style=True, allow_unicode=True, width=SENTENCE)
+    told += f"; leave {'it' if len(useless) == 1 else 'them'} out under data, by"
+    whole = f"{told} inputs: {names.strip()}"
+    return whole if len(whole) < SENTENCE else f"{told} naming the inputs"
 
 
 def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndarray:
@@ -275,10 +291,15 @@ def _about(
     settings: Mapping,
 ) -> Encoding:
     declared, missing, transform = (settings[key] for key in ("levels", "missing", "transform"))
-    own = [
-        kinds.input_column(rows[name], training, declared, missing, transform.get(name, "none"))
-        for name in inputs
-    ]
+    own, useless = [], {}
+    for name in inputs:
+        how = declared, missing, transform.get(name, "none")
+        try:
+            own.append(kinds.input_column(rows[name], training, *how))
+        except kinds.UselessError as error:
+            useless[name] = str(error)
+    if useless:
+        raise TableError(_without(useless, inputs))
     own += [*kinds.flags(own, rows, missing)]
     of_targets = [
         kinds.target_column(rows[name], training, declared, transform.get(name, "none"))

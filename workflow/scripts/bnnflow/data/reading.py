@@ -150,6 +150,8 @@ def _parquet(path: str | Path, most: int | None = None) -> pd.DataFrame:
                 whole = parquet.ParquetFile(file)
                 first = itertools.islice(whole.iter_batches(most, use_threads=False), 1)
                 rows = pa.Table.from_batches([*first], whole.schema_arrow)
+            # Texts may be no UTF-8.
+            rows.validate(full=True)
             found = rows.to_pandas(ignore_metadata=True, use_threads=False)
         except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
             raise TableError(f"{path}: is no Parquet table ({_line(error)})") from error

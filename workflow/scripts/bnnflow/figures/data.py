@@ -11,6 +11,7 @@ from .frame import (
     draw_truth,
     legend_entries,
     prepare,
+    set_label,
 )
 
 
@@ -37,6 +38,6 @@ def draw_data(
         draw_observations(axes, frame, observations, target)
         axes.label_outer()
     entries = legend_entries(*grid)
-    head(figure, name, f"observations of {' and of '.join(observations)}")
+    head(figure, name, " and ".join(map(set_label, observations)))
     legend_below(figure, entries.values(), entries)
     return figure

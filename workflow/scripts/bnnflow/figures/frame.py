@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..data.sets import TRAINING
 from ..files.encodings import Encoding
 from .canvas import Axes, rcParams
 from .inputs import LETTERS, labelled, wrapped
@@ -163,7 +164,12 @@ def draw_observations(axes: Axes, frame: Frame, tables: Tables, target: str) -> 
     """Data sets, each in its colour."""
     for name, table in tables.items():
         color = color_of(name, frame.sets)
-        _dots(axes, frame, table, target, label=f"{name} observations", color=color)
+        _dots(axes, frame, table, target, label=set_label(name), color=color)
+
+
+def set_label(name: str) -> str:
+    """What the observations of a data set are called."""
+    return "training observations" if name == TRAINING else f"{name} observations"
 
 
 def color_of(name: str, sets: Sequence[str]) -> str:

@@ -19,6 +19,9 @@ LETTERS, UPRIGHT, WORD = 32, 20, 40
 # Levels that have names on an axis, at most; letters of each where they are few, and where many.
 WRITTEN, LEVEL, SHORT = 14, 16, 11
 
+# Height of a letter, over the size of the font.
+ASCENT = 0.76
+
 # What a flag says.
 FLAG = ("no", "yes")
 
@@ -76,14 +79,8 @@ class Axis:
         if not self.levels:
             fewer_ticks(axes, which)
             return
-        count = len(self.levels)
-        shown = range(0, count, -(-count // WRITTEN))
-        letters = SHORT if count > 5 else LEVEL
-        names = [cut(self.levels[place], letters) for place in shown]
-        axis.set_ticks(list(shown), names, parse_math=False)
-        {"x": axes.set_xlim, "y": axes.set_ylim}[which](-0.6, count - 0.4)
-        if which == "x" and sum(map(len, names)) > LETTERS:
-            axes.tick_params(axis="x", rotation=90 if count > 5 else 30)
+        write_levels(axes, which, self.levels)
+        {"x": axes.set_xlim, "y": axes.set_ylim}[which](-0.6, len(self.levels) - 0.4)
 
     def ends(self, values: np.ndarray) -> tuple[float, float]:
         """Limits of axes that show values (n,), with a margin."""
@@ -98,6 +95,24 @@ class Axis:
         if not self.levels:
             return values
         return values + STRIP * (np.arange(len(values)) * EVENLY[which] % 1 - 0.5)
+
+
+def write_levels(axes: Axes, which: str, levels: Sequence[str]) -> None:
+    """Names of levels at their places 0, 1, …; of many levels every second, or fewer."""
+    count = len(levels)
+    shown = range(0, count, -(-count // WRITTEN))
+    letters = SHORT if count > 5 else LEVEL
+    names = [cut(levels[place], letters) for place in shown]
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
+    axis.set_ticks(list(shown), names, parse_math=False)
+    if which == "x" and sum(map(len, names)) > LETTERS:
+        axes.tick_params(axis="x", rotation=90 if count > 5 else 30)
+    elif which == "x":
+        # On one line, whatever stands above or below the letters.
+        labels = axis.get_ticklabels()
+        axis.set_tick_params(pad=rcParams["xtick.major.pad"] + ASCENT * labels[0].get_size())
+        for label in labels:
+            label.set_verticalalignment("baseline")
 
 
 def fewer_ticks(axes: Axes, which: str) -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 from ..files.columns import Column
 from .canvas import Figure, head, legend_below, rcParams, scaled
 from .frame import Frame, Tables, draw_observations, legend_entries, prepare
-from .inputs import Axis
+from .inputs import Axis, write_levels
 
 HALF, MOST = "half of all new observations", "95 in 100 new observations"
 FUNCTIONS = "functions"
@@ -101,7 +101,7 @@ def draw_prior(
             if column:
                 axes.set_ylabel("")
             if view.levels:
-                axes.set_xticks(view.x, view.levels, rotation=30, ha="right", parse_math=False)
+                write_levels(axes, "x", view.levels)
             used.append(axes)
     for axes in grid.flat:
         if axes not in used:

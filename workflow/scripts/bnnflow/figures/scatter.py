@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .canvas import Figure, head, legend_below
-from .frame import FAINT, HELD_OUT, Tables, color_of, legend_entries
+from .frame import FAINT, HELD_OUT, Tables, color_of, legend_entries, set_label
 from .inputs import PANELS, Axis, association, left_out, of_all, sheet, thinned
 
 # Dots of a panel that can be told from each other.
@@ -40,7 +40,7 @@ def draw_scatter(
             axis.prepare(axes, "x")
             target.prepare(axes, "y", "" if cell.colspan.start else None)
             parts = {
-                f"{own} observations": (table, {"color": color_of(own, sets)})
+                set_label(own): (table, {"color": color_of(own, sets)})
                 for own, table in observations.items()
             } | {HELD_OUT: (held_out, FAINT)}
             for label, (table, look) in parts.items():
@@ -55,7 +55,7 @@ def draw_scatter(
                     dots |= {"alpha": 0.35, "rasterized": True}
                 axes.plot(x, y, label=told, **dots, **look)
     entries = legend_entries(*figure.axes)
-    head(figure, name, f"observations of {' and of '.join(observations)}")
+    head(figure, name, " and ".join(map(set_label, observations)))
     names = [axis.name for axis in inputs if axis not in shown]
     legend_below(figure, entries.values(), entries, left_out(names))
     return figure
