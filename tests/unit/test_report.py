@@ -283,7 +283,7 @@ def test_the_likelihood_of_a_table_is_told_for_every_target(tmp_path):
         Column("kind", kind="classes", levels=("a", "b", "c")),
     )
     (tmp_path / "data").mkdir()
-    run = Run({}, tmp_path, {})
+    run = Run({"data": {"table": "own.csv"}}, tmp_path, {})
 
     def told(*columns, settings=None):
         path = tmp_path / "data/columns.json"
@@ -365,10 +365,24 @@ def test_a_study_alone_is_told_by_its_spread(results, config):
     assert "1 of 3 fits of study pass." in page.text
     assert "The 3 fits of the group study" in page.text
     assert "What the numbers mean" in page.text
-    assert "replicates 3 33 % pass 67 % fail" in page.text
+    assert "all 3 33 % pass 67 % fail" in page.text
     assert "−1.25 ± 0" in page.text
     assert "#fits" not in page.links
     assert "#group-study" in page.links
+
+
+@pytest.mark.parametrize(
+    ("held_out", "told"),
+    [
+        ({"share": 0.2}, "20 % drawn with seed 7"),
+        ({"group": "plant", "share": 0.3}, "30 % of the groups of plant, drawn with seed 7"),
+        ({"tail": "a", "share": 1 / 3}, "33 % at both ends of a"),
+        ({"where": {"a": [1, None]}}, "all of which {'a': [1, None]} holds"),
+        ({"table": "other.csv"}, "all of other.csv"),
+    ],
+)
+def test_by_what_rows_are_held_out_is_told(held_out, told):
+    assert given.how(held_out, seed=7) == told
 
 
 def test_nothing_at_all_is_told_as_that(results):

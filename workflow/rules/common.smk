@@ -212,15 +212,17 @@ def told_of_verification(log):
         raise WorkflowError(str(error)) from None
 
 
-def groups_table():
-    """The table of groups as an output, where there are groups."""
-    table = report(
-        "results/tables/groups.csv",
-        category="5. Trust",
-        labels={"table": "groups"},
-        caption="../report/groups.rst",
-    )
-    return {"groups": table} if plan.groups else {}
+def tables_of_groups():
+    """The tables of groups, and of differences between them, as outputs, where there are some."""
+    return {
+        name: report(
+            f"results/tables/{name}.csv",
+            category="5. Trust",
+            labels={"table": name},
+            caption=f"../report/{name}.rst",
+        )
+        for name in plan.tables_of_groups()
+    }
 
 
 def drawn(name, caption, category, **labels):

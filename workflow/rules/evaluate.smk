@@ -60,11 +60,12 @@ if plan.source.knows_process:
 
 rule tables:
     input:
+        **plan.source.columns_of_splits,
         references=plan.source.references.values(),
         scores=expand("results/fits/{fit}/scores.csv", fit=plan.fits),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.fits),
     output:
-        **groups_table(),
+        **tables_of_groups(),
         metrics=report(
             "results/tables/metrics.csv",
             category="5. Trust",
@@ -87,7 +88,8 @@ rule tables:
         "../../envs/base.yaml"
     params:
         fits=list(plan.fits),
-        references=list(plan.source.references),
+        references=plan.source.references_by_split,
+        splits=config["splits"],
         groups={name: group["cells"] for name, group in plan.groups.items()},
         code=code("tables"),
     script:

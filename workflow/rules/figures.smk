@@ -162,7 +162,7 @@ rule plot_group:
         ),
         metrics="results/tables/metrics.csv",
         verdicts="results/tables/verdicts.csv",
-        observations=of(lambda group: plan.learnt(plan.entries[group]), wildcard="group"),
+        observations=of(lambda group: plan.learnt(drawing.shown_of(plan, group)), wildcard="group"),
         style=style(),
     output:
         **drawn("{group}", "group", "2. Fits", fit="{group}", shows="group"),
@@ -178,7 +178,7 @@ rule plot_group:
     params:
         title=of(lambda group: plan.groups[group]["title"], wildcard="group"),
         cells=of(lambda group: plan.groups[group]["cells"], wildcard="group"),
-        observations=of(lambda group: plan.data_of(plan.entries[group]), wildcard="group"),
+        observations=of(lambda group: plan.data_of(drawing.shown_of(plan, group)), wildcard="group"),
         frame=plan.frame(),
         code=code("plot_group"),
     script:
@@ -190,6 +190,7 @@ rule plot_comparisons:
         **plan.source.truth,
         **plan.source.columns(plan.source.first),
         **plan.judged(plan.single),
+        **({"groups": "results/tables/groups.csv"} if config["splits"] else {}),
         predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),
         observations=plan.learnt(plan.single),

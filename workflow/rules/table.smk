@@ -20,6 +20,7 @@ rule split_table:
     params:
         settings=of_split(plan.source.read_by_split),
         regions=config["evaluation"].get("regions", {}),
+        several=len(plan.source.splits) > 1,
         code=code("split_table"),
     script:
         "../scripts/split_table.py"

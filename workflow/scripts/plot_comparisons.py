@@ -4,6 +4,7 @@ from bnnflow import jobs
 
 jobs.start(snakemake)
 
+from bnnflow.config import studies
 from bnnflow.data import table
 from bnnflow.data.references import REFERENCES
 from bnnflow.figures.canvas import save, styled
@@ -17,6 +18,8 @@ from bnnflow.judge import scores, verdicts
 given, params, made = snakemake.input, snakemake.params, snakemake.output
 metrics = scores.read(given.metrics, first=["fit"])
 metrics = metrics[metrics["fit"].isin([*params.fits, *REFERENCES])]
+if "groups" in given.keys():  # noqa: SIM118
+    metrics = studies.as_scores(studies.read(given.groups))
 summary = verdicts.read_summary(given.verdicts).set_index("fit")["verdict"]
 with styled(given.style):
     save(draw_scores(metrics, summary.to_dict()), made.scores_png, made.scores_svg)

@@ -9,7 +9,11 @@ from bnnflow.files import arrays
 
 given, made, params = snakemake.input, snakemake.output, snakemake.params
 unseen = reading.read(given.unseen) if "unseen" in given.keys() else None  # noqa: SIM118
-found = observed.divided(reading.read(given.table), params.settings, params.regions, unseen)
+rows = reading.read(given.table)
+found = observed.divided(rows, params.settings, params.regions, unseen, params.several)
+for name in params.regions:
+    if name not in found.facts["regions"]:
+        jobs.log.warning("the region %s has no held-out row in this split", name)
 for own, path in zip(found.sets.values(), made.sets, strict=True):
     table.write(own, path)
 table.write(found.held_out, made.held_out)

@@ -5,19 +5,27 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow.config import studies
+from bnnflow.data import table
 from bnnflow.files import safe
-from bnnflow.judge import scores, verdicts
+from bnnflow.judge import scores, splits, verdicts
 
-fits, beside = snakemake.params.fits, snakemake.params.references
-paths = [*snakemake.input.scores, *snakemake.input.references]
-metrics = verdicts.stacked([*fits, *beside], map(scores.read, paths))
-diagnostics = verdicts.stacked(fits, map(verdicts.read, snakemake.input.diagnostics))
+given, params, made = snakemake.input, snakemake.params, snakemake.output
+beside = [name for own in params.references.values() for name in own]
+paths = [*given.scores, *given.references]
+metrics = verdicts.stacked([*params.fits, *beside], map(scores.read, paths))
+diagnostics = verdicts.stacked(params.fits, map(verdicts.read, given.diagnostics))
 summary = verdicts.of_fits(metrics, diagnostics)
 
-for name, table in (("metrics", metrics), ("diagnostics", diagnostics), ("verdicts", summary)):
-    safe.write_table(table, snakemake.output[name])
-if groups := snakemake.params.groups:
-    spread = studies.spreads(metrics, summary, groups)
-    safe.write_table(spread, snakemake.output.groups, float_format="%.6g")
+for name, own in (("metrics", metrics), ("diagnostics", diagnostics), ("verdicts", summary)):
+    safe.write_table(own, made[name])
+if params.splits:
+    overlap = splits.overlap(map(table.facts_of, given.columns))
+    values = metrics, summary, params.groups, params.references
+    spread, differences = studies.over_splits(*values, params.splits, overlap)
+    safe.write_table(differences, made.differences, float_format="%.6g")
+    safe.write_table(spread, made.groups, float_format="%.6g")
+elif params.groups:
+    spread = studies.spreads(metrics, summary, params.groups)
+    safe.write_table(spread, made.groups, float_format="%.6g")
 for row in summary[summary["verdict"] != ""].itertuples():
     jobs.log.info("%s: %s", row.fit, row.verdict)

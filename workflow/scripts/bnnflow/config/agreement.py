@@ -35,7 +35,7 @@ NETWORK = ("hidden", "activation", "residual", "skip")
 FIGURES_OF_FIT = ("observed", "loss", "chains", "calibration", "beside_prior", "prior")
 
 
-def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
+def faults(config: dict) -> Iterator[str]:
     """What one part of a completed config says of another, and is not so."""
     observations, models, fits = observation_names(config), config["models"], config["fits"]
     figures = config["figures"]
@@ -60,22 +60,6 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
         if name in fits:
             yield (f"fits.{name}: is the name of {REFERENCES[name]} in the tables; rename the fit")
 
-    for kind, names in (
-        ("rules", [*reserved, *rule_names(config)]),
-        ("figures", figure_names(config)),
-    ):
-        for name in sorted(name for name, count in Counter(names).items() if count > 1):
-            yield f"fits: two {kind} would be called {name!r}; rename a fit or data"
-
-    single = entries(config)
-    for name in (name for name in fits if name not in single):
-        for figure in FIGURES_OF_FIT:
-            if name.endswith(f"_{figure}"):
-                yield (
-                    f"fits.{name}: ends in _{figure}, as figures of fits do; change the order of"
-                    " the grid's keys, or rename what the name ends with"
-                )
-
     for name, fit in fits.items():
         key = f"fits.{name}"
         for entry in fit["data"]:
@@ -93,6 +77,29 @@ def faults(config: dict, reserved: frozenset[str]) -> Iterator[str]:
             yield f"{key}.prior.posterior_of: is {source!r}, but a baseline has no prior"
         elif source is not None:
             yield from _source_faults(name, source, models, fits, config["groups"])
+
+
+def clashes(config: dict, reserved: frozenset[str]) -> Iterator[str]:
+    """Names that two rules or figures of a completed config would have.
+
+    Args:
+        config: with all fits.
+        reserved: names of the workflow's own rules.
+    """
+    for kind, names in (
+        ("rules", [*reserved, *rule_names(config)]),
+        ("figures", figure_names(config)),
+    ):
+        for name in sorted(name for name, count in Counter(names).items() if count > 1):
+            yield f"fits: two {kind} would be called {name!r}; rename a fit or data"
+    single = entries(config)
+    for name in (name for name in config["fits"] if name not in single):
+        for figure in FIGURES_OF_FIT:
+            if name.endswith(f"_{figure}"):
+                yield (
+                    f"fits.{name}: ends in _{figure}, as figures of fits do; change the order of"
+                    " the grid's keys, or rename what the name ends with"
+                )
 
 
 def _of_likelihoods(config: dict) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from ..data import sets
 from . import agreement, defaults, grids, notes, plain, reading, sizes, studies
 from .faults import ConfigError, faults_of
 from .relations import entries, observation_names
@@ -20,8 +21,8 @@ def checked(
     """Return the config that the workflow runs, or raise.
 
     It is `config` with every setting, but those that nothing stands for, such as a fit's seed; with
-    all fits that its entries stand for, their data as lists; and with the `groups` of fits that
-    come from one entry.
+    all fits that its entries stand for, their data as lists; with the `groups` of fits that come
+    from one entry; and with `splits`, by fit the split of the table, where there are several.
 
     Args:
         config: the mapping read from the config files.
@@ -39,16 +40,21 @@ def checked(
     given = {
         name: {"title": defaults.title(name)} | entry for name, entry in config["fits"].items()
     }
-    _raise([*grids.faults(given), *notes.faults(given)])
+    config = Config.model_validate(config).model_dump(exclude_none=True, warnings=False)
+    splits = sets.splits(config["data"])
+    _raise([*grids.faults(given, len(splits)), *notes.faults(given)])
     fits, groups = studies.expanded(given)
     _raise(fault for name, fit in fits.items() for fault in faults_of(Fit, fit, ("fits", name)))
-    config = Config.model_validate(config).model_dump(exclude_none=True, warnings=False)
-    sets = observation_names(config)
-    config |= {"fits": {name: defaults.whole_fit(fit, sets) for name, fit in fits.items()}}
-    config = defaults.completed(config) | {"groups": groups, "splits": {}}
-    _raise(agreement.faults(config, reserved))
-    _raise(sizes.faults(config))
-    return config
+    observed = observation_names(config)
+    config |= {"fits": {name: defaults.whole_fit(fit, observed) for name, fit in fits.items()}}
+    once = defaults.completed(config) | {"groups": groups, "splits": {}}
+    every = once
+    if splits != [sets.ONLY]:
+        every = once | studies.at_splits(once["fits"], groups, splits)
+    # What is wrong with a fit is told once, and not at every split.
+    _raise([*agreement.faults(once), *agreement.clashes(every, reserved)])
+    _raise(sizes.faults(once))
+    return every
 
 
 def spelled_out(given: dict, valid: dict) -> dict:

@@ -11,10 +11,17 @@ from .settings import Fit
 ALLOWED = "allowed are settings of a fit, such as prior.stddev"
 
 
-def faults(entries: Mapping[str, dict]) -> Iterator[str]:
-    """Of entries that stand for many fits, where nothing is wrong with them as one."""
-    if (number := sum(map(studies.count, entries.values()))) > studies.MOST_FITS:
-        yield f"fits: are {number} with their grids and replicates; at most {studies.MOST_FITS}"
+def faults(entries: Mapping[str, dict], splits: int) -> Iterator[str]:
+    """Of entries that stand for many fits, where nothing is wrong with them as one.
+
+    Args:
+        entries: by name.
+        splits: of the data, at each of which there are as many fits.
+    """
+    if (number := splits * sum(map(studies.count, entries.values()))) > studies.MOST_FITS:
+        over = f" over {splits} splits of the table" if splits > 1 else ""
+        most = studies.MOST_FITS
+        yield f"fits: are {number} with their grids and replicates{over}; at most {most}"
         return
     for name, entry in entries.items():
         if not any(key in entry for key in studies.SPREAD):

@@ -50,7 +50,7 @@ def learnt_data(fits: dict, name: str) -> list[str]:
 
 
 def relatives(config: dict) -> dict[str, dict[str, str]]:
-    """For every fit those beside which it is judged, where the config has them.
+    """For every fit those of the same split beside which it is judged, where there are some.
 
     Returns:
         For a fit without trajectories `reference`, a sampled one of the same model, prior and data.
@@ -58,15 +58,16 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
         method, which has the prior of the first of the lineage and learns from all its data
         together; and `alone`, which has that prior and learns from the update's data.
     """
-    fits, models = config["fits"], config["models"]
+    fits, models, splits = config["fits"], config["models"], config["splits"]
 
-    def kind(model: str, method: str, prior: dict, data: list[str]) -> str:
-        return json.dumps([models[model], method, prior, sorted(data)], sort_keys=True)
+    def kind(split: str | None, model: str, method: str, prior: dict, data: list[str]) -> str:
+        return json.dumps([split, models[model], method, prior, sorted(data)], sort_keys=True)
 
     first_of = {}
     for name, fit in fits.items():
         for label in {fit["inference"]["method"], own_figure(fit)}:
-            first_of.setdefault(kind(fit["model"], label, fit["prior"], fit["data"]), name)
+            alike = kind(splits.get(name), fit["model"], label, fit["prior"], fit["data"])
+            first_of.setdefault(alike, name)
 
     found = {}
     for name, fit in fits.items():
@@ -80,8 +81,9 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
             prior, learnt = fits[ancestors[0]]["prior"], learnt_data(fits, name)
             wanted |= {"joint": (method, prior, learnt), "alone": (method, prior, fit["data"])}
         for role, (of_method, prior, data) in wanted.items():
-            if other := first_of.get(kind(fit["model"], of_method, prior, data)):
-                own[role] = other
+            alike = kind(splits.get(name), fit["model"], of_method, prior, data)
+            if alike in first_of:
+                own[role] = first_of[alike]
     return found
 
 

@@ -1,7 +1,7 @@
 """Many fits from one entry of the config: over a grid of settings, and over seeds."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import product
 from math import prod
@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..files import safe
+from ..judge import splits
 from .seeds import derived
 
 # Of one config; more are refused before they are made.
@@ -21,9 +22,13 @@ SPREAD = ("grid", "replicates")
 # What a reader is told of an entry, of all its fits at once.
 SHARED = ("title", "note")
 
-# Of the table of groups; the last six are numbers.
+# Of the table of groups; the last six are numbers. Of splits it has the error of a mean besides.
 COLUMNS = ("group", "settings", "region", "metric", "fits")
 COLUMNS += ("mean", "stddev", "minimum", "median", "maximum")
+ERROR = "error"
+
+# What stands for all combinations of settings together.
+ALL = "all"
 
 # By combination of settings, in words, the names of the fits.
 Cells = Mapping[str, list[str]]
@@ -90,6 +95,47 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
     return made, groups
 
 
+def at_splits(
+    fits: Mapping[str, dict], groups: Mapping[str, dict], names: Sequence[str]
+) -> dict[str, dict]:
+    """Every fit at every split of the data.
+
+    A fit at a split is called `<fit>-<split>`. A seed that a fit has is that of the first split. A
+    prior that is another fit's posterior is that of the same split.
+
+    Args:
+        fits: complete, by name.
+        groups: as `expanded` has them.
+        names: of the splits.
+
+    Returns:
+        `fits`; `groups`, of which every entry is one; and `splits`, by fit its split.
+    """
+    of_split = {f"{fit}-{split}": split for fit in fits for split in names}
+    made = {
+        f"{fit}-{split}": _at_split(own, split, split == names[0])
+        for fit, own in fits.items()
+        for split in names
+    }
+    grouped = {fit for group in groups.values() for fit in fits_of(group["cells"])}
+    alone = {
+        name: {key: fit[key] for key in SHARED if key in fit} | {"cells": {"": [name]}}
+        for name, fit in fits.items()
+        if name not in grouped
+    }
+
+    def of_all(cells: Cells) -> Cells:
+        return {
+            words: [f"{fit}-{split}" for fit in cell for split in names]
+            for words, cell in cells.items()
+        }
+
+    every = {
+        name: group | {"cells": of_all(group["cells"])} for name, group in (alone | groups).items()
+    }
+    return {"fits": made, "groups": every, "splits": of_split}
+
+
 def combinations(grid: Mapping[str, list]) -> Iterator[str]:
     """What the names of a grid's fits end in."""
     labels = _labels(grid)
@@ -138,7 +184,7 @@ def spreads(
     for name, own_cells in groups.items():
         cells = dict(own_cells)
         if len(cells) > 1:
-            cells["all"] = fits_of(own_cells)
+            cells[ALL] = fits_of(own_cells)
         for settings, fits in cells.items():
             own = values[values["fit"].isin(fits)].groupby(by, sort=False)
             spread = {"fits": "size", "mean": "mean", "stddev": "std", "median": "median"}
@@ -147,13 +193,68 @@ def spreads(
     return pd.concat(tables)[["group", "settings", *by, *COLUMNS[4:]]]
 
 
+def over_splits(
+    metrics: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    groups: Mapping[str, Cells],
+    references: Mapping[str, Mapping[str, str]],
+    of_split: Mapping[str, str],
+    overlap: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The spread of scores and verdicts over splits of a table, and paired differences.
+
+    Args:
+        metrics, verdicts, groups: as `spreads` takes them.
+        references: by what stands beside the fits, by its name at a split, that split.
+        of_split: by fit its split.
+        overlap: held-out rows for each training row.
+
+    Returns:
+        What `spreads` gives, references among the groups, and with a column `error`, the standard
+        error of the mean over splits; and what `splits.paired_differences` gives.
+    """
+    beside = {name: {"": list(own)} for name, own in references.items()}
+    judged = verdicts[verdicts["fit"].isin(of_split)]
+    spread = spreads(metrics, judged, {**groups, **beside})
+    fits, others = (
+        {(name, words): cell for name, cells in own.items() for words, cell in cells.items()}
+        for own in (groups, beside)
+    )
+    known = {name: split for own in references.values() for name, split in own.items()}
+    values = splits.by_split(metrics, fits | others, {**of_split, **known})
+    error = splits.mean_over(values, overlap)["error"]
+    compared = splits.pairs(list(fits), list(others))
+    return (
+        spread.join(error, on=values.index.names),
+        splits.paired_differences(values, compared, overlap),
+    )
+
+
+def as_scores(spread: pd.DataFrame) -> pd.DataFrame:
+    """Means over splits with their errors, in the form of scores of fits.
+
+    Args:
+        spread: as `over_splits` gives it.
+
+    Returns:
+        A row for every group, combination of settings, region, target where there are several,
+        and score: fit, which names group and settings, region, target, metric, value,
+        error_draws, error_points.
+    """
+    own = spread[(spread["settings"] != ALL) & (spread["region"] != "")]
+    own = own[~own["metric"].isin(("pass", "fail"))].rename(columns={"mean": "value"})
+    fit = (own["group"] + " " + own["settings"]).str.strip()
+    return own.assign(fit=fit, error_draws=0.0, error_points=own[ERROR])
+
+
 def read(path: str | Path) -> pd.DataFrame:
-    """A table that `summary` has made.
+    """A table that `spreads` or `over_splits` has made.
 
     Raises:
         FileError: if the file is damaged or something else.
     """
-    return safe.read_table(path, "a table of groups", COLUMNS, numeric=COLUMNS[4:])
+    numeric = (*COLUMNS[4:], ERROR)
+    return safe.read_table(path, "a table of groups", COLUMNS, numeric=numeric)
 
 
 def _at(fit: dict, values: Mapping[str, object]) -> dict:
@@ -171,6 +272,17 @@ def _at(fit: dict, values: Mapping[str, object]) -> dict:
 def _combination(entry: str, labels: Mapping[str, str], at: Mapping[str, object]) -> str:
     """The name of an entry's fit at these values, but for its number among replicates."""
     return "-".join([entry, *(f"{labels[key]}_{text_of(value)}" for key, value in at.items())])
+
+
+def _at_split(fit: dict, split: str, is_first: bool) -> dict:
+    made = deepcopy(fit)
+    made["title"] = f"{fit['title']} ({split.replace('_', ' ')})"
+    if "posterior_of" in fit["prior"]:
+        made["prior"]["posterior_of"] += f"-{split}"
+    given = fit["inference"].get("seed")
+    if given is not None and not is_first:
+        made["inference"]["seed"] = derived(given, split)
+    return made
 
 
 def _reseed(fit: dict, replicate: int) -> None:

@@ -17,7 +17,7 @@ from .reading import SENTENCE, TableError
 from .table import PrecisionError, Table
 
 # The least rows of training, and of those that are held out.
-LEAST = 10, 2
+LEAST = 10, splits.LEAST
 
 # Regions that every table has besides its own.
 NEAR, FAR, ALL = MADE = "near", "far", "all"
@@ -56,14 +56,18 @@ def divided(
     settings: Mapping,
     regions: Mapping[str, Condition],
     unseen: pd.DataFrame | None = None,
+    several: bool = False,
 ) -> Divided:
     """Split a table, and say what its columns are.
 
     Args:
         given: as `reading.read` has it.
-        settings: of the data, complete but for `inputs`.
+        settings: of the data, complete but for `inputs`. Of one of several folds `fold` is its
+            place besides.
         regions: conditions by name.
         unseen: the table of the rows that no fit sees, where there is such a table.
+        several: whether this split is one of several, so that a region without held-out rows may
+            have some in another one, and is left out.
 
     Raises:
         TableError: with what is wrong, and what to do.
@@ -95,7 +99,7 @@ def divided(
         distance = distances.relative(held_out, training)
     except PrecisionError as error:
         raise TableError(str(error)) from error
-    inside = _regions(rows[apart], distance, regions)
+    inside = _regions(rows, apart, distance, regions, several)
     found = points.held_out(
         held_out.columns,
         [column.name for column in about.inputs],
@@ -103,7 +107,9 @@ def divided(
         inside,
         {name: mask[apart] for name, mask in members.items()},
     ).assign(_process(rows[apart], targets, settings["truth"]))
-    grid = slices.along(training, held_out)
+    # In all splits the same rows, so that fits differ by what they have learnt alone.
+    others = Table(numbers, about) if several else held_out
+    grid = slices.along(training, others)
     facts = {
         "rows": len(whole),
         "left out": int((~kept).sum()),
@@ -262,6 +268,8 @@ def _without(useless: Mapping[str, str], inputs: Sequence[str]) -> str:
 def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndarray:
     """Which rows no fit sees."""
     how, random = settings["held_out"], np.random.default_rng(settings["seed"])
+    if "folds" in settings:
+        return _folds(rows, targets, settings["folds"], how, random) == settings["fold"]
     if "where" in how:
         return conditions.holds(how["where"], rows, "data.held_out.where")
     share = how["share"]
@@ -271,10 +279,26 @@ def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndar
         if kind in how:
             check_columns([how[kind]], list(rows), f"data.held_out.{kind}: names")
             return getattr(splits, kind)(rows[how[kind]], share)
-    first = rows[targets[0]]
-    named = not kinds.is_numeric(first) or first.isin((0, 1)).all()
-    strata = first if named and first.nunique() <= len(first) / 2 else None
-    return splits.at_random(len(rows), share, random, strata)
+    return splits.at_random(len(rows), share, random, _strata(rows[targets[0]]))
+
+
+def _folds(
+    rows: pd.DataFrame,
+    targets: list[str],
+    number: int,
+    how: Mapping,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """The fold of every row."""
+    if "group" in how:
+        return splits.folds_of_groups(rows[how["group"]], number, random)
+    return splits.folds(len(rows), number, random, _strata(rows[targets[0]]))
+
+
+def _strata(target: pd.Series) -> pd.Series | None:
+    """A target, where its values are classes."""
+    named = not kinds.is_numeric(target) or target.isin((0, 1)).all()
+    return target if named and target.nunique() <= len(target) / 2 else None
 
 
 def _check_counts(training: pd.DataFrame, held_out: pd.DataFrame) -> None:
@@ -309,13 +333,20 @@ def _about(
 
 
 def _regions(
-    rows: pd.DataFrame, distance: np.ndarray, regions: Mapping[str, Condition]
+    rows: pd.DataFrame,
+    apart: np.ndarray,
+    distance: np.ndarray,
+    regions: Mapping[str, Condition],
+    several: bool,
 ) -> dict[str, np.ndarray]:
-    """Held-out rows of every region that has some."""
+    """Held-out rows (n,) of every region that has some."""
+    known, here = (rows, apart) if several else (rows[apart], slice(None))
     own = {}
     for name, condition in regions.items():
-        own[name] = conditions.holds(condition, rows, f"evaluation.regions.{name}")
-        if not own[name].any():
+        inside = conditions.holds(condition, known, f"evaluation.regions.{name}")
+        if inside[here].any():
+            own[name] = inside[here]
+        elif not inside.any():
             raise TableError(
                 f"evaluation.regions.{name}: has no held-out row; leave the region out, or hold"
                 " out other rows"
@@ -323,7 +354,7 @@ def _regions(
     made = {NEAR: distance <= 1, FAR: distance > 1}
     if all(mask.sum() >= SCORED for mask in made.values()):
         own |= made
-    return own | {ALL: np.ones(len(rows), dtype=bool)}
+    return own | {ALL: np.ones(len(distance), dtype=bool)}
 
 
 def _process(

@@ -8,8 +8,8 @@ import pandas as pd
 from . import conditions
 from .conditions import Condition
 
-# The only set of a table, where it has no others.
-TRAINING = "train"
+# The only set of a table, where it has no others, and parts in the order of the rows.
+TRAINING, BATCH = "train", "batch"
 
 # The only split of the rows into those of training and those held out, where there are no others.
 ONLY = ""
@@ -20,12 +20,17 @@ def names(data: Mapping) -> list[str]:
     if "table" not in data:
         return [observations["name"] for observations in data["observations"]]
     if isinstance(data["sets"], int):
-        return _batches(data["sets"])
+        return _numbered(BATCH, data["sets"])
     return list(data["sets"]) or [TRAINING]
 
 
 def splits(data: Mapping) -> list[str]:
     """Names of the splits of the rows, by the settings of the data."""
+    if folds := data.get("folds"):
+        return _numbered("fold_", folds)
+    if repeats := data.get("repeats"):
+        # A repeat keeps its name where there are more of them.
+        return _numbered("repeat_", repeats, digits=2)
     return [ONLY]
 
 
@@ -34,7 +39,7 @@ def members(rows: pd.DataFrame, data: Mapping) -> dict[str, np.ndarray]:
     sets: Mapping[str, Condition] | int = data["sets"]
     if isinstance(sets, int):
         places = np.arange(len(rows)) * sets // len(rows)
-        return {name: places == number for number, name in enumerate(_batches(sets))}
+        return {name: places == number for number, name in enumerate(_numbered(BATCH, sets))}
     if not sets:
         return {TRAINING: np.ones(len(rows), dtype=bool)}
     return {
@@ -43,5 +48,6 @@ def members(rows: pd.DataFrame, data: Mapping) -> dict[str, np.ndarray]:
     }
 
 
-def _batches(count: int) -> list[str]:
-    return [f"batch{number:0{len(str(count))}}" for number in range(1, count + 1)]
+def _numbered(word: str, count: int, digits: int = 1) -> list[str]:
+    width = max(digits, len(str(count)))
+    return [f"{word}{number:0{width}}" for number in range(1, count + 1)]

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+)
 
 from ..files.columns import LONGEST, TRANSFORMS
 from ..settings import (
@@ -86,6 +93,9 @@ class Simulated(Settings):
 
 Columns = one_or_more(Column, "a column")
 
+# How often the rows of a table are split.
+Splits = integer(2, 1000)
+
 _End = Number | None
 _Ends = Annotated[list[_End], Field(min_length=2, max_length=2)]
 _Levels = Annotated[list[str | int | float | bool], Field(min_length=1), Distinct]
@@ -110,6 +120,10 @@ Sets = Annotated[
     Discriminator(lambda value: "named" if isinstance(value, dict) else "number"),
 ]
 
+
+# Keys that split a table several times, and ways to hold rows out that always hold out the same.
+SEVERAL = "folds", "repeats"
+DETERMINED = "gap", "tail", "where", "table"
 
 # The share at random and of groups, and that of a gap and of both tails together.
 FIFTH, THIRD = 0.2, 1 / 3
@@ -142,17 +156,39 @@ class HeldOut(Settings):
     )
 
 
-def _held_out(value: object) -> object:
+def _held_out(value: object, info: ValidationInfo) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return {"share": value}
+        value = {"share": value}
     if isinstance(value, dict):
-        ways = [key for key in ("group", "gap", "tail", "where", "table") if key in value]
+        ways = [key for key in ("group", *DETERMINED) if key in value]
+        folds, repeats = (info.data.get(key) for key in SEVERAL)
+        if folds and {"share", *DETERMINED} & {*value}:
+            raise fault(
+                "allowed beside data.folds is {group: <column>}, because every row is held out in"
+                f" one of the {folds} folds"
+            )
+        if repeats and {*DETERMINED} & {*value}:
+            raise fault(
+                "allowed beside data.repeats is a share, with or without a group; every repeat"
+                f" would hold out the same rows by {ways[-1]}"
+            )
         if len(ways) > 1:
             raise fault(f"allowed is one of {', '.join(ways)}")
         if "share" in value and ways and ways[0] in ("where", "table"):
             raise fault(f"allowed is share or {ways[0]}, which says itself which rows they are")
-        if not {"where", "table"} & {*ways}:
+        if not folds and not {"where", "table"} & {*ways}:
             return {"share": THIRD if {"gap", "tail"} & {*ways} else FIFTH} | value
+    return value
+
+
+def _usual(data: Mapping) -> HeldOut:
+    """What is held out where nothing is said: a fifth at random, or one fold after another."""
+    return HeldOut(share=None if data.get("folds") else FIFTH)
+
+
+def _repeats(value: object, info: ValidationInfo) -> object:
+    if value is not None and info.data.get("folds"):
+        raise fault("allowed is one of data.folds and data.repeats")
     return value
 
 
@@ -200,10 +236,20 @@ class Own(Settings):
         " fills those of inputs with the median of the training rows, or with the most frequent"
         " level; `indicator` does the same and adds an input that says where blanks were.",
     )
+    folds: Splits | None = Field(
+        None,
+        description="Number of parts of the rows, of which each is held out once: at random by"
+        " `seed`, of classes the same share in each. Makes every entry of the fits as many fits.",
+    )
+    repeats: Annotated[Splits | None, BeforeValidator(_repeats)] = Field(
+        None,
+        description="How many times rows are held out at random: the first time by `seed`, then by"
+        " seeds that derive from `seed`. Makes every entry of the fits as many fits.",
+    )
     held_out: Annotated[
         HeldOut, BeforeValidator(_held_out, json_schema_input_type=Share | HeldOut)
     ] = Field(
-        HeldOut(share=FIFTH),
+        default_factory=_usual,
         description="Which rows no fit sees, as a mapping, or as a number, which is the share.",
     )
     sets: Sets = Field(

@@ -8,7 +8,7 @@ from ..files.columns import NUMBERS, TRANSFORMS, Column
 from . import points
 from .table import Table
 
-# Values of an only input, and of each of several; held-out rows at which an input is varied, and
+# Values of an only input, and of each of several; rows at which an input is varied, and
 # points of all inputs, at most.
 CURVE, VALUES, ROWS, MOST = 500, 40, 20, 12_000
 
@@ -19,26 +19,26 @@ BOTH, SIDE = -1, 40
 BEYOND = 0.1
 
 
-def along(training: Table, held_out: Table) -> xr.Dataset:
-    """Points along each input, the others as they are in held-out rows.
+def along(training: Table, others: Table) -> xr.Dataset:
+    """Points along each input, the others as they are in some rows.
 
     Of two inputs of numbers there is besides a regular grid of both.
 
     Args:
         training: rows, over whose range inputs go, and a little beyond.
-        held_out: rows, of which an even choice is taken.
+        others: rows, such as those held out, of which an even choice is taken.
 
     Returns:
         Over (point, input): inputs. Over point: along, the place of the input that is varied, or
-        BOTH, and row, the place of the held-out row among those chosen, or 0. Points of an input
+        BOTH, and row, the place of the row among those chosen, or 0. Points of an input
         and a row ascend; of the grid, the first input ascends faster.
     """
     columns = training.about.inputs
     if len(columns) == 1:
         values = _values(columns[0], training.inputs[:, 0], CURVE)[:, None]
         return _dataset(values, columns, np.zeros(len(values), int), np.zeros(len(values), int))
-    rows = max(1, min(ROWS, len(held_out), MOST // (VALUES * len(columns))))
-    chosen = held_out.inputs[np.linspace(0, len(held_out) - 1, rows).round().astype(int)]
+    rows = max(1, min(ROWS, len(others), MOST // (VALUES * len(columns))))
+    chosen = others.inputs[np.linspace(0, len(others) - 1, rows).round().astype(int)]
     parts, varied, of_row = [], [], []
     for place, column in enumerate(columns):
         values = _values(column, training.inputs[:, place], VALUES)

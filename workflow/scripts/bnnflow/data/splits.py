@@ -6,6 +6,9 @@ import pandas as pd
 from .kinds import is_numeric
 from .reading import TableError
 
+# The least rows that are held out.
+LEAST = 2
+
 
 def at_random(
     count: int, share: float, random: np.random.Generator, strata: pd.Series | None = None
@@ -35,12 +38,8 @@ def of_groups(groups: pd.Series, share: float, random: np.random.Generator) -> n
     Raises:
         TableError: if there is only one group.
     """
-    names = groups.dropna().unique()
-    if len(names) < 2 or groups.isna().any():
-        raise TableError(
-            f"data.held_out.group: is {groups.name}, which has {len(names)} groups and"
-            f" {groups.isna().sum()} blanks; needed are two groups or more and no blank"
-        )
+    _check_groups(groups, 2)
+    names = groups.unique()
     held_out = np.zeros(len(groups), dtype=bool)
     for name in random.permutation(names)[: len(names) - 1]:
         held_out |= (groups == name).to_numpy()
@@ -61,9 +60,69 @@ def tail(values: pd.Series, share: float) -> np.ndarray:
     return ((values < low) | (high < values)).to_numpy()
 
 
-def folds(count: int, number: int, random: np.random.Generator) -> np.ndarray:
-    """The fold (count,) of every row, from 0: as many rows in each, to one."""
-    return random.permutation(np.arange(count) % number)
+def folds(
+    count: int, number: int, random: np.random.Generator, strata: pd.Series | None = None
+) -> np.ndarray:
+    """The fold (count,) of every row, from 0: as many rows in each, and of each stratum, to one.
+
+    Args:
+        count: number of rows.
+        number: of the folds.
+        random: the generator.
+        strata: of the rows (count,), where there are some.
+
+    Raises:
+        TableError: if there are too few rows, or too few of a stratum.
+    """
+    if count < LEAST * number:
+        raise TableError(
+            f"data.folds: is {number}, but the table has {count} rows, and every fold needs"
+            f" {LEAST}; allowed is {count // LEAST} or less"
+        )
+    order = random.permutation(count)
+    if strata is not None:
+        sizes = strata.value_counts()
+        if sizes.min() < number:
+            raise TableError(
+                f"data.folds: is {number}, but the target {strata.name} is {sizes.idxmin()} in"
+                f" {sizes.min()} rows, and every fold needs one of them; take fewer folds, or"
+                " data.repeats"
+            )
+        order = order[np.argsort(pd.factorize(strata)[0][order], kind="stable")]
+    found = np.empty(count, dtype=int)
+    found[order] = np.arange(count) % number
+    return found
+
+
+def folds_of_groups(groups: pd.Series, number: int, random: np.random.Generator) -> np.ndarray:
+    """The fold (n,) of every row, from 0, rows of a group together.
+
+    Groups go one after another, the largest first, into the fold that has the fewest rows.
+
+    Args:
+        groups: of the rows (n,).
+        number: of the folds.
+        random: the generator.
+
+    Raises:
+        TableError: if there are fewer groups than folds.
+    """
+    _check_groups(groups, number)
+    sizes = groups.value_counts(sort=False)
+    sizes = sizes.iloc[random.permutation(len(sizes))].sort_values(ascending=False, kind="stable")
+    rows, fold = np.zeros(number, dtype=int), {}
+    for name, size in sizes.items():
+        fold[name] = int(rows.argmin())
+        rows[fold[name]] += size
+    return groups.map(fold).to_numpy()
+
+
+def _check_groups(groups: pd.Series, least: int) -> None:
+    if (count := groups.nunique()) < least or groups.isna().any():
+        raise TableError(
+            f"data.held_out.group: is {groups.name}, which has {count} groups and"
+            f" {groups.isna().sum()} blanks; needed are {least} groups or more and no blank"
+        )
 
 
 def _quantiles(values: pd.Series, *levels: float) -> np.ndarray:

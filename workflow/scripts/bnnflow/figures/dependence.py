@@ -13,11 +13,11 @@ from .frame import legend_entries
 from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
 from .maps import draw_maps, map_of
 
-MEAN = "predictive mean, averaged over held-out rows"
+MEAN = "predictive mean, averaged over rows"
 TOTAL = "of a new observation"
 FUNCTION = "of the averaged function"
 SEEN = "where the training rows are"
-LIKELY = "probability, averaged over held-out rows"
+LIKELY = "probability, averaged over rows"
 
 # Limits of probabilities, above a foot.
 PROBABILITY = -0.17, 1.03
@@ -28,7 +28,7 @@ FOOT, BARS = 0.12, 30
 
 @dataclass(frozen=True)
 class Dependence:
-    """How predictions depend on an input, on average over held-out rows (partial dependence).
+    """How predictions depend on an input, on average over rows (partial dependence).
 
     Attributes:
         place: of the input among all.

@@ -168,7 +168,7 @@ def over_inputs(
         inputs, targets: as axes.
         cells: by combination of settings the names of its fits.
         found: by fit the dependences on all inputs, in their order.
-        training: rows from which the fits have learnt.
+        training: rows from which the fits have learnt, at one split of the table.
     """
     shown = averaged(list(found.values()))[:ACROSS]
     curves = {words: [found[fit] for fit in fits] for words, fits in cells.items()}
@@ -185,7 +185,8 @@ def over_inputs(
         ylim = PROBABILITY if target.levels else limits_of(target, np.concatenate(means))
 
         def over(place: int) -> Panel:
-            axis, values = inputs[place], next(iter(found.values()))[place].values
+            axis = inputs[place]
+            every = np.unique(np.concatenate([own[place].values for own in found.values()]))
 
             def draw(axes: Axes, colors: Mapping[str, str]) -> None:
                 axis.prepare(axes, "x")
@@ -196,13 +197,13 @@ def over_inputs(
                 axes.set_ylabel(said, fontsize="medium", parse_math=False)
                 axes.set_ylim(ylim)
                 if not axis.levels:
-                    axes.set_xlim(values[[0, -1]])
+                    axes.set_xlim(every[[0, -1]])
                 for words, fits in curves.items():
                     look = {"color": colors[words], "alpha": _strength(cells), "linewidth": 0.9}
                     look |= {"marker": "o"} if axis.levels else {}
                     for own in fits:
-                        axes.plot(values, own[place].curve(number, kept), **look)
-                draw_seen(axes, axis, training[axis.name].to_numpy(), values)
+                        axes.plot(own[place].values, own[place].curve(number, kept), **look)
+                draw_seen(axes, axis, training[axis.name].to_numpy(), every)
 
             return draw
 
@@ -217,7 +218,7 @@ def _strength(cells: Mapping[str, Sequence[str]]) -> float:
 
 
 def _named(words: str, fits: int) -> str:
-    text = words or f"{fits} replicates"
+    text = words or f"{fits} fits"
     return "\n".join(textwrap.wrap(text, 44, max_lines=2, placeholder=" …"))
 
 

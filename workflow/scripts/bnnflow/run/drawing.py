@@ -92,6 +92,11 @@ def comparisons(plan: Plan) -> dict[str, Drawn]:
     }
 
 
+def shown_of(plan: Plan, group: str) -> list[str]:
+    """Fits of a group whose data its figure shows: those of the first split."""
+    return plan.of_split(plan.entries[group], plan.source.first)
+
+
 def entries_with(plan: Plan, figure: str | None, updated: bool) -> list[str]:
     """Entries whose fits have this figure by their method, or none, and are updates or are not."""
     firsts = {entry: plan.fit(fits[0]) for entry, fits in plan.entries.items()}

@@ -314,8 +314,13 @@ class Plan:
 
     def tables(self) -> list[str]:
         """Files of the tables over all fits."""
-        names = ["metrics", "diagnostics", "verdicts", *(["groups"] if self.groups else [])]
+        names = ("metrics", "diagnostics", "verdicts", *self.tables_of_groups())
         return [f"results/tables/{name}.csv" for name in names]
+
+    def tables_of_groups(self) -> list[str]:
+        """Names of the tables of groups: their spread, and differences over splits."""
+        differences = ["differences"] if self.config["splits"] else []
+        return [*(["groups"] if self.groups else []), *differences]
 
     def results(self) -> list[str]:
         """All that a run makes, but logs, benchmarks, the manifest and the report."""

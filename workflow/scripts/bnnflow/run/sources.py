@@ -67,6 +67,12 @@ class Source:
         """What the columns of a table are; those of simulated data are known."""
         return {} if self.simulated else {"columns": data_file(COLUMNS, split)}
 
+    @property
+    def columns_of_splits(self) -> dict[str, list[str]]:
+        """What the columns of a table are at every split, where there are several."""
+        several = len(self.splits) > 1
+        return {"columns": [data_file(COLUMNS, own) for own in self.splits]} if several else {}
+
     def apart(self, split: str) -> dict[str, str]:
         """Held-out rows of a table, which figures of the data show."""
         return {} if self.simulated else {"held_out": dataset("held_out", split)}
@@ -87,12 +93,17 @@ class Source:
     @property
     def references(self) -> dict[str, str]:
         """Scores of what stands beside the fits: the process, where it is known, and baselines."""
-        names = [*([ORACLE] if self.knows_process else []), *self.baselines]
         return {
-            at_split(name, split): self.scores_of(name, split)
-            for name in names
-            for split in self.splits
+            called: self.scores_of(name, split)
+            for name, own in self.references_by_split.items()
+            for called, split in own.items()
         }
+
+    @property
+    def references_by_split(self) -> dict[str, dict[str, str]]:
+        """Of what stands beside the fits, by its name, what it is called, and at which split."""
+        names = [*([ORACLE] if self.knows_process else []), *self.baselines]
+        return {name: {at_split(name, split): split for split in self.splits} for name in names}
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -126,8 +137,10 @@ class Source:
 
     def read_by_split(self, split: str) -> dict:
         """The settings by which a table is split; paths are inputs of the job."""
-        left_out = ("table", "predict", "scaling")
-        return {key: value for key, value in self.settings.items() if key not in left_out}
+        left_out = ("table", "predict", "scaling", "repeats")
+        own = {key: value for key, value in self.settings.items() if key not in left_out}
+        own["seed"] = self.held_out_seed(split)
+        return own | ({"fold": self.splits.index(split)} if "folds" in own else {})
 
     def check(self, seen: Path) -> None:
         """Look at what the user gives, before any job does.
@@ -175,7 +188,10 @@ class Source:
     def held_out_seed(self, split: str) -> int:
         """Of the stream that held-out observations come from, or by which they are drawn."""
         seed = self.settings["seed"]
-        return derived(seed, "held_out") if self.simulated else seed
+        if self.simulated:
+            return derived(seed, "held_out")
+        again = self.splits.index(split) if "repeats" in self.settings else 0
+        return derived(seed, "repeat", again) if again else seed
 
     def baselines_seed(self, split: str) -> int:
         """By which baselines spread the probability of a count over its transform."""

@@ -10,10 +10,10 @@ import pandas as pd
 
 from ...config import studies
 from ...config.relations import is_simulated
-from ...data import table
+from ...data import sets, table
 from ...data.observed import MADE
 from ...data.references import REFERENCES
-from ...judge import scores, verdicts
+from ...judge import scores, splits, verdicts
 from ...methods.running.method import METHODS
 
 # What the jobs are called that infer a part of a fit.
@@ -68,19 +68,38 @@ class Run:
     def regions(self) -> list[str]:
         """Names of the regions; a table has some besides the config's."""
         own = list(self.config["evaluation"].get("regions", []))
-        return [*own, *(name for name in MADE if name in self.facts.get("regions", {}))]
+        made = {name for facts in self.facts_by_split for name in facts.get("regions", {})}
+        return [*own, *(name for name in MADE if name in made)]
 
     @cached_property
-    def facts(self) -> Mapping[str, object]:
-        """What is to be known of a table; nothing of simulated data, or before it is split."""
-        path = self.results / "data" / "columns.json"
-        return table.facts_of(path) if not is_simulated(self.config) and path.exists() else {}
+    def splits(self) -> list[str]:
+        """Names of the splits of the data."""
+        return sets.splits(self.config["data"])
+
+    def columns(self, split: str) -> Path:
+        """The file of what the columns of a table are."""
+        return self.results / "data" / split / "columns.json"
+
+    @cached_property
+    def facts_by_split(self) -> list[Mapping[str, object]]:
+        """What is to be known of a table at the splits that have been made."""
+        paths = [] if is_simulated(self.config) else map(self.columns, self.splits)
+        return [table.facts_of(path) for path in paths if path.exists()]
 
     @property
-    def held_out(self) -> int:
-        """Number of held-out observations."""
+    def facts(self) -> Mapping[str, object]:
+        """What is to be known of a table; nothing of simulated data, or before it is split."""
+        return next(iter(self.facts_by_split), {})
+
+    @property
+    def held_out(self) -> str:
+        """Which observations are held out, in words."""
+        if len(self.splits) > 1:
+            count = len(self.splits)
+            return f"what its own of {count} splits holds out, which the fit has not seen"
         data = self.config["data"]
-        return data["held_out"][2] if is_simulated(self.config) else self.facts["held out"]
+        count = data["held_out"][2] if is_simulated(self.config) else self.facts["held out"]
+        return f"{count:,} held-out observations that no fit has seen"
 
     @cached_property
     def diagnostics(self) -> dict[str, pd.DataFrame]:
@@ -108,6 +127,13 @@ class Run:
         there = [name for name in self.config["groups"] if name in self.pictures]
         spread = studies.read(path) if there and path.exists() else None
         return {} if spread is None else {name: spread[spread["group"] == name] for name in there}
+
+    @cached_property
+    def differences(self) -> pd.DataFrame | None:
+        """Differences of scores between studies, where there are several splits."""
+        path = self.results / "tables" / "differences.csv"
+        there = len(self.splits) > 1 and path.exists()
+        return splits.read(path) if there else None
 
     def seconds(self, name: str) -> float:
         """How long the jobs have taken that infer a fit, all together; 0 if nobody knows."""

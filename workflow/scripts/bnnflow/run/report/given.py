@@ -22,7 +22,7 @@ NEARNESS = (
 def of_table(run: Run) -> Html:
     """What was given, how it was split, and how it is encoded."""
     data, facts = run.config["data"], run.facts
-    about = table.columns_of(run.results / "data" / "columns.json")
+    about = table.columns_of(run.columns(run.splits[0]))
     roles = {"target": about.targets, "input": about.inputs}
     rows = [
         [code(column.name), role, *_told(column, data)]
@@ -34,7 +34,12 @@ def of_table(run: Run) -> Html:
     parts = [
         tag("p", "The table ", code(data["table"]), f" has {facts['rows']:,} rows. ", _split(run)),
         html_table(head, rows, class_="columns"),
-        tag("p", f"{more} more columns are in ", code("results/data/columns.json"), ".")
+        tag(
+            "p",
+            f"{more} more columns are in ",
+            code(f"results/{run.columns(run.splits[0]).relative_to(run.results)}"),
+            ".",
+        )
         if more
         else "",
     ]
@@ -48,7 +53,7 @@ def likelihood(run: Run, settings: Mapping | None) -> str:
         run: of a table.
         settings: of the likelihood, of all targets or by target; none where their kinds decide.
     """
-    targets = table.columns_of(run.results / "data" / "columns.json").targets
+    targets = table.columns_of(run.columns(run.splits[0])).targets
     found = several.chosen(settings, targets)
     each = [found] * len(targets) if isinstance(found, Mapping) else found
     told = [
@@ -73,11 +78,11 @@ def _transformed(column: Column) -> str:
 
 def _split(run: Run) -> Html:
     """How many rows are for what, in sentences."""
-    facts, data = run.facts, run.config["data"]
+    facts = run.facts
     sets = joined([f"{name} {count:,}" for name, count in facts["training"].items()])
     told = [
         f"{facts['left out']:,} rows with blanks are left out. " if facts["left out"] else "",
-        f"{facts['held out']:,} rows are held out, {how(data['held_out'], data['seed'])}. ",
+        _apart(run),
         *("Fits learn from the others: ", sets, ". "),
     ]
     regions = {name: count for name, count in facts["regions"].items() if count}
@@ -87,6 +92,20 @@ def _split(run: Run) -> Html:
     return html(told)
 
 
+def _apart(run: Run) -> str:
+    """How many rows are held out, and by what, in sentences; of several splits the first."""
+    data, count = run.config["data"], f"{run.facts['held out']:,} rows are held out"
+    held_out, seed, number = data["held_out"], data["seed"], len(run.splits)
+    if "folds" in data:
+        of = f"of whole groups of {held_out['group']}" if "group" in held_out else "of the rows"
+        told = f"Each of {number} folds {of} is held out once, drawn with seed {seed}."
+        return f"{told} In {run.splits[0]} {count}. "
+    if "repeats" in data:
+        told = f"Rows are held out {number} times. In {run.splits[0]} {count}"
+        return f"{told}, {how(held_out, seed)}, and in the others by seeds that derive from it. "
+    return f"{count}, {how(held_out, seed)}. "
+
+
 def how(held_out: Mapping, seed: int) -> str:
     """By what rows are held out, in words.
 
@@ -94,7 +113,7 @@ def how(held_out: Mapping, seed: int) -> str:
         held_out: the settings.
         seed: of what is drawn.
     """
-    share = f"{100 * held_out['share']:.0f} %"
+    share = f"{100 * held_out['share']:.0f} %" if "share" in held_out else ""
     ways = {
         "group": f"{share} of the groups of {held_out.get('group')}, drawn with seed {seed}",
         "gap": f"{share} in the middle of {held_out.get('gap')}",

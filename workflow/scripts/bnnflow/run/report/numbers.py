@@ -57,7 +57,7 @@ def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) 
     near = f"{error:.0f}" if error >= 1 else f"{error:.1g}" if error >= 1e-4 else f"{error:.5f}"
     unit = " %" if factor == 100 else ""
     value = factor * row["value"]
-    told = f"{value:,.0f}" if abs(value) >= 100 else f"{value:{form}}"
+    told = _plain(value, form)
     within = f" ± {near}" if error else ""
     return (told + (unit or within)).replace("-", "−")
 
@@ -124,7 +124,7 @@ def of_group(run: Run, group: dict, spread: pd.DataFrame) -> Html:
                 for column, region in zip(columns, run.regions, strict=True):
                     column.append(_ranged(values, (settings, region, metric), *SCORES[metric][1:]))
         cells = [[tag("div", line) for line in cell] for cell in (told, labels, *columns)]
-        name, fits = settings or "replicates", f"{share['fits'].iloc[0]:.0f}"
+        name, fits = settings or "all", f"{share['fits'].iloc[0]:.0f}"
         rows.append([tag("b", name), fits, *cells])
     return html_table(["settings", "fits", "verdict", "", *run.regions], rows, class_="spread")
 
@@ -133,6 +133,16 @@ def _ranged(values: pd.DataFrame, at: tuple[str, str, str], factor: float, form:
     if at not in values.index:
         return "–"
     row = values.loc[at]
-    spread = "" if pd.isna(row["stddev"]) else f" ± {factor * row['stddev']:{form}}"
+    return ranged(row["mean"], row["stddev"], factor, form)
+
+
+def ranged(value: float, spread: float, factor: float, form: str) -> str:
+    """A value with its spread, if it has one, as a part or in per cent."""
+    around = "" if pd.isna(spread) else f" ± {_plain(factor * spread, form)}"
     unit = " %" if factor == 100 else ""
-    return f"{factor * row['mean']:{form}}{spread}{unit}".replace("-", "−")
+    return f"{_plain(factor * value, form)}{around}{unit}".replace("-", "−")
+
+
+def _plain(value: float, form: str) -> str:
+    """A number in its form, without an exponent where it is large."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:{form}}"

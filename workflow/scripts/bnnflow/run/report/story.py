@@ -16,7 +16,7 @@ from ...files import safe
 from ...judge import verdicts
 from ...judge.meanings import MEANINGS, SITE, in_order, meaning
 from ...methods.running.method import METHODS
-from . import given, numbers, opinion
+from . import differences, given, numbers, opinion
 from .found import Picture, Run, last_words
 from .markup import (
     BREAK,
@@ -107,7 +107,8 @@ def story(config: dict, results: Path, pictures: Mapping[str, Picture]) -> Story
     """
     run = Run(config, results, pictures)
     start = [*_fits(run), *_missing(run), *_diagnostics(run)]
-    rest = [*_data(run), *_sections(run), *_groups(run), *_comparisons(run), *_settings(run)]
+    rest = [*_data(run), *_sections(run), *_groups(run)]
+    rest += [*_differences(run), *_comparisons(run), *_settings(run)]
     return Story(tag("div", _head(run), _contents(start, rest), *_all(start)), html(_all(rest)))
 
 
@@ -138,7 +139,7 @@ def _head(run: Run) -> Html:
     lead = [opinion.summary(verdict)] if verdict else []
     lead += [numbers.passing(name, spread) for name, spread in run.groups.items()]
     if lead:
-        told = f"{judged} {run.held_out:,} held-out observations that no fit has seen."
+        told = f"{judged} {run.held_out}."
         parts.append(tag("p", tag("strong", " ".join(lead)), " ", told))
     if count := len(run.missing):
         lacks = "1 fit of the config has" if count == 1 else f"{count} fits of the config have"
@@ -174,16 +175,19 @@ def _fits(run: Run) -> Iterator[Section]:
     yield Section("fits", "The fits", html(content))
 
 
-def _legend(metrics: Collection[str], references: Collection[str] = ()) -> Html:
+def _legend(
+    metrics: Collection[str], references: Collection[str] = (), errors: bool = True
+) -> Html:
     """What the words of a table of scores mean.
 
     Args:
         metrics: that the table has.
         references: that are beside the fits.
+        errors: whether what follows a score is its error.
     """
     shown_ = numbers.rows_of_scores(metrics)
     absent = {words for metric, (words, *_) in numbers.SCORES.items() if metric not in shown_}
-    absent |= set(REFERENCES) - set(references)
+    absent |= set(REFERENCES) - set(references) | (set() if errors else {"±"})
     told = {word: text for word, text in LEGEND.items() if word not in absent}
     terms = [[tag("dt", word), tag("dd", text)] for word, text in told.items()]
     return folded("What the numbers mean", tag("dl", terms))
@@ -351,6 +355,7 @@ def _shortened(text: str) -> str:
 
 def _groups(run: Run) -> Iterator[Section]:
     """A section for every group of fits, with the spread of their scores."""
+    first = next(iter(run.groups), "")
     for name, spread in run.groups.items():
         group = run.config["groups"][name]
         count = len(studies.fits_of(group["cells"]))
@@ -362,10 +367,15 @@ def _groups(run: Run) -> Iterator[Section]:
         parts = [
             tag("p", lead),
             numbers.of_group(run, group, spread),
-            "" if run.fits else _legend(set(spread["metric"])),
+            "" if run.fits or name != first else _legend(set(spread["metric"]), errors=False),
             _figure(run, name),
         ]
         yield Section(f"group-{name}", group["title"], html(parts))
+
+
+def _differences(run: Run) -> Iterator[Section]:
+    if run.differences is not None:
+        yield Section("differences", "Differences over splits", differences.of_run(run))
 
 
 def _comparisons(run: Run) -> Iterator[Section]:

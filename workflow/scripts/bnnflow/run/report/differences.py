@@ -1,0 +1,46 @@
+"""The section of the report that compares studies split by split."""
+
+import pandas as pd
+
+from .found import Run
+from .markup import Html, html, html_table, tag
+from .numbers import SCORES, ranged, rows_of_scores
+
+TOLD = (
+    "Each row is the mean of one study's scores less another's, over the splits, ± its standard"
+    " error. Of the LPPD a positive difference is better, of all other scores a negative one. A"
+    " difference that is beyond two standard errors is bold; less tells nothing apart. Splits share"
+    " training rows, and the error counts that: it is that of Nadeau and Bengio (2003)."
+)
+
+
+def of_run(run: Run) -> Html:
+    """Differences of every study from what stands beside the fits, and from the first study."""
+    own = run.differences
+    targets = list(dict.fromkeys(own["target"])) if "target" in own else [None]
+    metrics = rows_of_scores(set(own["metric"]))
+    names = ["group", "settings", "other", "other_settings"]
+    rows = []
+    for (group, settings, other, other_settings), found in own.groupby(names, sort=False):
+        labels, columns = [], [[] for _ in run.regions]
+        for target in targets:
+            of_target = found if target is None else found[found["target"] == target]
+            values = of_target.set_index(["region", "metric"])
+            for metric in metrics:
+                labels.append(f"{SCORES[metric][0]}{f' of {target}' if len(targets) > 1 else ''}")
+                for column, region in zip(columns, run.regions, strict=True):
+                    column.append(_difference(values, (region, metric), metric))
+        cells = [[tag("div", line) for line in cell] for cell in (labels, *columns)]
+        one, less = f"{group} {settings}".strip(), f"{other} {other_settings}".strip()
+        splits = f"{found['splits'].max():.0f}"
+        rows.append([[tag("b", one), " less ", tag("b", less)], splits, *cells])
+    head = ["", "splits", "", *run.regions]
+    return html([tag("p", TOLD), html_table(head, rows, class_="spread")])
+
+
+def _difference(values: pd.DataFrame, at: tuple[str, str], metric: str) -> Html:
+    if at not in values.index:
+        return html("–")
+    row = values.loc[at]
+    told = ranged(row["difference"], row["error"], *SCORES[metric][1:])
+    return tag("b", told) if abs(row["difference"]) > 2 * row["error"] else html(told)
