@@ -29,7 +29,7 @@ def test_a_fit_without_settings_is_a_whole_config():
     assert fit["data"] == relations.observation_names(config) == ["old", "new"]
     assert fit["inference"]["method"] == "nuts"
     assert fit["inference"]["chains"] > 1
-    likelihood = {"likelihood": LIKELIHOODS.made({}).model_dump()}
+    likelihood = {"likelihood": LIKELIHOODS.made({}).model_dump(exclude_none=True)}
     assert config["models"] == {fit["model"]: Model().model_dump() | likelihood}
     assert config["figures"]["data"] == {"data": ["old", "new"]}
     assert relations.figure_names(config)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from bnnflow.config import studies
 from bnnflow.data import points, regions
@@ -14,6 +15,7 @@ from bnnflow.files.columns import Column
 from bnnflow.files.errors import FileError
 from bnnflow.judge import findings, fit, scores, verdicts
 from bnnflow.methods.running.method import METHODS
+from bnnflow.model.correlation import Correlation
 from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.predict import evaluation, levels
 from bnnflow.predict.mixture import Mixture
@@ -114,6 +116,51 @@ def test_the_table_of_two_targets_is_that_of_each(whole):
         assert list(alone) == list(scores.COLUMNS)
         own = table[table["target"] == column.name].drop(columns="target").reset_index(drop=True)
         pd.testing.assert_frame_equal(own, alone)
+
+
+def test_all_targets_together_have_the_density_of_their_residuals():
+    """By SciPy, at every draw a normal distribution of two; and the units of both."""
+    weight, partial = np.array([0.5, 0.5]), np.array([0.3, -0.8])
+    mean = np.array([[[0.1, 2.0], [-0.5, 1.0]], [[0.7, 0.0], [0.2, 0.4]]])  # target, draw, point
+    scale = np.array([[[1.0], [0.5]], [[2.0], [1.5]]])
+    parts = [
+        Mixture.of(Normals(*map(torch.tensor, np.broadcast_arrays(m, s))), torch.tensor(weight))
+        for m, s in zip(mean, scale, strict=True)
+    ]
+    seen = np.array([[0.2, 1.0], [0.5, -1.0]])
+    units = [[1.0, 0.0], [5.0, 100.0]]
+    targets = [Column(name, own, size) for name, (size, own) in zip("ab", units, strict=True)]
+    y = np.array([own * at + start for at, (own, start) in zip(seen, units, strict=True)])
+    correlation = Correlation(torch.tensor(partial)[:, None])
+    found = evaluation.scored(parts, targets, y, levels.LEVELS, torch.Generator(), correlation)
+    for point in range(2):
+        density = [
+            stats.multivariate_normal(
+                mean[:, draw, point],
+                np.outer(size := scale[:, draw, 0], size) * [[1, r], [r, 1]],
+            ).pdf(seen[:, point])
+            for draw, r in enumerate(partial)
+        ]
+        exact = np.log(np.mean(density)) - np.log(5)
+        assert found["joint_log_density"][0, point] == pytest.approx(exact, rel=1e-6)
+    middle = found["correlation"].sel(certainty=0.5).to_numpy()
+    np.testing.assert_allclose(np.diag(middle), 1, rtol=1e-6)
+    assert middle[0, 1] == middle[1, 0] == pytest.approx(partial.mean(), rel=1e-5)
+    independent = evaluation.scored(parts, targets, y, levels.LEVELS, torch.Generator())
+    assert "correlation" not in independent
+    assert independent["joint_log_density"][0, 0] != found["joint_log_density"][0, 0]
+
+
+def test_the_joint_score_stands_beside_those_of_the_targets(whole, tmp_path):
+    table = scores.table(whole)
+    own = table[table["target"] == scores.JOINTLY]
+    assert list(own["metric"].unique()) == ["points", "lppd"]
+    value = own.set_index(["region", "metric"])["value"]["all", "lppd"]
+    assert value == pytest.approx(whole["joint_log_density"][0].mean().item())
+    alone = scores.table(evaluated(only=slice(0, 1)))
+    assert "target" not in alone
+    scores.write(table, tmp_path / "scores.csv")
+    assert scores.read(tmp_path / "scores.csv")["target"].nunique() == 3
 
 
 def test_without_a_truth_only_its_scores_are_missing(whole):

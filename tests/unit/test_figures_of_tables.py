@@ -343,6 +343,23 @@ def test_residuals_of_several_targets_are_correlated():
     assert observed.correlated([one]) == []
 
 
+def test_a_learnt_correlation_stands_beside_that_of_the_residuals():
+    about = Encoding((WIDTH,), (Column("strength"), Column("price")))
+    found = evaluated(about=about)
+    noise = np.random.default_rng(0).normal(size=found["targets"].shape)
+    found["targets"] = found["targets"] + noise
+    learnt = np.array([[[1, own], [own, 1]] for own in (-0.25, 0.125, 0.5)])
+    own, targets = inputs.axes_of(about, {})
+    for more, expected in ({}, ""), ({"correlation": learnt}, "\nlearnt 0.12 (−0.25 to 0.50)"):
+        dims = ("certainty", "target", "other")
+        given = found.assign({name: (dims, values) for name, values in more.items()})
+        figure = observed.draw_observed("mine", "", ("", ""), own, targets, given, [0])
+        (title,) = filter(None, (axes.get_title() for axes in figure.axes))
+        outcomes = observed.outcomes(found)
+        value = np.corrcoef([each.judged for each in outcomes])[0, 1]
+        assert title == f"correlation {value:.2f}".replace("-", "−") + expected
+
+
 def test_residuals_beyond_twelve_panels_are_left_out_and_named():
     about = many(30)
     figure = observed.draw_observed(

@@ -296,6 +296,8 @@ def test_the_likelihood_of_a_table_is_told_for_every_target(tmp_path):
     own = {"price": {"family": "student_t"}}
     assert told(*targets, settings=own).startswith("student t of log(price), negative binomial")
     assert told(targets[1], settings={"family": "poisson"}) == "poisson of visits"
+    both = told(Column("a"), Column("b"), settings={"family": "normal", "correlated": True})
+    assert both == "normal of a, normal of b, with correlated residuals"
     many = told(*(Column(f"y{i}") for i in range(15)))
     assert many.endswith("normal of y11, 3 more")
 

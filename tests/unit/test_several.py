@@ -206,6 +206,25 @@ def test_faults_of_likelihoods_by_target_are_told_with_the_target(likelihood, ex
     assert expected in told(**likelihood)
 
 
+@pytest.mark.parametrize("family", ["normal", "student_t", "heteroscedastic_normal"])
+def test_correlation_is_of_several_targets_with_the_same_settings(family):
+    own = {"family": family, "correlated": True, "correlation_concentration": 2.0}
+    assert checked(config(**own))["models"]["own"]["likelihood"]["correlated"]
+    checked(config(strength=own, grade=own))
+    for given in ({"strength": own}, {"strength": own, "grade": own | {"rate": 2.0}}):
+        assert (
+            "models.own.likelihood.strength.correlated: is true, which is of targets with the same"
+            " settings; give every target (strength, grade) these settings, or leave correlated out"
+        ) in told(**given)
+    alone = config(**own)
+    alone["data"]["targets"] = "strength"
+    with pytest.raises(ConfigError, match=r"correlated: is true, but strength is the only target"):
+        checked(alone)
+    assert "has correlation_concentration without correlated: true" in told(
+        family=family, correlation_concentration=2.0
+    )
+
+
 def test_a_transform_has_a_mean_by_the_likelihood_of_its_own_target():
     given = config(strength={"family": "normal"}, grade={"family": "student_t"})
     given["data"]["transform"] = {"strength": "log"}
@@ -238,6 +257,13 @@ def test_captions_have_the_formula_of_every_target_whatever_its_name():
     assert tree.astext() == "The likelihood of a_*b*_:"
     alone = captions.of_fit(Plan(checked(config(family="poisson"))), "mine")["formulas"]
     assert alone == {"": LIKELIHOODS.made({"family": "poisson"}).formula()}
+
+
+def test_captions_know_whether_residuals_are_correlated():
+    own = {"family": "normal", "correlated": True}
+    for given, expected in ((own, True), ({"strength": own, "grade": own}, True), ({}, False)):
+        told = captions.of_fit(Plan(checked(config(**given))), "mine")
+        assert told["correlated"] == expected
 
 
 def test_all_outputs_are_those_of_the_parts():

@@ -269,6 +269,17 @@ def bnnflow_story(files):
     return of_report(config, own)
 
 
+def bnnflow_kinds(columns):
+    """Whether a table has targets that are numbers, and such of classes; captions call this."""
+    from bnnflow.data.table import columns_of
+
+    targets = columns_of(columns).targets
+    return {
+        "numbers": any(not target.levels for target in targets),
+        "classes": any(target.levels for target in targets),
+    }
+
+
 def all_drawn(figures):
     """Several figures, by role: the form of the name, the caption, the category, the labels."""
     return {

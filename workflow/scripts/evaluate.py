@@ -17,6 +17,9 @@ tree = posterior.read(snakemake.input.posterior, predictive.NEEDED)
 mixtures = predictive.mixtures(snakemake.params.model, tree, held_out["inputs"].to_numpy())
 stream = torch.Generator().manual_seed(snakemake.params.seed)
 targets, weight = posterior.encoding(tree).targets, posterior.weights(tree)
-found = evaluation.evaluated(mixtures, targets, held_out, levels.LEVELS, weight, stream)
+correlation = predictive.correlation(snakemake.params.model, tree)
+found = evaluation.evaluated(
+    mixtures, targets, held_out, levels.LEVELS, weight, stream, correlation
+)
 arrays.write(found, snakemake.output[0])
 jobs.log.info("%d draws at %d points", mixtures[0].draws, held_out.sizes["point"])

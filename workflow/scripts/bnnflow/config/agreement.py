@@ -8,7 +8,7 @@ from ..data.references import BASELINES, ORACLE, REFERENCES
 from ..judge import limits
 from ..methods.running.method import METHODS
 from ..model.likelihood import LIKELIHOODS
-from ..model.several import given_of, is_one
+from ..model.several import given_of, is_one, without_others
 from . import studies
 from .faults import some, unknown
 from .relations import (
@@ -110,6 +110,8 @@ def _of_likelihoods(config: dict) -> Iterator[str]:
         for name in [] if is_one(given) else given:
             if name not in targets:
                 yield f"models.{model}.likelihood: {unknown(name, 'targets', targets)}"
+        for key, why in without_others(given, targets):
+            yield f"models.{model}.likelihood.{key}: {why}"
 
 
 def _of_table(config: dict) -> Iterator[str]:

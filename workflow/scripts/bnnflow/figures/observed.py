@@ -152,6 +152,7 @@ def draw_observed(
     shown, rest = order[:most], order[most:]
     numbers = [place for place, own in enumerate(found) if isinstance(own, Outcome)]
     pairs = correlated([found[place].judged for place in numbers])[:PAIRS]
+    learnt = learnt_correlation(evaluation)
     blocks = [2 + len(shown)] * len(targets) + ([len(pairs)] if pairs else [])
     figure, cells = sheet(blocks, high=0.7)
     values = evaluation["inputs"].to_numpy()
@@ -182,7 +183,11 @@ def draw_observed(
         axes = figure.add_subplot(place)
         one, other = numbers[one], numbers[other]
         _draw_judged(axes, found[one].judged, found[other], parts)
-        axes.set_title(f"correlation {correlation:.2f}".replace("-", "−"), fontsize="medium")
+        told = f"correlation {correlation:.2f}"
+        if learnt is not None:
+            low, middle, high = learnt[:, one, other]
+            told += f"\nlearnt {middle:.2f} ({low:.2f} to {high:.2f})"
+        axes.set_title(told.replace("-", "−"), fontsize="medium")
         for number, say in ((one, axes.set_xlabel), (other, axes.set_ylabel)):
             words = wrapped(f"residual of {targets[number].name}", UPRIGHT)
             say(words, fontsize="medium", parse_math=False)
@@ -191,6 +196,11 @@ def draw_observed(
     head(figure, fit, title, verdict)
     legend_below(figure, entries.values(), entries, left_out(names))
     return figure
+
+
+def learnt_correlation(evaluation: xr.Dataset) -> np.ndarray | None:
+    """Lower end, middle and upper end of the correlations (3, target, target), if learnt."""
+    return evaluation["correlation"].to_numpy() if "correlation" in evaluation else None
 
 
 def correlated(residuals: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:

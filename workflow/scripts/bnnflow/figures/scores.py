@@ -50,6 +50,9 @@ def draw_scores(metrics: pd.DataFrame, verdicts: Mapping[str, str]) -> Figure:
     )
     for line, (target, table) in zip(grid, by_target.items(), strict=True):
         for axes, (metric, told) in zip(line, shown.items(), strict=True):
+            if metric not in set(table["metric"]):
+                axes.remove()
+                continue
             _draw_metric(axes, table, fits, regions, metric, told)
         line[0].set_title(target, loc="left", parse_math=False)
     size = min(rcParams["font.size"], 36 * row)

@@ -37,6 +37,11 @@ SCORED_CLASSES = {
     "class_probability": ("replicate", *CLASSES),
     "reliability_errors": ("region", "target", "simulation", "error"),
 }
+# of all targets together, where there are several, and how their residuals are correlated,
+TOGETHER = {
+    "joint_log_density": ("replicate", "point"),
+    "correlation": ("certainty", "target", "other"),
+}
 # and all of it at a few of them, chain by chain, with what is to be expected by chance.
 PROBED = {
     "probe_inputs": ("probe", "input"),
@@ -67,7 +72,9 @@ def read_scored(path: str | Path) -> xr.Dataset:
     Raises:
         FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
     """
-    return arrays.read(path, "scores of a baseline", POINTS | SCORED, TRUTH | SCORED_CLASSES)
+    return arrays.read(
+        path, "scores of a baseline", POINTS | SCORED, TRUTH | SCORED_CLASSES | TOGETHER
+    )
 
 
 def read_evaluation(path: str | Path) -> xr.Dataset:
@@ -78,7 +85,7 @@ def read_evaluation(path: str | Path) -> xr.Dataset:
             not finite.
     """
     kind = "an evaluation"
-    found = arrays.read(path, kind, POINTS | SCORED | PROBED, TRUTH | SCORED_CLASSES)
+    found = arrays.read(path, kind, POINTS | SCORED | PROBED, TRUTH | SCORED_CLASSES | TOGETHER)
     for name in MASKS:
         if found[name].dtype != bool:
             raise FileError(path, kind, f"{name} is not of yes and no")

@@ -16,6 +16,9 @@ from . import classes
 # Metrics that compare them: below quantiles, and in the central intervals between them.
 ERRORS = ("calibration_error", "coverage_error")
 
+# In the place of a target: all of them together, of which there is the density alone.
+JOINTLY = "jointly"
+
 COLUMNS = ("region", "metric", "value", "error_draws", "error_points")
 
 
@@ -60,7 +63,8 @@ def table(evaluation: xr.Dataset) -> pd.DataFrame:
             the regions that it lies in.
 
     Returns:
-        A row for every region, target and metric: region, target where there are several, metric,
+        A row for every region, target and metric: region, target where there are several, JOINTLY
+        for all of them together, metric,
         value, and two standard errors, both by the jackknife: error_draws, of the finite number of
         posterior draws, and error_points, of the finite number of held-out points. An error that
         one draw or one point cannot give is missing.
@@ -70,6 +74,8 @@ def table(evaluation: xr.Dataset) -> pd.DataFrame:
         target: classes.terms_of(part) if has_classes(part) else _terms(part)
         for target, part in parts.items()
     }
+    if "joint_log_density" in evaluation:
+        terms[JOINTLY] = {"lppd": evaluation["joint_log_density"].to_numpy()}
     rows = [
         (region, target, *row)
         for region, inside in inside_of(evaluation).items()
@@ -148,6 +154,8 @@ def calibration_errors(shares: np.ndarray) -> np.ndarray:
 def _rows(terms: dict[str, np.ndarray], count: int) -> Iterator[tuple[str, float, float, float]]:
     """Metric, value and both errors, from terms (replicate, point) of a region's points."""
     metrics = classes.metrics_of if "brier" in terms else _metrics
+    if terms.keys() == {"lppd"}:
+        metrics = dict
     values = metrics({name: part.mean(axis=1) for name, part in terms.items()})
     without = {name: part[0].sum() - part[0] for name, part in terms.items()}
     by_point = metrics({name: part / max(1, count - 1) for name, part in without.items()})

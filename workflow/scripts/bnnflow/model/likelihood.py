@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from ..registered import Registry
-from ..settings import Settings
+from ..settings import Positive, Settings, Truth, fault
 from .components import Components
 
 if TYPE_CHECKING:
     from pyro.distributions import TorchDistribution
     from torch import Tensor
+
+    from .correlation import Correlation
 
 
 # Of every target the number of its levels: 0 where it is a number, 2 of yes and no, K of classes.
@@ -21,6 +25,12 @@ Targets = tuple[int, ...]
 # What a target may be: a measurement, yes or no (1 or 0), one of several classes (0, 1, …), or how
 # often something has happened (0, 1, …).
 Kind = Literal["real", "binary", "classes", "count"]
+
+# The site of what correlates residuals.
+CORRELATION = "partial_correlation"
+
+# The concentration by which all correlation matrices are equally likely.
+UNIFORM = 1.0
 
 
 class Likelihood(Settings, ABC):
@@ -82,9 +92,89 @@ class Likelihood(Settings, ABC):
         """Of every target whether it may be scaled; counts and levels are what they are."""
         return ("real" in self.suits,) * len(targets)
 
+    def correlation(self, values: Mapping[str, Tensor]) -> Correlation | None:
+        """How residuals of targets depend on each other, at draws of its sites (draws, ...)."""
+        return None
+
     @abstractmethod
     def formula(self) -> str:
         r"""The distribution of y_i, given f_\theta(x_i) and its own sites: TeX, in lines."""
+
+
+class Measured(Likelihood):
+    """Of measurements, whose residuals may be correlated between targets.
+
+    The site `partial_correlation` has the canonical partial correlations of the pairs of targets;
+    of two targets that is their correlation.
+    """
+
+    suits = ("real",)
+
+    correlated: Truth | None = Field(
+        None,
+        description="Whether residuals are correlated between targets, by a matrix that is learnt"
+        " and the same at all inputs. All targets have these settings then.",
+    )
+    correlation_concentration: Positive | None = Field(
+        None,
+        description="Concentration of the LKJ prior of the correlation matrix: of 1, which it is"
+        " without this key, all matrices are equally likely; of more, those with less correlation"
+        " are likelier.",
+    )
+
+    @model_validator(mode="after")
+    def _of_correlated(self) -> Self:
+        if self.correlation_concentration and not self.correlated:
+            raise fault(
+                "has correlation_concentration without correlated: true; set correlated, or leave"
+                " correlation_concentration out"
+            )
+        return self
+
+    def of_correlation(self, targets: Targets) -> dict[str, tuple[int, ...]]:
+        """Shape of the site, where there is one."""
+        if not self.correlated:
+            return {}
+        return {CORRELATION: (len(targets) * (len(targets) - 1) // 2,)}
+
+    def observe_together(
+        self, mean: Tensor, scale: Tensor, y: Tensor | None, df: Tensor | float | None = None
+    ) -> None:
+        """Sample the correlation and the response, which is one site of all targets.
+
+        Args:
+            mean: (targets, n).
+            scale: (targets, n) or (targets, 1).
+            y: the observed targets (n, targets).
+            df: degrees of freedom of Student t residuals, a number or (1,); none of normal ones.
+        """
+        import pyro
+
+        from .correlation import Elliptical, PartialCorrelations
+
+        prior = PartialCorrelations(len(mean), self.correlation_concentration or UNIFORM)
+        response = Elliptical(mean, scale, site(CORRELATION, prior), df)
+        with pyro.plate("data", mean.shape[-1], dim=-1):
+            pyro.sample("obs", response, obs=y)
+
+    def correlation(self, values: Mapping[str, Tensor]) -> Correlation | None:
+        """The learnt correlation, where there is one."""
+        from .correlation import Correlation
+
+        return Correlation(values[CORRELATION].double()) if self.correlated else None
+
+    def lines(self, one: str, several: str, prior: str) -> str:
+        r"""The formula: how targets are distributed, in TeX, and the priors of their sites.
+
+        Args:
+            one: distribution of a target y_i.
+            several: of all targets of a row, of the correlation matrix R.
+            prior: of its other sites.
+        """
+        if not self.correlated:
+            return one + prior
+        concentration = self.correlation_concentration or UNIFORM
+        return rf"{several}{prior}, \quad R \sim \mathrm{{LKJ}}({concentration})"
 
 
 def site(name: str, distribution: TorchDistribution) -> Tensor:

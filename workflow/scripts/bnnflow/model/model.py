@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from .components import Components
+from .correlation import Correlation
 from .likelihood import Likelihood, Targets
 from .network import Network
 from .prior import Weights, sites_of, weights_of
@@ -64,6 +65,12 @@ class Response:
             parts = vmap(one, chunk_size=max(1, CHUNK // (8 * len(x))))(values)
         kinds = self.likelihood.kinds(self.targets)
         return [kind(*own) for kind, own in zip(kinds, parts, strict=True)]
+
+    def correlation(self, draws: Mapping[str, np.ndarray]) -> Correlation | None:
+        """How residuals of targets depend on each other; draws as `components` has them."""
+        return self.likelihood.correlation(
+            {name: torch.from_numpy(draws[name]) for name in self.own}
+        )
 
 
 class Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,9 @@ class Several:
             each for _, own, level in self._parts(targets) for each in own.scalable((level,))
         )
 
+    def correlation(self, values: Mapping[str, Tensor]) -> None:
+        """None: likelihoods of their own are independent."""
+
     def _parts(self, targets: Targets) -> list[tuple[str, Likelihood, int]]:
         """Of every target what stands before the names of its sites, its likelihood, its levels."""
         prefixes = (f"{_PLACE}{place}." for place in range(1, len(targets) + 1))
@@ -119,6 +122,31 @@ def possible(given: Mapping | None, targets: Sequence[str]) -> list[Mapping]:
     """Settings that name every family that targets of these names may have."""
     own = [given_of(given, name) for name in targets]
     return own if all(own) else LIKELIHOODS.named()
+
+
+def without_others(given: Mapping, targets: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Keys of likelihoods whose residuals have none that they could be correlated with, and why.
+
+    Args:
+        given: settings of one likelihood, or such settings by target.
+        targets: names of all targets.
+    """
+    every = [given_of(given, name) for name in targets]
+    for name, own in zip(targets, every, strict=True):
+        if not own or not own.get("correlated"):
+            continue
+        key = "correlated" if is_one(given) else f"{name}.correlated"
+        if len(targets) == 1:
+            yield key, f"is true, but {name} is the only target; leave correlated out"
+        elif any(other != own for other in every):
+            yield (
+                key,
+                "is true, which is of targets with the same settings; give every target"
+                f" ({', '.join(targets)}) these settings, or leave correlated out",
+            )
+        else:
+            continue
+        return
 
 
 def of_settings(settings: Mapping | Sequence[Mapping]) -> Likelihood | Several:

@@ -9,6 +9,8 @@ from torch import Generator, Tensor
 
 from ..files.columns import Column, transformed
 from ..files.predictions import POINTS, SCORED, SCORED_CLASSES, TRUTH
+from ..model.correlation import Correlation
+from .joint import jointly
 from .labels import Labelled
 from .levels import CALIBRATION
 from .mixture import Mixture
@@ -31,6 +33,7 @@ def evaluated(
     levels: list[float],
     weight: np.ndarray,
     stream: Generator,
+    correlation: Correlation | None = None,
 ) -> xr.Dataset:
     """All by which a fit is judged.
 
@@ -41,6 +44,7 @@ def evaluated(
         levels: probabilities of the quantiles.
         weight: of the chains, whose draws are one after another in the mixtures, (chains,).
         stream: of random numbers.
+        correlation: of the residuals of targets; none where they are independent, given the network.
 
     Raises:
         FloatingPointError: if the response of a draw is not finite, or has no noise, or if either
@@ -53,7 +57,7 @@ def evaluated(
     own = [name for name in (*POINTS, *TRUTH) if name in points]
     parts = [
         points[own],
-        scored(mixtures, targets, points["targets"].to_numpy(), levels, stream),
+        scored(mixtures, targets, points["targets"].to_numpy(), levels, stream, correlation),
         probed(mixtures, targets, points, len(weight)),
         simulations(mixtures, points["inside"].to_numpy(), stream),
         xr.Dataset({"weight": ("chain", weight)}),
@@ -67,6 +71,7 @@ def scored(
     y: np.ndarray,
     levels: list[float],
     stream: Generator,
+    correlation: Correlation | None = None,
 ) -> xr.Dataset:
     """Scores and summaries of predictive distributions at their observations.
 
@@ -78,6 +83,7 @@ def scored(
         y: observations (target, n), in their own units.
         levels: probabilities of the quantiles.
         stream: of random numbers, for the pit of counts.
+        correlation: as `evaluated` has it.
 
     Raises:
         FloatingPointError: as `evaluated`.
@@ -88,7 +94,8 @@ def scored(
         count a random one between those of less than y and of y or less. Over
         (replicate, level, target, point): quantiles, to first order in the groups left out. Where a
         target has classes, over (replicate, class, target, point): class_probability, 0 of a class
-        that a target does not have; all but the log density is of the classes' places then.
+        that a target does not have; all but the log density is of the classes' places then. Where
+        there are several targets, what `jointly` gives.
     """
     own = tuple(map(of_mixture, targets))
     seen = torch.from_numpy(transformed(y.T, own).T.astype(np.float32))
@@ -109,6 +116,8 @@ def scored(
     classes = [own.probability() if isinstance(own, Labelled) else None for own in mixtures]
     if (probability := of_classes(classes)) is not None:
         found["class_probability"] = (SCORED_CLASSES["class_probability"], probability.numpy())
+    if len(mixtures) > 1:
+        found = found.merge(jointly(mixtures, targets, seen, correlation))
     return finite(found, "at the held-out observations")
 
 

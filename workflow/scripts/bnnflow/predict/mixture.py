@@ -92,7 +92,7 @@ class Mixture(Weighted):
 
     def function_quantiles(self, levels: Tensor) -> Tensor:
         """Of the components' means: (q, n)."""
-        return self._quantiles_of(self.components.mean, levels)
+        return self.quantiles_of(self.components.mean, levels)
 
     def moments(self) -> dict[str, Tensor]:
         """Replicates (replicate, n) of mean, stddev, and function_stddev, of components' means."""

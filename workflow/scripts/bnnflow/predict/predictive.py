@@ -9,9 +9,12 @@ from torch import Tensor
 
 from ..files import posterior, predictions
 from ..files.columns import Column, encoded
+from ..files.encodings import Encoding
 from ..methods.estimators import stored
 from ..model import build
 from ..model.components import Components, Counts, Labels
+from ..model.correlation import Correlation
+from ..model.model import Response
 from ..model.several import chosen
 from .counts import Counted
 from .labels import Labelled
@@ -44,8 +47,7 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
     if stored.GROUP in tree.children:
         components = stored.components(tree, seen)
     else:
-        known = {"likelihood": chosen(model.get("likelihood"), encoding.targets)}
-        response = build.response(model | known, encoding.width, encoding.levels)
+        response = _response(model, encoding)
         components = response.components(posterior.pooled(tree), torch.from_numpy(seen))
     if weights is None:
         found = [_kind(own)(own) for own in components]
@@ -55,6 +57,23 @@ def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture
         own if column.transform == "none" else TransformedMixture.around(own, column)
         for own, column in zip(found, encoding.targets, strict=True)
     ]
+
+
+def correlation(model: dict, tree: xr.DataTree) -> Correlation | None:
+    """How residuals of targets depend on each other; None where they do not, given the network.
+
+    Args:
+        model: its settings.
+        tree: the posterior, with all that is NEEDED.
+    """
+    if stored.GROUP in tree.children:
+        return None
+    return _response(model, posterior.encoding(tree)).correlation(posterior.pooled(tree))
+
+
+def _response(model: dict, encoding: Encoding) -> Response:
+    known = {"likelihood": chosen(model.get("likelihood"), encoding.targets)}
+    return build.response(model | known, encoding.width, encoding.levels)
 
 
 def summarised(

@@ -96,6 +96,10 @@ class Transformed(Numbers):
         """Probability of less than t (n,): (draws, n)."""
         return self.inner.below(self._seen(t))
 
+    def standardized(self, y: Tensor) -> Tensor:
+        """Residuals of y (n,) over their scale, as the network sees the target: (draws, n)."""
+        return self.inner.standardized(self._seen(y))
+
     def density(self, t: Tensor) -> Tensor:
         """At t (n,): (draws, n)."""
         return self.inner.density(self._seen(t)) * self._log_slope(t).exp().to(self.mean)

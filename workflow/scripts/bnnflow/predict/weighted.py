@@ -89,7 +89,10 @@ class Weighted:
 
     def log_density(self, y: Tensor) -> Tensor:
         """Replicates (replicate, n) of the log density at y (n,), in nats, however small."""
-        values = self.components.log_density(y)
+        return self.log_average(self.components.log_density(y))
+
+    def log_average(self, values: Tensor) -> Tensor:
+        """Replicates (replicate, n) of the log average of densities, from their logs (draws, n)."""
         if self.weights is not None:
             values = values + self.weights.log()[:, None]
         parts = torch.stack([values[group].logsumexp(0) for group in self._groups])
@@ -145,7 +148,7 @@ class Weighted:
         """Over draws, of values (draws, n): (n,)."""
         return values.mean(0) if self.weights is None else self.weights.to(values) @ values
 
-    def _quantiles_of(self, values: Tensor, levels: Tensor) -> Tensor:
+    def quantiles_of(self, values: Tensor, levels: Tensor) -> Tensor:
         """Over draws, of values (draws, n): (q, n).
 
         Between the values of equal weights they are interpolated; of others, the least value is

@@ -7,13 +7,14 @@ from ..config.relations import is_baseline, lineage, prior_source, target_names
 from ..methods.running.method import METHODS
 from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS, learnt_account
-from ..model.several import is_one
+from ..model.several import given_of, is_one
 from .plan import Plan
 
 
 def of_fit(plan: Plan, name: str) -> dict[str, str | int | bool | dict[str, str]]:
     """The distribution of the response in TeX, by target where targets have their own; in
-    reStructuredText what the prior is, and what the method did; and how many draws the fit keeps.
+    reStructuredText what the prior is, and what the method did; whether residuals are correlated;
+    and how many draws the fit keeps.
     """
     fit = plan.fit(name)
     source, method = prior_source(fit), METHODS.made(fit["inference"])
@@ -23,6 +24,7 @@ def of_fit(plan: Plan, name: str) -> dict[str, str | int | bool | dict[str, str]
         "prior": learnt_account(source, first.scaling == "learnt") if source else first.account(),
         "account": method.account(),
         "is_baseline": is_baseline(fit),
+        "correlated": _correlated(plan.likelihood(name) or {}, target_names(plan.config)),
         "draws": method.kept,
     }
 
@@ -37,6 +39,11 @@ def _formulas(given: Mapping, targets: Iterable[str]) -> dict[str, str]:
         _as_it_is(name): LIKELIHOODS.made(settings).formula() if settings else ""
         for name, settings in own.items()
     }
+
+
+def _correlated(given: Mapping, targets: Iterable[str]) -> bool:
+    """Whether residuals of targets are; all of them are, or none."""
+    return any((given_of(given, target) or {}).get("correlated", False) for target in targets)
 
 
 def _as_it_is(text: str) -> str:

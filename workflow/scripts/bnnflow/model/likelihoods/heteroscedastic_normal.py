@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ...settings import Positive
-from ..likelihood import Likelihood, Targets, observe, sizes
+from ..likelihood import Measured, Targets, observe, sizes
 from .normal import Normals
 
 if TYPE_CHECKING:
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 LEAST = 1e-3
 
 
-class HeteroscedasticNormal(Likelihood):
+class HeteroscedasticNormal(Measured):
     """y ~ Normal(f(x), sigma · s(g(x))), f and g outputs of the network; so for each target.
 
     s is softplus, divided by its value at 0, and LEAST besides: a noise of nothing has no density.
     """
 
     distributions = Normals
-    suits = ("real",)
 
     family: Literal["heteroscedastic_normal"] = Field(
         "heteroscedastic_normal",
@@ -41,15 +40,19 @@ class HeteroscedasticNormal(Likelihood):
         return 2 * len(targets)
 
     def shapes(self, targets: Targets) -> dict[str, tuple[int, ...]]:
-        """`sigma`, of every target."""
-        return {"sigma": (len(targets),)}
+        """`sigma`, of every target, and the correlation if it is learnt."""
+        return {"sigma": (len(targets),)} | self.of_correlation(targets)
 
     def sample(self, outputs: Tensor, targets: Targets, y: Tensor | None = None) -> None:
-        """Sample sigma, and the response (targets, n)."""
+        """Sample sigma, and the response: (targets, n), or (n, targets) if correlated."""
         import pyro.distributions as dist
 
         sigma = sizes("sigma", self.concentration, self.rate, targets)
-        observe(dist.Normal(*_moments(outputs, targets, sigma)), y)
+        moments = _moments(outputs, targets, sigma)
+        if self.correlated:
+            self.observe_together(*moments, y)
+        else:
+            observe(dist.Normal(*moments), y)
 
     def components(
         self, outputs: Tensor, targets: Targets, values: Mapping[str, Tensor]
@@ -59,11 +62,13 @@ class HeteroscedasticNormal(Likelihood):
 
     def formula(self) -> str:
         """Normal about the network, and the gamma distribution of sigma."""
-        return (
+        size = rf"s(g) = \log_2(1 + e^g) + {LEAST}"
+        return self.lines(
             r"y_i \mid \theta, \sigma \sim \mathcal{N}\left(f_\theta(x_i),"
-            r" (\sigma\, s(g_\theta(x_i)))^2\right), \quad"
-            rf" s(g) = \log_2(1 + e^g) + {LEAST}, \qquad"
-            rf" \sigma \sim \Gamma({self.concentration}, {self.rate})"
+            rf" (\sigma\, s(g_\theta(x_i)))^2\right), \quad {size}",
+            r"y_i \mid \theta, \sigma, R \sim \mathcal{N}\left(f_\theta(x_i), D_i R D_i\right),"
+            rf" \quad D_i = \mathrm{{diag}}(\sigma\, s(g_\theta(x_i))), \quad {size}",
+            rf", \qquad \sigma \sim \Gamma({self.concentration}, {self.rate})",
         )
 
 

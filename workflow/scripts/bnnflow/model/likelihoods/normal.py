@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ...settings import Positive
 from ..components import Average, Averaged, Paired
-from ..likelihood import Likelihood, Targets, site
+from ..likelihood import Measured, Targets, site
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -46,6 +46,10 @@ class Normals(Paired):
         import torch
 
         return torch.special.ndtr((t - self.mean) / self.stddev)
+
+    def standardized(self, y: Tensor) -> Tensor:
+        """Residuals of y (n,) over the standard deviation, (draws, n)."""
+        return (y - self.mean) / self.stddev
 
     def density(self, t: Tensor) -> Tensor:
         """At t (n,): (draws, n)."""
@@ -96,14 +100,13 @@ class Normals(Paired):
         return self.mean.double() + self.stddev.double() * noise.double()
 
 
-class Normal(Likelihood):
+class Normal(Measured):
     """y ~ Normal(f(x), sigma ** power), f the network's output, sigma ~ Gamma; so for each target.
 
     There is one output a target; `sigma` is a scalar, or (targets,) where there are several.
     """
 
     distributions = Normals
-    suits = ("real",)
 
     family: Literal["normal"] = Field(
         "normal",
@@ -122,11 +125,15 @@ class Normal(Likelihood):
         return len(targets)
 
     def shapes(self, targets: Targets) -> dict[str, tuple[int, ...]]:
-        """`sigma`, a scalar, or (targets,) where there are several."""
-        return {"sigma": () if len(targets) == 1 else (len(targets),)}
+        """`sigma`, a scalar, or (targets,) where there are several; and the correlation."""
+        sigma = () if len(targets) == 1 else (len(targets),)
+        return {"sigma": sigma} | self.of_correlation(targets)
 
     def sample(self, outputs: Tensor, targets: Targets, y: Tensor | None = None) -> None:
-        """Sample sigma, and the response: (n,), or (targets, n) where there are several."""
+        """Sample sigma, and the response.
+
+        It is (n,), or (targets, n) where there are several, or (n, targets) if correlated.
+        """
         import pyro
         import pyro.distributions as dist
 
@@ -134,6 +141,9 @@ class Normal(Likelihood):
         if len(targets) > 1:
             prior = prior.expand([len(targets)]).to_event(1)
         mean, stddev = self._moments(outputs, targets, site("sigma", prior))
+        if self.correlated:
+            self.observe_together(mean, stddev, y)
+            return
         with pyro.plate("data", outputs.shape[-1], dim=-1):
             if len(targets) == 1:
                 pyro.sample("obs", dist.Normal(mean, stddev), obs=y)
@@ -150,10 +160,13 @@ class Normal(Likelihood):
 
     def formula(self) -> str:
         """Normal about the network, and the gamma distribution of sigma."""
-        return (
+        size = rf"\sigma^{{{self.power}}}"
+        return self.lines(
             r"y_i \mid \theta, \sigma \sim \mathcal{N}\left(f_\theta(x_i),"
-            rf" (\sigma^{{{self.power}}})^2\right), \qquad"
-            rf" \sigma \sim \Gamma({self.concentration}, {self.rate})"
+            rf" ({size})^2\right)",
+            r"y_i \mid \theta, \sigma, R \sim \mathcal{N}\left(f_\theta(x_i), D R D\right),"
+            rf" \quad D = \mathrm{{diag}}({size})",
+            rf", \qquad \sigma \sim \Gamma({self.concentration}, {self.rate})",
         )
 
     def _moments(self, outputs: Tensor, targets: Targets, sigma: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from ...settings import LARGEST, Positive, allowed, number
 from ..components import Average, Averaged, Numbers
-from ..likelihood import Likelihood, Targets, observe, sizes
+from ..likelihood import Measured, Targets, observe, sizes
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+
+    from ..correlation import Correlation
 
 # Fewer degrees of freedom have no variance.
 LEAST = 2.0
@@ -59,6 +61,10 @@ class StudentTs(Numbers):
         u = (t - self.mean) / self.scale
         return torch.from_numpy(special.stdtr(self.df.numpy(), u.numpy()))
 
+    def standardized(self, y: Tensor) -> Tensor:
+        """Residuals of y (n,) over the scale, (draws, n)."""
+        return (y - self.mean) / self.scale
+
     def density(self, t: Tensor) -> Tensor:
         """At t (n,): (draws, n)."""
         return self.log_density(t).exp().to(self.mean.dtype)
@@ -93,14 +99,14 @@ class StudentTs(Numbers):
         return self.mean.double() + self.scale.double() * u
 
 
-class StudentT(Likelihood):
+class StudentT(Measured):
     """y ~ StudentT(df, f(x), sigma), f the network's output, sigma ~ Gamma; so for each target.
 
-    Where the degrees of freedom are learnt, `df_excess` has those above 2.
+    Where the degrees of freedom are learnt, `df_excess` has those above 2. Targets that are
+    correlated share them: multivariate t, in which outliers of a row come together.
     """
 
     distributions = StudentTs
-    suits = ("real",)
     heavy = True
 
     family: Literal["student_t"] = Field(
@@ -114,7 +120,7 @@ class StudentT(Likelihood):
     ] = Field(
         "learnt",
         description="Degrees of freedom, of which fewer allow for more outliers: a number above 2,"
-        " or `learnt`, one for every target.",
+        " or `learnt`, one for every target; one for all of them if they are `correlated`.",
     )
 
     def outputs(self, targets: Targets) -> int:
@@ -122,18 +128,27 @@ class StudentT(Likelihood):
         return len(targets)
 
     def shapes(self, targets: Targets) -> dict[str, tuple[int, ...]]:
-        """`sigma`, and `df_excess` where it is learnt, of every target."""
-        learnt = ["df_excess"] if self.df == "learnt" else []
-        return dict.fromkeys(["sigma", *learnt], (len(targets),))
+        """`sigma`, and `df_excess` where it is learnt, of every target; and the correlation."""
+        found = {"sigma": (len(targets),)}
+        if self.df == "learnt":
+            found["df_excess"] = (len(self._degrees(targets)),)
+        return found | self.of_correlation(targets)
 
     def sample(self, outputs: Tensor, targets: Targets, y: Tensor | None = None) -> None:
-        """Sample sigma, degrees of freedom if they are learnt, and the response (targets, n)."""
+        """Sample sigma, degrees of freedom if they are learnt, and the response.
+
+        It is (targets, n), or (n, targets) if correlated.
+        """
         import pyro.distributions as dist
+        import torch
 
         sigma, df = sizes("sigma", self.concentration, self.rate, targets), self.df
         if df == "learnt":
-            df = LEAST + sizes("df_excess", CONCENTRATION, RATE, targets)
-        observe(dist.StudentT(df, outputs, sigma), y)
+            df = LEAST + sizes("df_excess", CONCENTRATION, RATE, self._degrees(targets))
+        if self.correlated:
+            self.observe_together(outputs, sigma, y, torch.as_tensor(df).reshape(1))
+        else:
+            observe(dist.StudentT(df, outputs, sigma), y)
 
     def components(
         self, outputs: Tensor, targets: Targets, values: Mapping[str, Tensor]
@@ -154,7 +169,22 @@ class StudentT(Likelihood):
         if self.df == "learnt":
             df = r"\nu"
             prior = rf", \quad \nu - {LEAST:g} \sim \Gamma({CONCENTRATION}, {RATE})"
-        return (
-            rf"y_i \mid \theta, \sigma \sim t_{{{df}}}\left(f_\theta(x_i), \sigma\right), \qquad"
-            rf" \sigma \sim \Gamma({self.concentration}, {self.rate}){prior}"
+        return self.lines(
+            rf"y_i \mid \theta, \sigma \sim t_{{{df}}}\left(f_\theta(x_i), \sigma\right)",
+            rf"y_i \mid \theta, \sigma, R \sim t_{{{df}}}\left(f_\theta(x_i), D R D\right),"
+            r" \quad D = \mathrm{diag}(\sigma)",
+            rf", \qquad \sigma \sim \Gamma({self.concentration}, {self.rate}){prior}",
         )
+
+    def correlation(self, values: Mapping[str, Tensor]) -> Correlation | None:
+        """The learnt correlation, where there is one."""
+        found = super().correlation(values)
+        if found is None:
+            return None
+        if self.df == "learnt":
+            return replace(found, df=LEAST + values["df_excess"].double())
+        return replace(found, df=found.partial.new_full((len(found.partial), 1), self.df))
+
+    def _degrees(self, targets: Targets) -> Targets:
+        """Targets with degrees of freedom of their own."""
+        return targets[:1] if self.correlated else targets

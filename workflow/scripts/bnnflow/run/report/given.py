@@ -61,7 +61,8 @@ def likelihood(run: Run, settings: Mapping | None) -> str:
         for own, column in zip(each, targets, strict=True)
     ]
     more = [f"{len(told) - LEVELS} more"] if len(told) > LEVELS else []
-    return ", ".join([*told[:LEVELS], *more])
+    together = ["with correlated residuals"] if each[0].get("correlated") else []
+    return ", ".join([*told[:LEVELS], *more, *together])
 
 
 def new_rows(run: Run, name: str) -> Html:
