@@ -394,16 +394,17 @@ def test_the_report_has_every_difference_with_its_error(run):
     assert own.differences is None
     keys = {"group": "mine", "settings": "k=1", "other": "linear", "other_settings": ""}
     rows = [
-        keys | {"region": "all", "metric": metric, "splits": 2, "difference": -0.5, "error": 0.25}
+        keys | {"region": "all", "metric": metric, "splits": 2, "difference": -0.5, "error": 0.04}
         for metric in ("lppd", "rmse", "crps")
     ]
     (own.results / "tables").mkdir()
     safe.write_table(pd.DataFrame(rows), own.results / "tables/differences.csv")
     page = differences.of_run(Run(own.config, own.results, {}))
     assert "<b>mine k=1</b> less <b>linear</b></td><td>2</td>" in page
-    assert page.count("−0.5 ± 0.25") == 2
+    assert page.count("−0.5 ± 0.04") == 2
+    # The quantile of a Student t with one degree of freedom is 12.7.
     assert "<b>−0.5" not in page
-    rows[0]["error"] = 0.2
+    rows[0]["error"] = 0.039
     safe.write_table(pd.DataFrame(rows), own.results / "tables/differences.csv")
-    assert "<b>−0.5 ± 0.2</b>" in differences.of_run(Run(own.config, own.results, {}))
+    assert "<b>−0.5 ± 0.039</b>" in differences.of_run(Run(own.config, own.results, {}))
     assert "<div>LPPD</div><div>RMSE</div>" in page

@@ -1,16 +1,20 @@
 """The section of the report that compares studies split by split."""
 
 import pandas as pd
+from scipy import stats
 
 from .found import Run
 from .markup import Html, html, html_table, tag
 from .numbers import SCORES, ranged, rows_of_scores
 
+# The level of the test by which two studies differ.
+LEVEL = 0.05
+
 TOLD = (
     "Each row is the mean of one study's scores less another's, over the splits, ± its standard"
-    " error. Of the LPPD a positive difference is better, of all other scores a negative one. A"
-    " difference that is beyond two standard errors is bold; less tells nothing apart. Splits share"
-    " training rows, and the error counts that: it is that of Nadeau and Bengio (2003)."
+    " error. Of the LPPD a positive difference is better, of all other scores a negative one."
+    " Splits share training rows, and the error counts that. A difference is bold where the t test with"
+    f" that error (Nadeau and Bengio, 2003) tells it from nothing at the level {100 * LEVEL:g} %."
 )
 
 
@@ -43,4 +47,5 @@ def _difference(values: pd.DataFrame, at: tuple[str, str], metric: str) -> Html:
         return html("–")
     row = values.loc[at]
     told = ranged(row["difference"], row["error"], *SCORES[metric][1:])
-    return tag("b", told) if abs(row["difference"]) > 2 * row["error"] else html(told)
+    reach = stats.t.ppf(1 - LEVEL / 2, row["splits"] - 1) * row["error"]
+    return tag("b", told) if abs(row["difference"]) > reach else html(told)
