@@ -13,8 +13,9 @@ LEVEL = 0.05
 TOLD = (
     "Each row is the mean of one study's scores less another's, over the splits, ± its standard"
     " error. Of the LPPD a positive difference is better, of all other scores a negative one."
-    " Splits share training rows, and the error counts that. A difference is bold where the t test with"
-    f" that error (Nadeau and Bengio, 2003) tells it from nothing at the level {100 * LEVEL:g} %."
+    " Splits share training rows, and the error counts that. A difference is bold where the t test"
+    " with that error (Nadeau and Bengio, 2003) tells it from nothing at the level"
+    f" {100 * LEVEL:g} %."
 )
 
 
