@@ -158,7 +158,7 @@ def test_new_rows_are_results_of_every_fit_and_of_nothing_else():
             "3,D",
             "new.csv: the column b has the levels D, which no fit knows, first in row 2; known",
         ),
-        (",B", "new.csv: the column a is blank in 1 rows, first in row 2; fits have seen no blank"),
+        (",B", "new.csv: the column a is blank in 1 row, first in row 2; fits have seen no blank"),
         ("wide,B", "new.csv: the column a is of numbers, but here it has 'wide', first in row 2"),
     ],
 )

@@ -268,9 +268,14 @@ NUMBERED = [float(n) for n in range(7, 7 + ROWS)]
             " example '0 mm'; if these are numbers, write them without units and signs between",
         ),
         (
+            {"b": ["<0,5", *(f"{n},25" for n in range(1, ROWS))]},
+            {},
+            "the column b is of numbers, but for 1 row, such as '<0,5'; correct them, leave them",
+        ),
+        (
             {"b": ["1,5", *map(str, some(1, 2, 3)[1:])]},
             {},
-            "the column b is of numbers, but for 1 rows, such as '1,5'; correct them, leave them"
+            "the column b is of numbers, but for 1 row, such as '1,5'; correct them, leave them"
             " blank, or list all levels under data.levels.b",
         ),
         ({"b": some("u\nv", "w")}, {}, "the column b has the text 'u\\nv'; allowed are levels of"),

@@ -59,6 +59,7 @@ def refused(folder, content, name="own.csv"):
         PLAIN.replace(",", "\t").replace(".", ","),
         PLAIN.replace("\n", ",\n"),
         PLAIN.replace("\n", ", \n"),
+        PLAIN.replace("\n", ",,,\n"),
         PLAIN.replace("\n", "\n\n \n"),
         PLAIN.replace("A", '"A"').replace("width", '"width"'),
         "sep=;\n" + PLAIN.replace(",", ";"),
@@ -129,7 +130,8 @@ def test_numbers_beyond_all_are_infinite(tmp_path):
         ('""\n1\n', r": has several|: begins with the numbers 1"),
         ('""', r": begins with no names of columns"),
         (",\n1,2\n", r": begins with no names of columns"),
-        (",a\n1,2\n", r": has no name for the column 1; name it"),
+        (",a\n1,2\n", r": has no name for the column 1 in its first line; name it, or remove what"),
+        ("Series 3;;\na;b;y\n1;2;3\n", r": has no name for columns 2, 3 in its first line; name"),
         ("1.5,2\n3,4\n", r": begins with the numbers 1\.5, 2, and not with the names"),
         (
             f"{'a' * 201},b\n1,2\n",

@@ -116,7 +116,7 @@ def target_column(
         )
     if transform == "sqrt" and (zeros := int((values == 0).sum())):
         raise TableError(
-            f"the target {name} is 0 in {zeros} rows, where its density under sqrt is infinite;"
+            f"the target {name} is 0 in {_rows(zeros)}, where its density under sqrt is infinite;"
             " take log1p, or no transform"
         )
     if transform != "none" or not whole:
@@ -233,7 +233,7 @@ def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
         return np.where(np.isnan(found), column.fill, found)
     if blank := np.isnan(found).sum():
         raise TableError(
-            f"the column {column.name} is blank in {blank} rows, first in row"
+            f"the column {column.name} is blank in {_rows(blank)}, first in row"
             f" {_first(np.isnan(found))}; fits have seen no blank there"
         )
     return found
@@ -276,10 +276,13 @@ def _levels(values: pd.Series, declared: Levels, transform: str) -> Column:
 def _check_levels(values: pd.Series, levels: Sequence[str]) -> None:
     """That texts are neither numbers with faults nor identifiers."""
     name, numbers = values.name, values.map(is_number)
+    if numbers.mean() <= 0.5:
+        # As texts are left as they are, also with a decimal comma.
+        numbers = values.str.replace(",", ".").map(is_number)
     if numbers.mean() > 0.5 and not numbers.all():
         wrong = values[~numbers]
         raise TableError(
-            f"the column {name} is of numbers, but for {len(wrong)} rows, such as"
+            f"the column {name} is of numbers, but for {_rows(len(wrong))}, such as"
             f" {_example(wrong)}; correct them, leave them blank, or list all levels under"
             f" data.levels.{name}"
         )
@@ -334,6 +337,10 @@ def _counts_rows(values: pd.Series) -> bool:
     """Whether each of many values is the number of its row, but for where one begins to count."""
     steps = values - values.index
     return len(values) > FEW_LEVELS and steps.nunique() == 1
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _some(levels: Sequence[str]) -> str:

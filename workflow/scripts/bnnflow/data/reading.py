@@ -257,7 +257,8 @@ def _dialect(path: str | Path, text: str) -> tuple[str, str, list[str]]:
         names = [name.strip() for name in next(filter(_has_values, _rows(text, separator)), [])]
     except csv.Error as error:
         raise TableError(f"{path}: is no table ({_line(error)})") from error
-    if names and not names[-1] and all(own.rstrip(" \n").endswith(separator) for own in lines):
+    while names and not names[-1] and all(own.rstrip(" \n").endswith(separator) for own in lines):
+        lines = [own.rstrip(" \n").removesuffix(separator) for own in lines]
         text = re.sub(rf"{re.escape(separator)} *$", "", text, flags=re.M)
         names.pop()
     _check_header(path, names)
@@ -349,7 +350,11 @@ def _check_names(path: str | Path, names: list[str]) -> None:
     if len(names) > MOST_COLUMNS:
         raise TableError(f"{path}: has {len(names)} columns; allowed are {MOST_COLUMNS} or fewer")
     if blank := [str(place) for place, name in enumerate(names, 1) if not name]:
-        raise TableError(f"{path}: has no name for the column {', '.join(blank[:10])}; name it")
+        what = f"the column {blank[0]}" if len(blank) == 1 else f"columns {', '.join(blank[:10])}"
+        raise TableError(
+            f"{path}: has no name for {what} in its first line; name it, or remove what stands"
+            " above the names"
+        )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise TableError(
             f"{path}: has several columns of the name {', '.join(twice[:10])}; rename or remove"
