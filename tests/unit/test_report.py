@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bnnflow import jobs
 from bnnflow.config import studies
 from bnnflow.config.checks import checked
 from bnnflow.data import table
@@ -247,6 +248,15 @@ def test_a_fit_that_failed_is_named_with_the_last_words_of_its_log(results):
     assert "svi_deep failed: 12:01 svi_deep: FloatingPointError: all <b>diverged</b>" in page.text
     assert "another" not in page.text
     assert "All 6 fits pass." in page.text
+
+
+def test_what_a_user_can_mend_is_a_last_word(tmp_path, config):
+    path = tmp_path / "results/logs/mine_chain/0.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    said = f"12:00 mine_chain chain=0: {jobs.STOPS}: the likelihood poisson is of count targets"
+    path.write_text(f"12:00 mine_chain chain=0: NUTS\n{said}\n")
+    run = Run(config | {"groups": {}}, tmp_path / "results", {})
+    assert last_words(run, "mine", "mine") == (said, path)
 
 
 def test_a_stop_is_a_last_word_and_a_group_member_has_its_own_log(tmp_path, config):

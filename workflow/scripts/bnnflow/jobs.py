@@ -45,6 +45,9 @@ REMEDIES = EXHAUSTED | {
     "Permission denied": "this is not yours to write: change that, or use another folder",
 }
 
+# How a job begins to say what only the user can mend.
+STOPS = "cannot go on"
+
 
 class ToldError(ValueError):
     """What is wrong with what a user gives, in a sentence that needs no traceback."""
@@ -146,7 +149,7 @@ class _LogFile(logging.FileHandler):
 
 def _log_crash(outputs: Iterable[str], kind, error, traceback) -> None:
     if isinstance(error, ToldError):
-        log.error("%s", error)
+        log.error("%s: %s", STOPS, error)
         return
     log.critical("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
     if advice := remedy(error):

@@ -12,6 +12,7 @@ from ..files import safe
 from ..files.columns import NUMBERS, Column, transformed
 from ..files.encodings import Encoding, of_names, of_text
 from ..files.errors import FileError
+from ..jobs import ToldError
 from . import tutorial
 
 # The share of different values that may become one with others by rounding. As many do in a
@@ -19,7 +20,7 @@ from . import tutorial
 TOGETHER = 0.1
 
 
-class PrecisionError(ValueError):
+class PrecisionError(ToldError):
     """Columns that single precision, in which networks are evaluated, does not tell apart."""
 
 

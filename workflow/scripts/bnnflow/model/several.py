@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..jobs import ToldError
 from .components import Components
 from .likelihood import LIKELIHOODS, Kind, Likelihood, Targets
 
@@ -165,13 +166,13 @@ def chosen(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dic
         targets: the columns.
 
     Raises:
-        ValueError: if a likelihood does not suit a target.
+        ToldError: if a likelihood does not suit a target.
     """
     found = likelihoods_of(given, targets)
     for likelihood, target in zip(found, targets, strict=True):
         if not _suits(likelihood.family, target):
             suiting = [name for name in LIKELIHOODS if _suits(name, target)]
-            raise ValueError(
+            raise ToldError(
                 f"the likelihood {likelihood.family} is of {' and '.join(likelihood.suits)}"
                 f" targets, but {target.name} is {target.kind}, for which there are"
                 f" {', '.join(suiting)}"

@@ -13,6 +13,7 @@ from ...config.relations import is_simulated
 from ...data import sets, table
 from ...data.observed import MADE
 from ...data.references import REFERENCES
+from ...jobs import STOPS
 from ...judge import scores, splits, verdicts
 from ...methods.running.method import METHODS
 
@@ -164,7 +165,7 @@ def last_words(run: Run, entry: str, fit: str) -> tuple[str, Path] | None:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         said, crash, _ = text.partition("\nTraceback (most recent call last)")
-        stopped = re.search(r"^.*\bstopped by SIG.*$", text, re.M)
+        stopped = re.search(rf"^.*(\bstopped by SIG|: {STOPS}: ).*$", text, re.M)
         if crash or stopped:
             line = stopped[0] if stopped else said.splitlines()[-1]
             return line[:LOG_LETTERS], path
