@@ -150,6 +150,15 @@ def test_a_whole_run_is_told(results):
     assert '"max_tree_depth": 10' in page.text
 
 
+def test_a_title_that_is_only_the_name_is_not_told_beside_it(results):
+    run = results(fits={"mine": {}, "other": {"title": "Another fit"}})
+    for name in run.config["fits"]:
+        run.fit(name)
+    text = run.page().text
+    assert "mine pass Data: old and new." in text
+    assert "other pass Another fit. Data: old and new." in text
+
+
 def test_causes_stand_before_what_follows_from_them_with_values_and_limits():
     table = pd.DataFrame(FAILING, columns=COLUMNS)
     assert list(opinion.sentences(table, ["data", "gap", "all"])) == [
