@@ -7,7 +7,7 @@ from scipy import optimize, special, stats
 
 from bnnflow.data import kinds, reading
 from bnnflow.data.reading import TableError
-from bnnflow.files import posterior
+from bnnflow.files import posterior, safe
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
 from bnnflow.model.likelihood import LIKELIHOODS
@@ -200,8 +200,19 @@ def test_blanks_that_are_filled_are_counted_by_column(tmp_path):
 
 def test_names_that_are_taken_are_followed_by_underscores():
     given = pd.DataFrame({"y_mean": ["1"], "y_mean_": ["2"], "x": ["3"]})
-    found = rows.beside(given, pd.DataFrame({"y_mean": [1 / 3], "distance": [2e-9]}))
+    found = rows.beside(given, pd.DataFrame({"y_mean": [1 / 3], "distance": [2e-9]}), ".")
     assert found.to_dict("list") == {
         **{"y_mean": ["1"], "y_mean_": ["2"], "x": ["3"]},
         **{"y_mean__": ["0.3333333"], "distance": ["2e-09"]},
+    }
+
+
+def test_predictions_of_rows_with_decimal_commas_are_read_back_with_them(tmp_path):
+    (tmp_path / "new.csv").write_text("x;note\n1,5;a;b\n".replace("a;b", '"a;b"'))
+    given, decimal = reading.as_written(tmp_path / "new.csv")
+    told = rows.beside(given, pd.DataFrame({"y_mean": [-2.25e-9], "distance": [0.5]}), decimal)
+    safe.write_table(told, tmp_path / "told.csv", separator=";")
+    found = reading.read(tmp_path / "told.csv")
+    assert found.to_dict("list") == {
+        **{"x": [1.5], "note": ["a;b"], "y_mean": [-2.25e-9], "distance": [0.5]},
     }

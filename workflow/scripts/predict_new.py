@@ -22,5 +22,8 @@ new = table.Table(numbers, encoding)
 found = rows.at_rows(params.model, tree, new.inputs, params.quantiles)
 training = table.read(given.data, table.columns_of(given.columns))
 found["distance"] = distances.relative(new, training)
-safe.write_table(rows.beside(reading.as_written(given.new), found), snakemake.output[0])
+written, decimal = reading.as_written(given.new)
+# As spreadsheets have it.
+separator = ";" if decimal == "," else ","
+safe.write_table(rows.beside(written, found, decimal), snakemake.output[0], separator=separator)
 jobs.log.info("%d rows", len(found))

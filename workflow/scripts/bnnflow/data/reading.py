@@ -97,17 +97,17 @@ def header(path: str | Path) -> list[str]:
     return _dialect(path, text)[2]
 
 
-def as_written(path: str | Path) -> pd.DataFrame:
-    """The same rows as they stand in the file, texts all of them if it is one.
+def as_written(path: str | Path) -> tuple[pd.DataFrame, str]:
+    """The same rows as they stand in the file, texts all of them if it is one; its decimal mark.
 
     Raises:
         FileError, TableError: as `read`.
     """
     if _is_parquet(path):
-        return _parquet(path)
+        return _parquet(path), "."
     text, separator, names, *_ = _lines(path, None)
     _, *rows = filter(_has_values, _rows(text, separator))
-    return pd.DataFrame(rows, columns=names, dtype=object)
+    return pd.DataFrame(rows, columns=names, dtype=object), _decimal(text, separator)
 
 
 def is_number(text: str) -> bool:

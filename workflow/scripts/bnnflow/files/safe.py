@@ -116,10 +116,12 @@ def safetensors(
     raise FileError(path, expected, f"{strange[0]} is of the type {types[strange[0]]}")
 
 
-def write_table(table: pd.DataFrame, path: str | Path, float_format: str | None = None) -> None:
+def write_table(
+    table: pd.DataFrame, path: str | Path, float_format: str | None = None, separator: str = ","
+) -> None:
     """Write as CSV without the index; without a format numbers come back to the last bit."""
     with whole(path) as part:
-        table.to_csv(part, index=False, float_format=float_format)
+        table.to_csv(part, sep=separator, index=False, float_format=float_format)
 
 
 def numbers(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -68,15 +68,21 @@ def at_rows(
     return found
 
 
-def beside(given: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the numbers found of them, to DIGITS; taken names are followed by underscores."""
+def beside(given: pd.DataFrame, found: pd.DataFrame, decimal: str) -> pd.DataFrame:
+    """Rows with the numbers found of them, to DIGITS; taken names are followed by underscores.
+
+    Args:
+        given: the rows as they were given.
+        found: the numbers.
+        decimal: the mark of numbers among the rows.
+    """
     names = {}
     for name in found:
         free = name
         while free in given or free in names.values():
             free += "_"
         names[name] = free
-    told = found.map(f"{{:.{DIGITS}g}}".format)
+    told = found.map(lambda number: f"{number:.{DIGITS}g}".replace(".", decimal))
     return pd.concat([given, told.rename(columns=names)], axis=1)
 
 
