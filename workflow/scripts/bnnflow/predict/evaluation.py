@@ -44,7 +44,8 @@ def evaluated(
         levels: probabilities of the quantiles.
         weight: of the chains, whose draws are one after another in the mixtures, (chains,).
         stream: of random numbers.
-        correlation: of the residuals of targets; none where they are independent, given the network.
+        correlation: of the residuals of targets; none where they are independent given the
+            network.
 
     Raises:
         FloatingPointError: if the response of a draw is not finite, or has no noise, or if either

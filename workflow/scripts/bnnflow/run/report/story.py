@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...config import studies
-from ...config.defaults import title
+from ...config import defaults, studies
 from ...config.relations import entries, is_baseline, learnt_data
 from ...data.references import REFERENCES
 from ...files import safe
@@ -226,7 +225,7 @@ def _in_words(run: Run, name: str) -> str:
     before = [own for own in learnt_data(run.config["fits"], name) if own not in fit["data"]]
     after = f", after {' and '.join(before)}" if before else ""
     told = [
-        *([] if fit["title"] == title(name) else [fit["title"]]),
+        *([] if fit["title"] == defaults.title(name) else [fit["title"]]),
         f"Data: {' and '.join(fit['data'])}{after}",
         *([] if is_baseline(fit) else _model_in_words(run, fit["model"])),
         f"{how['method'].upper()}: {METHODS.made(how).effort}",
