@@ -12,6 +12,7 @@ from bnnflow.config.checks import checked
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
 from bnnflow.model import build, several, size
+from bnnflow.model.likelihoods.normal import Normal
 from bnnflow.run.plan import Plan
 
 TARGETS = (
@@ -54,6 +55,17 @@ def test_a_model_is_as_large_as_it_is_built(hidden, inputs, targets, skip, scali
     assert found.numbers == sum(value.numel() for value in values)
     assert found.layers == len(hidden) + 1
     assert found.units == inputs + sum(hidden) + found.outputs
+
+
+def test_a_learnt_correlation_counts():
+    model = {"hidden": [3], "skip": "none"}
+    targets = [Column(name) for name in ("a", "b", "c")]
+    alone, together = (
+        size.of_model(model | {"likelihood": own}, False, 2, targets).numbers
+        for own in ({"family": "normal"}, {"family": "normal", "correlated": True})
+    )
+    (shape,) = Normal(correlated=True).of_correlation((0, 0, 0)).values()
+    assert together == alone + np.prod(shape)
 
 
 def table(count):

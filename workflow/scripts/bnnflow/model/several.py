@@ -168,7 +168,7 @@ def chosen(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dic
     Raises:
         ToldError: if a likelihood does not suit a target.
     """
-    found = likelihoods_of(given, targets)
+    found = _each(given, targets)
     for likelihood, target in zip(found, targets, strict=True):
         if not _suits(likelihood.family, target):
             suiting = [name for name in LIKELIHOODS if _suits(name, target)]
@@ -177,15 +177,23 @@ def chosen(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dic
                 f" targets, but {target.name} is {target.kind}, for which there are"
                 f" {', '.join(suiting)}"
             )
+    return _joined(found)
+
+
+def unchecked(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dict, ...]:
+    """As `chosen`, whether or not a likelihood suits its target."""
+    return _joined(_each(given, targets))
+
+
+def _each(given: Mapping | None, targets: Sequence[Column]) -> list[Likelihood]:
+    return [
+        LIKELIHOODS.made(given_of(given, target.name) or _default(target)) for target in targets
+    ]
+
+
+def _joined(found: Sequence[Likelihood]) -> dict | tuple[dict, ...]:
     first, *others = settings = tuple(likelihood.model_dump() for likelihood in found)
     return settings if any(other != first for other in others) else first
-
-
-def likelihoods_of(given: Mapping | None, targets: Sequence[Column]) -> tuple[Likelihood, ...]:
-    """The likelihood of every target, whether or not it suits; arguments are those of `chosen`."""
-    return tuple(
-        LIKELIHOODS.made(given_of(given, target.name) or _default(target)) for target in targets
-    )
 
 
 def _default(target: Column) -> dict[str, str]:

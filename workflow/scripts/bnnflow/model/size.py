@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..files.columns import Column
-from .several import Several, likelihoods_of
+from .several import of_settings, unchecked
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def of_model(model: Mapping, learns_scales: bool, inputs: int, targets: Sequence
         inputs: of the network.
         targets: the columns; classes whose levels are not known have one output.
     """
-    likelihood = Several(likelihoods_of(model.get("likelihood"), targets))
+    likelihood = of_settings(unchecked(model.get("likelihood"), targets))
     levels = tuple(len(target.levels) for target in targets)
     outputs = max(1, likelihood.outputs(levels))
     weights = weight_shapes(model, inputs, outputs)
