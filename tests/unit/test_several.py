@@ -152,6 +152,13 @@ def test_the_config_takes_likelihoods_by_target():
     assert given["likelihood"]["grade"] == {}
 
 
+@pytest.mark.filterwarnings("error")
+def test_whole_degrees_of_freedom_are_taken_without_a_word():
+    given = checked(config(strength={"family": "student_t", "df": 4}))
+    assert given["models"]["own"]["likelihood"]["strength"]["df"] == 4
+    assert chosen({"family": "student_t", "df": 4}, (STRENGTH,))["df"] == 4
+
+
 def test_the_name_of_a_family_stands_for_its_defaults():
     for given in ({"strength": "student_t"}, {"strength": "student_t", "grade": "bernoulli"}):
         spelled_out = {name: {"family": family} for name, family in given.items()}

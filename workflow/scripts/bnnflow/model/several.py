@@ -192,7 +192,7 @@ def _each(given: Mapping | None, targets: Sequence[Column]) -> list[Likelihood]:
 
 
 def _joined(found: Sequence[Likelihood]) -> dict | tuple[dict, ...]:
-    first, *others = settings = tuple(likelihood.model_dump() for likelihood in found)
+    first, *others = settings = tuple(own.model_dump(warnings=False) for own in found)
     return settings if any(other != first for other in others) else first
 
 
