@@ -25,6 +25,7 @@ SECTIONS = {
     "nutpie": "sampling",
     "draws": "sampling",
     "growth": "growth",
+    "blocks": "growth",
     "tables": "wide",
     "run": "runs",
     "profile": "runs",

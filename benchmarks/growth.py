@@ -16,14 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import problems
 import torch
-from measure import Row, interleaved, loop, row
+from measure import Row, compared, interleaved, loop, row
 
 from bnnflow.density import native
 
@@ -33,6 +33,14 @@ AXES = {
     "depth": (1, 2, 5, 10, 20),
     "chains": (1, 4, 16, 64, 256),
 }
+# Of tables evaluated in blocks and whole: hidden widths, inputs, rows and chains.
+TABLES = [
+    (hidden, inputs, rows, chains)
+    for hidden in ((16, 16), (64, 64))
+    for inputs in (5, 50)
+    for rows in (10_000, 100_000, 1_000_000)
+    for chains in (1, 8)
+]
 QUICK = {"points": (1_000, 10_000), "width": (5, 50), "depth": (1, 3), "chains": (1, 4)}
 
 TIME = "value and gradient"
@@ -61,6 +69,22 @@ def growth(quick: bool) -> list[Row]:
                 for (what, unit), found in zip(FOUND, _child(axis, size, quick), strict=True)
             ]
     return [*rows, _slope(rows)]
+
+
+def blocks(quick: bool) -> list[Row]:
+    """Value and gradient of large tables, in blocks of rows and whole: processor time, memory."""
+    found = []
+    for hidden, inputs, rows, chains in TABLES[:2] if quick else TABLES:
+        widths = ",".join(map(str, hidden))
+        ways = _process(widths, str(inputs), str(rows), str(chains), "quick" if quick else "full")
+        name = f"{inputs} inputs, {', '.join(map(str, hidden))}, {chains} chains"
+        times = {who: np.array(way["seconds"]) / chains for who, way in ways.items()}
+        found += compared("blocks", name, "per chain", times, "whole", rows)
+        for (what, unit), entry in zip(FOUND[1:], ("call", "process", "first"), strict=True):
+            found += [
+                row("blocks", name, what, who, way[entry], unit, rows) for who, way in ways.items()
+            ]
+    return found
 
 
 def _size(axis: str, size: int) -> tuple[tuple[int, ...], int, int]:
@@ -133,7 +157,13 @@ def _slope(rows: list[Row]) -> Row:
 
 def _child(axis: str, size: int, quick: bool) -> list:
     """What is measured of one size, in a process of its own that finds nothing compiled."""
-    command = [sys.executable, __file__, axis, str(size), "quick" if quick else "full"]
+    found = _process(axis, str(size), "quick" if quick else "full")
+    times = np.array(found["seconds"]) * 1e6
+    return [times, *(found[entry] for entry in ("call", "process", "first"))]
+
+
+def _process(*arguments: str):
+    command = [sys.executable, __file__, *arguments]
     with tempfile.TemporaryDirectory() as cache:
         environment = os.environ | {"BNNFLOW_CACHE": cache}
         done = subprocess.run(
@@ -142,16 +172,41 @@ def _child(axis: str, size: int, quick: bool) -> list:
     return json.loads(done.stdout)
 
 
-def _measured(axis: str, size: int, quick: bool) -> list:
-    """Times of a call, peak memory of one, that of the process, and seconds of the first call."""
+def _measured(axis: str, size: int, quick: bool) -> dict:
+    """Seconds of a call, peak memory of one, that of the process, and seconds of the first call."""
     repeats, seconds = (3, 0.05) if quick else (7, 0.3)
     hidden, points, chains = _size(axis, size)
     problem = problems.enlarged(hidden, points)
-    density = problem.density()
-    vectors = problem.vectors(chains)
-    argument = vectors if chains > 1 else vectors[0]
+    call, found = _first(problem, _argument(problem, chains), by_rows=True)
+    times = interleaved({"call": loop(call, seconds)}, repeats)["call"]
+    return found | {"seconds": list(times)}
 
+
+def _of_table(
+    hidden: tuple[int, ...], inputs: int, rows: int, chains: int, quick: bool
+) -> dict[str, dict]:
+    """The same of a table in blocks and whole, by the processor's time, in turns."""
+    repeats, seconds = (3, 0.01) if quick else (15, 0.05)
+    problem = problems.tabular(hidden, inputs, rows)
+    argument = _argument(problem, chains)
+    # Blocks first, because what a process had at most stays.
+    ways = {who: _first(problem, argument, by_rows=who == "blocks") for who in ("blocks", "whole")}
+    trials = {who: loop(call, seconds, time.process_time) for who, (call, _) in ways.items()}
+    times = interleaved(trials, repeats)
+    return {who: found | {"seconds": list(times[who])} for who, (_, found) in ways.items()}
+
+
+def _argument(problem: problems.Problem, chains: int) -> torch.Tensor:
+    vectors = problem.vectors(chains)
+    return vectors if chains > 1 else vectors[0]
+
+
+def _first(
+    problem: problems.Problem, argument: torch.Tensor, by_rows: bool
+) -> tuple[Callable[[], object], dict]:
+    """A call of the density, with its memory, that of the process, and seconds of the first."""
     begin = time.perf_counter()
+    density = problem.density(by_rows=by_rows)
     density.value_and_grad(argument)  # traces and compiles
     first = time.perf_counter() - begin
     process = _memory("VmHWM")
@@ -160,10 +215,8 @@ def _measured(axis: str, size: int, quick: bool) -> list:
     Path("/proc/self/clear_refs").write_bytes(b"5")  # the peak starts anew
     before = _memory("VmRSS")
     density.value_and_grad(argument)
-    memory = _memory("VmHWM") - before
-    trial = loop(lambda: density.value_and_grad(argument), seconds)
-    times = interleaved({"call": trial}, repeats)["call"]
-    return [list(times * 1e6), memory, process, first]
+    found = {"call": _memory("VmHWM") - before, "process": process, "first": first}
+    return lambda: density.value_and_grad(argument), found
 
 
 def _memory(entry: str) -> float:
@@ -173,6 +226,12 @@ def _memory(entry: str) -> float:
 
 
 if __name__ == "__main__":
-    axis, size, how = sys.argv[1:]
+    *what, how = sys.argv[1:]
     torch.set_num_threads(1)
-    print(json.dumps(_measured(axis, int(size), how == "quick")))
+    if len(what) == 2:
+        result = _measured(what[0], int(what[1]), how == "quick")
+    else:
+        widths, inputs, rows, chains = what
+        hidden = tuple(map(int, widths.split(",")))
+        result = _of_table(hidden, int(inputs), int(rows), int(chains), how == "quick")
+    print(json.dumps(result))

@@ -72,14 +72,16 @@ def compared(
     return times + ratios
 
 
-def loop(call: Callable[[], object], seconds: float) -> Trial:
+def loop(
+    call: Callable[[], object], seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> Trial:
     """A trial of about so many seconds: the time of one call, from a loop of as many as fit."""
     call()
     count, spent = 1, 0.0
-    while (spent := _spent(call, count)) < seconds / 10:
+    while (spent := _spent(call, count, clock)) < seconds / 10:
         count *= 4
     count = max(1, round(count * seconds / spent))
-    return lambda: _spent(call, count) / count
+    return lambda: _spent(call, count, clock) / count
 
 
 def interleaved(trials: Mapping[str, Trial], repeats: int) -> dict[str, np.ndarray]:
@@ -113,8 +115,8 @@ def stopwatch(module) -> Iterator[list[float]]:
         yield seconds
 
 
-def _spent(call: Callable[[], object], count: int) -> float:
-    begin = time.perf_counter()
+def _spent(call: Callable[[], object], count: int, clock: Callable[[], float]) -> float:
+    begin = clock()
     for _ in range(count):
         call()
-    return time.perf_counter() - begin
+    return clock() - begin

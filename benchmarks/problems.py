@@ -55,9 +55,9 @@ class Problem:
         model = Model().model_dump() | {"hidden": self.hidden, "likelihood": self.noise}
         return build.network(model, self.prior, inputs=self.x.shape[1], targets=(0,))
 
-    def density(self, engine: str = "compiled") -> LogDensity:
-        """The workflow's log density, with nothing evaluated yet."""
-        return LogDensity(self.network, self.x, self.y, engine=engine)
+    def density(self, engine: str = "compiled", by_rows: bool = True) -> LogDensity:
+        """The workflow's log density, nothing evaluated yet; without `by_rows` in one piece."""
+        return LogDensity(self.network, self.x, self.y, engine=engine, by_rows=by_rows)
 
     def vectors(self, count: int) -> Tensor:
         """Unconstrained vectors (count, size), where Pyro's sampler might start."""

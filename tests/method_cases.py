@@ -86,7 +86,7 @@ class Case:
     stddev: np.ndarray = field(default_factory=lambda: np.sqrt(COVARIANCE.diagonal()))
 
     def fitted(self, *, engine, seed=1, large=False, checkpoint=None, data=(X, Y)):
-        density = LogDensity(regression, *data, engine=engine)
+        density = LogDensity(regression, *data, engine=engine, by_rows=True)
         return self.run(density, seed, large, checkpoint, **self.settings)
 
 
@@ -108,6 +108,13 @@ CASES = {
         "svi",
         the_starts,
         {"guide": "AutoDiagonalNormal"},
+        steps=12,
+        stddev=PRECISION.diagonal() ** -0.5,
+    ),
+    "svi, mean-field, minibatches": Case(
+        "svi",
+        the_starts,
+        {"guide": "AutoDiagonalNormal", "batch_size": 9},
         steps=12,
         stddev=PRECISION.diagonal() ** -0.5,
     ),

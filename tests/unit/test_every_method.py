@@ -190,7 +190,7 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path
     for numbers in method.jobs({f"{method.part}s": 2}):
         seeds = list(numbers)
         streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-        density = LogDensity(regression, X, Y, engine="pyro")
+        density = LogDensity(regression, X, Y, engine="pyro", by_rows=True)
         tree = method.infer(density, seeds, streams, observations=len(X), encoding=encoding)
         paths.append(tmp_path / f"{seeds[0]}.nc")
         posterior.write(tree, paths[-1])

@@ -66,6 +66,8 @@ def test_the_default_fits_and_predictions_have_the_memory_that_they_had_at_most(
         (SVI, {"device": "cuda"}, "mem_mb"),
         (SVI | {"steps": 1_000_000}, {"device": "cuda"}, "runtime"),
         (SVI, {"starts": 20, "starts_per_job": 20}, "runtime"),
+        (SVI | {"batch_size": 100}, {"batch_size": None}, "runtime"),
+        (SVI | {"batch_size": 100}, {"batch_size": 1000}, "runtime"),
     ],
 )
 def test_needs_follow_from_the_fit(base, more, grows):
@@ -110,3 +112,17 @@ def test_several_outputs_are_predicted_beside_each_other():
     assert needs[1]["mem_mb"] - needs[0]["mem_mb"] == pytest.approx(
         19 * 5000 * 4000 * 40e-6, abs=100
     )
+
+
+def test_memory_grows_with_rows_and_not_with_rows_and_units_and_starts():
+    """A table in blocks; on a GPU it is whole."""
+    many = SVI | {"starts": 8, "starts_per_job": 8}
+
+    def more(inference):
+        few, more = (
+            resources.fit_needs(DEEP, n, inference, "auto")["mem_mb"] for n in (10**6, 10**7)
+        )
+        return more - few
+
+    assert 0 < more(many) == more(SVI)
+    assert more(many | {"device": "cuda"}) > 2 * more(many)

@@ -26,7 +26,8 @@ for seed in seeds:
     # Its layers use the stream too.
     model = build.network(**network, source=source)
     streams.append(torch.Generator().set_state(torch.get_rng_state()))
-density = LogDensity(model, *data, engine=snakemake.params.engine, device=snakemake.params.device)
+evaluated = {"engine": snakemake.params.engine, "device": snakemake.params.device}
+density = LogDensity(model, *data, **evaluated, by_rows=True)
 checkpoint = checkpoints.of_job(snakemake)
 known = {"observations": len(data[0]), "encoding": encoding, "checkpoint": checkpoint}
 tree = METHODS.made(snakemake.params.settings).infer(density, seeds, streams, **known)

@@ -1,26 +1,24 @@
 """The one seam: a Pyro model as a log density of one flat vector in unconstrained space."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import pyro
 import torch
 from pyro import poutine
 from torch import Tensor
-from torch.distributions import biject_to, constraints
-from torch.distributions.constraints import Constraint
+from torch.distributions import biject_to
 
 from ..files.parameters import Site
 from ..jobs import log
-from . import gpu
+from . import blocks, gpu, structure
+from .blocks import Part
 from .native import Function, NotCompiledError, compiled, over_rows
-from .pyro_private import stochastic_nodes, without_validation
+from .pyro_private import without_validation
 
 Values = dict[str, Tensor]
 
 ENGINES = ("auto", "compiled", "pyro")
 DEVICES = ("cpu", gpu.DEVICE)
-RUNS = 100  # until one succeeds
 
 
 class LogDensity:
@@ -40,17 +38,36 @@ class LogDensity:
             and settles when something is first evaluated.
         device: where, `cpu` or `cuda`.
         reason: why the engine is `pyro` although `auto` was asked for; empty otherwise.
+        head: the data, or of many rows those that are evaluated together.
+        parts: arguments of `log_prob` whose results add up to the log density: the data alone, or
+            many rows in blocks.
     """
 
-    def __init__(self, model: Callable, *data: Tensor, engine: str = "auto", device: str = "cpu"):
+    def __init__(
+        self,
+        model: Callable,
+        *data: Tensor,
+        engine: str = "auto",
+        device: str = "cpu",
+        by_rows: bool = False,
+    ):
         """Run `model(*data)` twice to find its latent sites; no random stream moves on.
+
+        Args:
+            model: of Pyro.
+            data: its arguments.
+            engine, device: as in the config.
+            by_rows: whether the model takes any of the rows of all data, which are independent
+                given the latent sites and the last dimension of every observation. Many rows are
+                then evaluated in blocks, but on a GPU.
 
         Raises:
             ValueError: if the model has no latent sites, or discrete ones, or a structure that
                 is not static: random subsamples, or sites that differ from run to run; if the
                 data are not tensors, or outside of what the model allows; if the model fails at
                 all of many draws from its prior; or if engine or device are unknown, or the
-                engine is `pyro` and the device not the processor.
+                engine is `pyro` and the device not the processor; if the data are to be taken by
+                rows, and have different ones, or observations have others.
             NoGpuError: if the device is `cuda` and there is none.
         """
         if engine not in ENGINES:
@@ -68,24 +85,37 @@ class LogDensity:
                     f"argument {position} of the model is a {kind}; data are tensors, and"
                     " functools.partial can give the model what is none"
                 )
+        if by_rows and len({len(value) for value in data}) > 1:
+            raise ValueError(f"the data have {' and '.join(str(len(d)) for d in data)} rows")
         self.model, self._data, self.engine, self.reason = model, data, engine, ""
+        self._by_rows = by_rows
         self._demanded = engine == "compiled" or device == gpu.DEVICE
         # A draw from the prior may lie where the likelihood cannot be evaluated.
         with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
             torch.default_generator.manual_seed(0)
-            traces = [_run(model, data) for _ in range(2)]
-        nodes, again = map(_latent, traces)
-        _check_alike(nodes, again)
-        _check_observed(*traces)
+            self.head, *others = (
+                blocks.in_blocks(model, data) if by_rows and not self._gpu else [data]
+            )
+            traces = [structure.run_of(model, self.head) for _ in range(2)]
+            nodes, again = map(structure.latent, traces)
+            structure.check_alike(nodes, again)
+            structure.check_observed(*traces)
+            for rows in others:
+                structure.check_observed(*(structure.run_of(model, rows) for _ in range(2)))
+        if by_rows:
+            blocks.check(traces[0], len(self.head[0]))
         self.learnable = tuple(traces[0].param_nodes)
         self._transforms = {name: biject_to(node["fn"].support) for name, node in nodes.items()}
         found = {name: self._transforms[name].inv(node["value"]) for name, node in nodes.items()}
         self.sites = tuple(
-            Site(name, tuple(value.shape), _space(node["fn"].support), _role(node))
+            Site(
+                name, tuple(value.shape), structure.space(node["fn"].support), structure.role(node)
+            )
             for (name, value), node in zip(found.items(), nodes.values(), strict=True)
         )
         self.size = sum(site.size for site in self.sites)
         self.dtype = self.flattened(found).dtype
+        self.parts = blocks.padded([self.head, *others], self.dtype) if others else [data]
         self._evaluations: dict[tuple[int, ...], Function] = {}
 
     @property
@@ -115,15 +145,60 @@ class LogDensity:
         """Unconstrained values (*shape) of every site as one flat vector (size,)."""
         return torch.cat([values[site.name].reshape(-1) for site in self.sites])
 
-    def log_prob(self, vector: Tensor, *data: Tensor) -> Tensor:
-        """Pyro's own evaluation at a vector (size,), differentiable; a scalar, in nats."""
+    def log_prob(self, vector: Tensor, *part: Tensor) -> Tensor:
+        """Pyro's own evaluation at a vector (size,), differentiable; a scalar, in nats.
+
+        Args:
+            vector: where.
+            part: of the data, all of them if there is none.
+        """
         values = self.unflattened(vector)
         sites = self.constrained(values)
-        trace = poutine.trace(poutine.condition(self.model, sites)).get_trace(*data or self.data)
-        return trace.log_prob_sum() + sum(
-            self._transforms[name].log_abs_det_jacobian(value, sites[name]).sum()
-            for name, value in values.items()
+        model = poutine.condition(self.of_part, sites)
+        trace = poutine.trace(model).get_trace(*part or self.data)
+        return trace.log_prob_sum() + self.scaled(
+            sum(
+                self._transforms[name].log_abs_det_jacobian(value, sites[name]).sum()
+                for name, value in values.items()
+            ),
+            *part,
         )
+
+    def log_probs(self, vectors: Tensor, chunk: int) -> Tensor:
+        """`log_prob` at vectors (n, size), so many at a time: (n,)."""
+
+        def over_vectors(vectors: Tensor, *part: Tensor) -> tuple[Tensor]:
+            in_dims = (0, *(None for _ in part))
+            return (torch.vmap(self.log_prob, in_dims, chunk_size=chunk)(vectors, *part),)
+
+        return blocks.summed(over_vectors, self.parts)(vectors)[0]
+
+    def of_part(self, *part: Tensor) -> object:
+        """The model of all data, or of a part of their rows, as Pyro runs it."""
+        if self._is_whole(part):
+            return self.model(*part)
+        *data, weights, share = part
+        with blocks.Shared(weights, share):
+            return self.model(*data)
+
+    def scaled(self, value: Tensor, *part: Tensor) -> Tensor:
+        """Of what is no observation's the share that a part of the data has."""
+        return value if self._is_whole(part) else part[-1] * value
+
+    def sampled(self, numbers: Tensor) -> Part:
+        """Rows of the data that stand for all, numbers (rows,) or (..., rows).
+
+        Of a random subset of the rows, density and gradient are without bias.
+
+        Raises:
+            ValueError: if the model takes its data not by rows.
+        """
+        if not self._by_rows:
+            raise ValueError("some rows stand for all only where a density is made with by_rows")
+        return blocks.sampled(self.data, numbers, self.dtype)
+
+    def _is_whole(self, part: tuple[Tensor, ...]) -> bool:
+        return len(part) <= len(self.data)
 
     def value_and_grad(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """The log density and its gradient, at one vector or at many in one call.
@@ -150,6 +225,8 @@ class LogDensity:
     def compiled(self, function: Function, *examples: Tensor, mapped: int = 0) -> Function | None:
         """A function of the examples and then the data, `log_prob` within it, compiled.
 
+        Where there are many `parts` of the data, it is the sum of the results of all of them.
+
         Args:
             function: as `native.compiled` takes it.
             examples: arguments.
@@ -162,10 +239,30 @@ class LogDensity:
         Raises:
             NotCompiledError: if the engine `compiled`, or a GPU, was asked for and is not possible.
         """
+        return self._settled(lambda: self._made(function, *examples, mapped=mapped))
+
+    def compiled_sample(self, function: Function, *examples: Tensor, size: int) -> Function | None:
+        """As `compiled`, of `sampled` rows in the place of the data.
+
+        Args:
+            function: of a row of every example, and of a part of the data.
+            examples: arguments, with a row for every sample.
+            size: of a sample.
+
+        Returns:
+            A function of the numbers of the rows, (samples, size), and of the examples.
+        """
+        numbers = torch.zeros(len(examples[0]), size, dtype=torch.long)
+        *rows, weights, share = self.sampled(numbers)
+        given, held = (*examples, *rows), (weights, share)
+        run = self._settled(lambda: self._program(function, given, held, mapped=len(given)))
+        return run and (lambda numbers, *values: run(*values, *self.sampled(numbers)[:-2]))
+
+    def _settled(self, make: Callable[[], Function]) -> Function | None:
         if self.engine == "pyro":
             return None
         try:
-            made = self._made(function, *examples, mapped=mapped)
+            made = make()
         except NotCompiledError as error:
             self.leave_to_pyro(str(error))
             return None
@@ -220,22 +317,37 @@ class LogDensity:
             return None
 
     def _made(self, function: Function, *examples: Tensor, mapped: int = 0) -> Function:
+        if len(self.parts) == 1:
+            return self._program(function, examples, self.data, mapped)
+        run = self._program(function, (*examples, *self.parts[0]), (), mapped)
+        return blocks.summed(run, self.parts)
+
+    def _program(
+        self,
+        function: Function,
+        examples: tuple[Tensor, ...],
+        held: tuple[Tensor, ...],
+        mapped: int,
+    ) -> Function:
         with without_validation():
             if not self._gpu:
-                return compiled(function, *examples, held=self.data, mapped=mapped)
+                return compiled(function, *examples, held=held, mapped=mapped)
             if mapped:
-                function = over_rows(function, mapped, len(examples) + len(self.data))
-            return gpu.recorded(function, *examples, held=self.data)
+                function = over_rows(function, mapped, len(examples) + len(held))
+            return gpu.recorded(function, *examples, held=held)
 
-    def _value_and_grad(self, vector: Tensor, *data: Tensor) -> tuple[Tensor, Tensor]:
-        grad, value = torch.func.grad_and_value(self.log_prob)(vector, *data)
+    def _value_and_grad(self, vector: Tensor, *part: Tensor) -> tuple[Tensor, Tensor]:
+        grad, value = torch.func.grad_and_value(self.log_prob)(vector, *part)
         return value.to(vector.dtype), grad
 
     def _by_pyro(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        return blocks.summed(self._part_by_pyro, self.parts)(vector)
+
+    def _part_by_pyro(self, vector: Tensor, *part: Tensor) -> tuple[Tensor, Tensor]:
         vector = vector.detach().requires_grad_()
         try:
             with without_validation(), torch.enable_grad():
-                value = self.log_prob(vector).to(self.dtype)
+                value = self.log_prob(vector, *part).to(self.dtype)
                 if not value.requires_grad:
                     return value, torch.zeros_like(vector)
                 return value.detach(), torch.autograd.grad(value, vector)[0]
@@ -245,75 +357,3 @@ class LogDensity:
     def _one_by_one(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         values, grads = zip(*map(self.value_and_grad, vectors), strict=True)
         return torch.stack(values), torch.stack(grads)
-
-
-def _run(model: Callable, data: tuple[Tensor, ...]) -> poutine.Trace:
-    """A run of a model at a draw from its prior where its matrices have factors."""
-    for _ in range(RUNS):
-        try:
-            return poutine.trace(model).get_trace(*data)
-        except torch.linalg.LinAlgError as error:
-            fault = error
-    raise ValueError(f"the model fails at {RUNS} draws from its prior: {fault}") from fault
-
-
-def _latent(trace: poutine.Trace) -> dict[str, dict]:
-    """The latent sites of a run of a model."""
-    nodes = stochastic_nodes(trace)
-    if not nodes:
-        raise ValueError("the model has no latent sites")
-    for name, node in nodes.items():
-        if node["fn"].support.is_discrete:
-            raise ValueError(f"the site {name} is discrete; only continuous ones have gradients")
-    return nodes
-
-
-def _check_alike(nodes: dict[str, dict], again: dict[str, dict]) -> None:
-    """That nothing about the latent sites depends on their values."""
-    if list(nodes) != list(again):
-        differing = ", ".join(sorted({*nodes} ^ {*again})) or "their order"
-        raise ValueError(f"the sites of the model differ from run to run: {differing}")
-    for name, node in nodes.items():
-        if node["value"].shape != again[name]["value"].shape:
-            raise ValueError(f"the shape of the site {name} differs from run to run")
-        if not _alike(node["fn"].support, again[name]["fn"].support):
-            raise ValueError(f"the support of the site {name} depends on the values of others")
-
-
-def _check_observed(trace: poutine.Trace, again: poutine.Trace) -> None:
-    """That data lie where they have a density, as far as that does not depend on other sites."""
-    for name in trace.observation_nodes:
-        node, other = trace.nodes[name], again.nodes[name]
-        with suppress(NotImplementedError):  # a support of which nothing is known
-            support = node["fn"].support
-            static = _alike(support, other["fn"].support)
-            if static and not support.check(node["value"]).all():
-                raise ValueError(f"the data of the site {name} are outside of its support")
-
-
-def _alike(a, b) -> bool:
-    if isinstance(a, Tensor):
-        return isinstance(b, Tensor) and torch.equal(a, b)
-    if isinstance(a, Constraint):
-        return type(a) is type(b) and _alike(vars(a), vars(b))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(_alike, a, b))
-    return a == b
-
-
-def _role(node: dict) -> str:
-    """Whose site it is, if its sample statement says so."""
-    return node["infer"].get("role", "")
-
-
-def _space(support: Constraint) -> str:
-    while hasattr(support, "base_constraint"):
-        support = support.base_constraint
-    if support is constraints.real:
-        return "identity"
-    if hasattr(support, "lower_bound") and not hasattr(support, "upper_bound"):
-        positive = torch.as_tensor(support.lower_bound).eq(0).all()
-        return "log" if positive else "unconstrained"
-    return "unconstrained"

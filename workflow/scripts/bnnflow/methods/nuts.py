@@ -44,6 +44,9 @@ INITS = {"uniform": "init_to_uniform", "median": "init_to_median", "prior": "ini
 # By sampler; the first is what it learns in the warm-up unless it is told otherwise.
 MASS_MATRICES = {"pyro": ("diagonal", "dense"), "nutpie": ("low_rank", "diagonal")}
 
+# Points that are tried for a chain's start, finite for some rows, until one is so for all.
+STARTS = 100
+
 # Seconds that a sampler needs beside each gradient; and a bound on the doublings of a trajectory,
 # which may be longer but hardly ever is.
 SECONDS = {"pyro": 250e-6, "nutpie": 20e-6}
@@ -211,7 +214,6 @@ def sample_chain(
             raise ValueError(f"the {name} is {value!r}, not one of {', '.join(known)}")
     stream = torch.Generator().manual_seed(seed)
     start = _start(density, init, stream)
-    density.value_and_grad(start)  # compiles, so that the sampler's time is its own
     if sampler == "nutpie":
         if settings["warmup"] < 1:
             raise ValueError("nutpie needs a warmup of at least 1")
@@ -236,17 +238,24 @@ def _start(density: LogDensity, init: str, stream: Generator) -> Tensor:
     from ..density.pyro_private import drawing_from
 
     strategy = getattr(initialization, INITS[init])
-    with drawing_from(stream):
-        try:
-            found, *_ = initialize_model(density.model, density.data, init_strategy=strategy)
-        except ValueError as error:
-            others = " or ".join(name for name in INITS if name != init)
-            raise ValueError(
-                "the chain finds no point of finite log density to start from"
-                f" (init: {init}); try init: {others}, and look for data or a prior that the"
-                f" model cannot take. {error}"
-            ) from error
-    return density.flattened(found).to(density.dtype)
+    others = " or ".join(name for name in INITS if name != init)
+    advice = (
+        f"the chain finds no point of finite log density to start from (init: {init}); try init:"
+        f" {others}, and look for data or a prior that the model cannot take"
+    )
+    for _ in range(STARTS):
+        with drawing_from(stream):
+            try:
+                found, *_ = initialize_model(density.model, density.head, init_strategy=strategy)
+            except ValueError as error:
+                raise ValueError(f"{advice}. {error}") from error
+        start = density.flattened(found).to(density.dtype)
+        # This compiles, so that the sampler's time is its own; and other rows than the head's may
+        # have no finite density there.
+        value, grad = density.value_and_grad(start)
+        if value.isfinite() and grad.isfinite().all():
+            return start
+    raise ValueError(advice)
 
 
 class ByPyro:

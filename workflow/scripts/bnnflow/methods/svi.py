@@ -64,6 +64,12 @@ class Svi(Method):
         description="Of the learning rate over the steps; `constant`, or `cosine` from"
         " learning_rate down to zero.",
     )
+    batch_size: Count | None = Field(
+        None,
+        description="Rows of the data that a step takes, a random minibatch in the place of all"
+        " rows, from which bound and gradient are estimated without bias; all rows where there is"
+        " none, or the data have no more.",
+    )
     steps: Count = Field(20_000, description="Gradient steps, each with one draw from the guide.")
     starts: Few = Field(
         16,
@@ -91,9 +97,8 @@ class Svi(Method):
         """As for any method: several starts together, and draws from the best of them."""
         from ..files import posterior, starts
 
-        settings = {
-            name: getattr(self, name) for name in ("guide", "learning_rate", "schedule", "steps")
-        }
+        names = ("guide", "learning_rate", "schedule", "batch_size", "steps")
+        settings = {name: getattr(self, name) for name in names}
         known = {"observations": observations}
         try:
             fitted = fit(density, streams, **known, **settings, checkpoint=checkpoint)
@@ -136,6 +141,10 @@ class Svi(Method):
             covariance=covariance,
         )
 
+    def rows_of_step(self, observations: int) -> int:
+        """A minibatch, or all."""
+        return min(observations, self.batch_size or observations)
+
     @property
     def kept(self) -> int:
         """Those from the best start."""
@@ -149,6 +158,7 @@ class Svi(Method):
     def account(self) -> str:
         """The bound, and how it is maximised."""
         decay = ", decayed to zero along a cosine" if self.schedule == "cosine" else ""
+        rows = f", each with {self.batch_size} random rows of the data" if self.batch_size else ""
         return rf"""A normal distribution :math:`q_\phi` ({self.guide}, in unconstrained
 space) that maximises the evidence lower bound
 
@@ -156,7 +166,7 @@ space) that maximises the evidence lower bound
    \mathbb{{E}}_{{q_\phi}}\left[\log p(\mathcal{{D}} \mid \theta, \sigma)\right]
    - \mathrm{{KL}}\left(q_\phi \,\|\, p(\theta, \sigma)\right)
 
-by {self.steps} steps of Adam with learning rate {self.learning_rate}{decay}; then
+by {self.steps} steps of Adam with learning rate {self.learning_rate}{decay}{rows}; then
 {self.draws} draws from it."""
 
 
@@ -169,6 +179,7 @@ def fit(
     learning_rate: float,
     schedule: str,
     steps: int,
+    batch_size: int | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> list[Fit]:
     """Maximise the evidence lower bound with Adam, one draw from the guide a step.
@@ -185,6 +196,7 @@ def fit(
         learning_rate: of Adam.
         schedule: of the learning rate over the steps, "constant", or "cosine" down to zero.
         steps: number of gradient steps.
+        batch_size: rows of the data that a step takes; all of them if none, or not fewer.
         checkpoint: where the state is kept; with one that an earlier call has left, the fit goes
             on from there and ends with the same bytes as one that was never stopped.
 
@@ -201,6 +213,7 @@ def fit(
     """
     from ..density.pyro_private import guide_at_start, guides
     from .running import loop
+    from .running.batches import Batches
     from .running.svi_steps import ByPyro, Compiled, compiled_step
 
     if schedule not in SCHEDULES:
@@ -208,16 +221,18 @@ def fit(
     if guide not in guides():
         raise ValueError(f"the guide is {guide!r}, not one of {', '.join(sorted(guides()))}")
     seeds = [stream.get_state() for stream in streams]
-    facts = [guide, learning_rate, schedule, steps, *seeds]
+    facts = [guide, learning_rate, schedule, batch_size, steps, *seeds]
     rates = [learning_rate * SCHEDULES[schedule](step / steps) for step in range(steps)]
-    begun = [guide_at_start(guides()[guide], density.model, density.data, s) for s in streams]
+    begun = [guide_at_start(guides()[guide], density.model, density.head, s) for s in streams]
     if guide not in GAUSSIAN:
         density.leave_to_pyro(f"{guide} is fitted by Pyro's SVI")
     elif density.learnable:
         learnt = ", ".join(density.learnable)
         density.leave_to_pyro(f"the model has parameters of its own to learn: {learnt}")
-    starts = density, begun, streams, rates, observations, facts
-    step = compiled_step(begun, density)
+    size = batch_size if batch_size and batch_size < observations else 0
+    batches = [Batches(observations, size, steps, s) for s in streams] if size else []
+    starts = density, begun, streams, rates, observations, facts, batches
+    step = compiled_step(begun, density, size)
     method = Compiled(step, *starts) if step else ByPyro(*starts)
     state, rows = loop.run(method, checkpoint)
     method.finish(state)
@@ -251,8 +266,8 @@ def draws(
         posterior = guide.get_posterior()
         vectors = posterior.sample((count,))
         values = density.constrained(density.unflattened(vectors))
-        chunk = max(1, CHUNK // (density.size * observations))
-        lp = torch.vmap(density.log_prob, chunk_size=chunk)(vectors)
+        together = math.ceil(observations / len(density.parts))
+        lp = density.log_probs(vectors, max(1, CHUNK // (density.size * together)))
         stats = {"lp": lp, "log_q": posterior.log_prob(vectors)}
     return tuple(
         {name: value.numpy() for name, value in group.items()} for group in (values, stats)

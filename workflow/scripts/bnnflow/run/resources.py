@@ -31,6 +31,9 @@ COVARIANCE_SIZE = 100
 
 # Bytes by observation and unit, while the model is traced.
 ACTIVATION = 100
+# Rows that are traced at most, and numbers of their widest tensor, as density/blocks.py cuts tables
+# for the processor; and bytes by observation and unit of the data themselves.
+ROWS, WIDEST, DATUM = 4096, 2**19, 40
 
 # Of a prediction by draw, input and output: bytes, seconds; and seconds by draw, input and number.
 MIXTURE_SIZE, MIXTURE_TIME, FORWARD = 40, 0.2e-6, 1e-9
@@ -55,13 +58,19 @@ def fit_needs(size: Size, points: int, inference: dict, engine: str) -> dict[str
     call = CALL if compiled else LAYER * size.layers
     # The prior, the likelihood, guide and optimizer are as much as five layers.
     launches = LAUNCH * (size.layers + 4) if on_gpu else 0
-    gradient = ARITHMETIC * points * size.numbers + call
     method = METHODS.made(inference)
+    by_row = ARITHMETIC * size.numbers
+    gradient = by_row * method.rows_of_step(points) + call
     work = method.work(size.numbers, gradient, compiled)
-    activations = ACTIVATION * points * size.units
+    # The widest tensor has at least the mean of the layers' units by row.
+    block = max(ROWS, WIDEST * (size.layers + 1) // size.units)
+    traced = points if on_gpu else min(points, block)
+    activations = ACTIVATION * traced * size.units
     memory = work.together * (activations + COVARIANCE_SIZE * work.covariance)
+    memory += DATUM * points * size.units + 16 * method.draws * size.numbers
     seconds = work.steps * (work.together * work.seconds + launches)
-    return _asked(FIT + CUDA * on_gpu, memory + 16 * method.draws * size.numbers, seconds)
+    seconds += by_row * points * method.draws  # whose densities are of all rows
+    return _asked(FIT + CUDA * on_gpu, memory, seconds)
 
 
 def prediction_needs(size: Size, draws: int, points: int) -> dict[str, int]:

@@ -138,6 +138,10 @@ class Method(Settings, ABC):
             compiled: whether compiled code evaluates them.
         """
 
+    def rows_of_step(self, observations: int) -> int:
+        """Of the data, those that a step takes."""
+        return observations
+
     @property
     @abstractmethod
     def kept(self) -> int:

@@ -15,9 +15,11 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad_and_value
 from torch.optim.adam import adam as adam_step
 
+from ...density import native
 from ...density.log_density import LogDensity
 from ...density.native import Function
 from ...density.pyro_private import drawing_from, standard_normal
+from .batches import Batches
 from .loop import Rows
 
 # Adam's, by default in PyTorch as in its paper (Kingma and Ba, 2015, arXiv:1412.6980).
@@ -34,6 +36,7 @@ class _Starts:
         rates: of learning, for every step.
         observations: how many the data are, for the log.
         facts: what determines the fit besides the density.
+        batches: rows of every step, of every start; none where steps take all rows.
     """
 
     stride = 1
@@ -46,11 +49,12 @@ class _Starts:
         rates: list[float],
         observations: int,
         facts: list,
+        batches: list[Batches],
     ):
         self.density, self.facts = density, facts
         self.phases = {"svi": len(rates)}
         self._guides, self._streams, self._rates = guides, streams, rates
-        self._observations = observations
+        self._observations, self._batches = observations, batches
 
     def shown(self, _, rows: Rows) -> dict[str, float]:
         """The bound of the best start; rows are the losses (steps, starts)."""
@@ -121,10 +125,11 @@ class Compiled(_Starts):
             }
         adam, losses = state.adam, []
         self._move(state.streams)
-        for factor in self._factors[numbers.start : numbers.stop]:
+        for number in numbers:
             for out, zeros, ones, stream in self._normal:
                 torch.normal(zeros, ones, generator=stream, out=out)
-            adam, loss = self._step(adam, self._noise, factor)
+            rows = [torch.stack([b.rows(number) for b in self._batches])] if self._batches else []
+            adam, loss = self._step(adam, self._noise, self._factors[number], *rows)
             losses.append(loss)
         return CompiledState(adam, self._random()), {"loss": torch.stack(losses).cpu()}
 
@@ -161,10 +166,10 @@ class ByPyro(_Starts):
         """As for any method."""
         self._scopes, self._learnt, self._moments, self._elbo = [], [], [], Trace_ELBO()
         losses = []
-        for guide, stream in zip(self._guides, self._streams, strict=True):
+        for start, stream in enumerate(self._streams):
             with pyro.get_param_store().scope() as scope, drawing_from(stream):
                 with poutine.trace(param_only=True) as used:
-                    losses.append(self._evaluated(guide))
+                    losses.append(self._evaluated(start, 0))
                 values = (site["value"].unconstrained() for site in used.trace.nodes.values())
                 # Each once: some have two names.
                 learnt = [value for value in dict.fromkeys(values) if value.grad is not None]
@@ -198,7 +203,7 @@ class ByPyro(_Starts):
             loss = math.nan
             if number + 1 < len(self._rates):
                 try:
-                    loss = self._evaluated(self._guides[start])
+                    loss = self._evaluated(start, number + 1)
                 # After steps, a draw that is not finite, or a matrix without factors.
                 except (ValueError, torch.linalg.LinAlgError):
                     return math.nan
@@ -215,8 +220,18 @@ class ByPyro(_Starts):
         for grad in grads:
             grad.zero_()
 
-    def _evaluated(self, guide: AutoContinuous) -> float:
-        return self._elbo.loss_and_grads(self.density.model, guide, *self.density.data)
+    def _evaluated(self, start: int, number: int) -> float:
+        """The loss before a step of a start; its gradients are added up where they are learnt."""
+        density, guide, loss = self.density, self._guides[start], 0.0
+        parts = density.parts
+        if self._batches:
+            parts = [density.sampled(self._batches[start].rows(number))]
+        noise = torch.get_rng_state()
+        for part in parts:
+            torch.set_rng_state(noise)  # one draw from the guide, of which each part has a share
+            scaled = poutine.scale(guide, scale=density.scaled(1.0, *part))
+            loss += self._elbo.loss_and_grads(density.of_part, scaled, *part)
+        return loss
 
     def _state(self, losses: list[float]) -> PyroState:
         adams = torch.stack(list(map(_as_rows, self._learnt, self._moments)))
@@ -242,12 +257,15 @@ def _as_rows(learnt: list[Tensor], moments: list[list[Tensor]]) -> Tensor:
     return torch.stack([nn.utils.parameters_to_vector(row) for row in rows]).detach()
 
 
-def compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Function | None:
+def compiled_step(
+    guides: list[AutoContinuous], density: LogDensity, size: int = 0
+) -> Function | None:
     """One step of all starts: states, standard normal noise and factors to states and losses.
 
     A state (3, parameters) has the guide's parameters without constraints, then Adam's first and
     second moments. The factors are the learning rate over the first moment's bias, and the root
-    of the second's.
+    of the second's. Where a step takes a batch of some size, the numbers of its rows, (starts,
+    size), are a last argument.
     """
     if density.engine == "pyro":
         return None
@@ -256,7 +274,7 @@ def compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Function
     sizes, forms = [v.numel() for v in values], [v.shape for v in values]
     posterior = _Posterior(guide)
 
-    def loss(parameters: Tensor, noise: Tensor, *data: Tensor) -> Tensor:
+    def loss(parameters: Tensor, noise: Tensor, *part: Tensor) -> Tensor:
         parts = zip(names, parameters.split(sizes), forms, strict=True)
         given = {f"guide.{name}": part.reshape(form) for name, part, form in parts}
         q = functional_call(posterior, given, ())
@@ -264,20 +282,49 @@ def compiled_step(guides: list[AutoContinuous], density: LogDensity) -> Function
         eps = iter([part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
         with standard_normal(lambda *_, **__: next(eps)):
             vector = q.rsample()
-        return q.log_prob(vector) - density.log_prob(vector, *data)
+        return density.scaled(q.log_prob(vector), *part) - density.log_prob(vector, *part)
 
-    def step(state: Tensor, noise: Tensor, factor: Tensor, *data: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient(parameters: Tensor, noise: Tensor, *part: Tensor) -> tuple[Tensor, Tensor]:
+        return grad_and_value(loss)(parameters, noise, *part)
+
+    def step(state: Tensor, noise: Tensor, factor: Tensor, *part: Tensor) -> tuple[Tensor, Tensor]:
         parameters, first, second = state.unbind()
-        grad, value = grad_and_value(loss)(parameters, noise, *data)
-        first = BETA1 * first + (1 - BETA1) * grad
-        second = BETA2 * second + (1 - BETA2) * grad**2
-        rate, root = factor.unbind()
-        parameters = parameters - rate * first / (second.sqrt() / root + EPSILON)
-        return torch.stack([parameters, first, second]), value
+        grad, value = gradient(parameters, noise, *part)
+        return _moved(parameters, first, second, grad, factor), value
+
+    def moved(state: Tensor, grad: Tensor, factor: Tensor) -> tuple[Tensor]:
+        return (_moved(*state.unbind(), grad, factor),)
 
     state = _at_rest(guides)
     noise = state.new_zeros(len(guides), sum(map(math.prod, shapes)))
-    return density.compiled(step, state, noise, state.new_ones(2), mapped=2)
+    factor = state.new_ones(2)
+    if size:
+        run = density.compiled_sample(step, state, noise, factor.repeat(len(guides), 1), size=size)
+        return run and (
+            lambda state, noise, factor, rows: run(rows, state, noise, factor.repeat(len(state), 1))
+        )
+    if len(density.parts) == 1:
+        return density.compiled(step, state, noise, factor, mapped=2)
+    # Gradients add up over blocks, steps do not.
+    gradients = density.compiled(gradient, state[:, 0].contiguous(), noise, mapped=2)
+    steps = gradients and native.compiled(moved, state, state[:, 0].contiguous(), factor, mapped=2)
+
+    def by_blocks(state: Tensor, noise: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+        grads, losses = gradients(state[:, 0].contiguous(), noise)
+        return *steps(state, grads, factor), losses
+
+    return gradients and by_blocks
+
+
+def _moved(
+    parameters: Tensor, first: Tensor, second: Tensor, grad: Tensor, factor: Tensor
+) -> Tensor:
+    """A state after a step of Adam."""
+    first = BETA1 * first + (1 - BETA1) * grad
+    second = BETA2 * second + (1 - BETA2) * grad**2
+    rate, root = factor.unbind()
+    parameters = parameters - rate * first / (second.sqrt() / root + EPSILON)
+    return torch.stack([parameters, first, second])
 
 
 def _at_rest(guides: list[AutoContinuous]) -> Tensor:
