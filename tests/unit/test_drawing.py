@@ -204,6 +204,27 @@ def test_a_panel_is_of_the_predictions_on_the_grid():
     assert names_of(grid) == {"input": "age", "targets": ("height", "weight")}
 
 
+def test_bands_of_a_table_are_its_outer_quantiles():
+    mean, reach = np.full((1, 3), 2.0), np.full((1, 3), 3.0)
+    kept = np.array([[[0.5] * 3], [[9.0] * 3], [[1.5] * 3]])
+    grid = xr.Dataset(
+        {
+            "inputs": (("point", "input"), [[0.0], [1.0], [2.0]]),
+            "mean": (("target", "point"), mean),
+            **dict.fromkeys(("stddev", "function_stddev"), (("target", "point"), reach)),
+            "quantiles": (("quantile", "target", "point"), kept),
+            "function_quantiles": (("quantile", "target", "point"), kept / 2),
+        },
+        coords={"quantile": [0.025, 0.975, 0.5], "input": ["age"], "target": ["visits"]},
+    )
+    own, other = (panel_of(grid, "mine", "", {}, quantiles=given) for given in (True, False))
+    assert own.extent == "2.5–97.5 % quantiles"
+    np.testing.assert_array_equal(own.band, kept[:2])
+    np.testing.assert_array_equal(own.function_band, kept[:2] / 2)
+    assert other.extent == "± 2 sd"
+    np.testing.assert_array_equal(other.band[:, 0, 0], [-4, 8])
+
+
 def test_a_figure_over_one_input_refuses_others():
     with pytest.raises(ValueError, match="over one input cannot show 3 of them"):
         only_input(evaluation(("a", "b", "c")))

@@ -36,8 +36,9 @@ def panel(title="A fit", names=("old",), mean=X, about=FRAME, **others):
     table = pd.DataFrame(
         {about.input: [0.0, 0.5]} | {target: [0.1, 0.4] for target in about.targets}
     )
-    bands = [np.array([value] * len(about.targets)) for value in (mean, 0 * X + 0.5, 0 * X + 0.25)]
-    return frame.Panel("mine", title, dict.fromkeys(names, table), X, *bands, **others)
+    middle = np.array([mean] * len(about.targets))
+    bands = [np.array([middle - reach, middle + reach]) for reach in (1, 0.5)]
+    return frame.Panel("mine", title, dict.fromkeys(names, table), X, middle, *bands, **others)
 
 
 def legend(axes):
@@ -64,8 +65,8 @@ def test_the_bands_are_two_standard_deviations_about_the_mean():
         "± 2 sd of the function alone",
         "predictive mean",
     ]
-    for label, reach in ((frame.TOTAL, 2), (frame.FUNCTION, 1.5)):
-        band = drawn[label].get_paths()[0].vertices
+    for of, reach in ((frame.TOTAL, 2), (frame.ALONE, 1.5)):
+        band = drawn[f"± 2 sd {of}"].get_paths()[0].vertices
         assert band[:, 1].min() == -reach
         assert band[:, 1].max() == reach
     np.testing.assert_allclose(drawn["predictive mean"].get_ydata(), X)

@@ -454,6 +454,20 @@ def test_every_class_has_a_line_and_a_colour_on_the_map():
     assert canvas.to_hex(left) == colors["a"]
 
 
+def test_over_an_only_input_classes_have_their_probabilities():
+    about = Encoding((WIDTH,), YES.targets)
+    assert not inputs.is_curve(about)
+    assert inputs.is_curve(Encoding((WIDTH,), (Column("strength"),)))
+    found = predicted(lambda w: np.full(len(w), 0.4), about, samples=(-0.1, 0.1))
+    found = with_classes(found, np.stack([1 - found["mean"].values[0], found["mean"].values[0]]))
+    axes = inputs.axes_of(about, {})
+    figure = dependence.draw_dependences("mine", "", ("", ""), *axes, found, rows(about=about))
+    (only,) = figure.axes
+    assert only.get_ylabel() == "probability of yes"
+    told, _ = texts(figure)
+    assert {"probability", "2.5–97.5 % quantiles of the function"} <= {*told}
+
+
 def test_of_two_classes_the_second_has_the_band():
     found = predicted(lambda w, a: np.full(len(w), 0.4), YES, samples=(-0.1, 0.1))
     found = with_classes(found, np.stack([1 - found["mean"].values[0], found["mean"].values[0]]))
@@ -558,7 +572,7 @@ def test_a_model_of_one_draw_has_no_band_and_no_map_of_its_function():
     for samples, words in (((0.0,), "a new observation"), ((-1.0, 1.0), "the function alone")):
         found = predicted(lambda a, b: a + b, about, samples)
         figure = dependence.draw_dependences("mine", "", ("", ""), *axes, found, rows(about=about))
-        function = dependence.between((0.025, 0.975), dependence.FUNCTION)
+        function = f"2.5–97.5 % quantiles {dependence.FUNCTION}"
         assert (function in texts(figure)[0]) == (len(samples) > 1)
         bars = [own.get_ylabel() for own in figure.axes if own.get_label() == "<colorbar>"]
         assert bars[1].startswith(f"sd of {words}")

@@ -9,15 +9,15 @@ import xarray as xr
 
 from ..files.columns import TRANSFORMS
 from .canvas import CLASSES, Axes, Figure, head, legend_below
-from .frame import legend_entries
+from .frame import TOTAL, between, legend_entries
 from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
 from .maps import draw_maps, map_of
 
-MEAN = "predictive mean, averaged over rows"
-TOTAL = "of a new observation"
+AVERAGED = ", averaged over rows"
+MEAN = f"predictive mean{AVERAGED}"
 FUNCTION = "of the averaged function"
 SEEN = "where the training rows are"
-LIKELY = "probability, averaged over rows"
+LIKELY = f"probability{AVERAGED}"
 
 # Limits of probabilities, above a foot.
 PROBABILITY = -0.17, 1.03
@@ -181,8 +181,14 @@ def draw_dependences(
     head(figure, fit, title, verdict)
     names = [inputs[place].name for place in order[most:]]
     entries = legend_entries(*figure.axes)
-    legend_below(figure, entries.values(), entries, left_out(names))
+    # Over an only input nothing is averaged.
+    words = [told if len(inputs) > 1 else _not_averaged(told) for told in entries]
+    legend_below(figure, entries.values(), words, left_out(names))
     return figure
+
+
+def _not_averaged(label: str) -> str:
+    return label.replace(AVERAGED, "").replace(FUNCTION, "of the function")
 
 
 def limits_of(target: Axis, values: np.ndarray) -> tuple[float, float]:
@@ -196,18 +202,12 @@ def limits_of(target: Axis, values: np.ndarray) -> tuple[float, float]:
     return tuple(np.exp(limits)) if log else limits
 
 
-def between(ends: tuple[float, float], of: str) -> str:
-    """A band in words: 2.5–97.5 % quantiles of the averaged function."""
-    low, high = ends
-    return f"{100 * low:g}–{100 * high:g} % quantiles {of}"
-
-
 def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> None:
     """The mean and the bands of one target; over levels a point each."""
     mean = own.mean[target]
     for band, alpha, of in ((own.band, 0.2, TOTAL), (own.function_band, 0.45, FUNCTION)):
         low, high = band[:, target]
-        look = {"color": "C1", "alpha": alpha, "label": between(own.ends, of)}
+        look = {"color": "C1", "alpha": alpha, "label": f"{between(own.ends)} {of}"}
         if np.array_equal(low, high):
             continue
         if axis.levels:
@@ -255,7 +255,7 @@ def draw_classes(
     if len(target.levels) == 2:
         axes.set_ylabel(probability_of(target, 1), fontsize="medium", parse_math=False)
         low, high = own.function_band[:, number]
-        band = {"color": "C1", "alpha": 0.45, "label": between(own.ends, FUNCTION)}
+        band = {"color": "C1", "alpha": 0.45, "label": f"{between(own.ends)} {FUNCTION}"}
         if axis.levels:
             axes.vlines(own.values, low, high, linewidth=5, **band)
         else:

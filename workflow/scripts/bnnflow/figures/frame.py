@@ -13,12 +13,11 @@ from .canvas import Axes, rcParams
 from .inputs import LETTERS, labelled, wrapped
 
 MEAN = "predictive mean"
-TOTAL = "± 2 sd of a new observation"
-FUNCTION = "± 2 sd of the function alone"
+DEVIATIONS, TOTAL, ALONE = "± 2 sd", "of a new observation", "of the function alone"
 TRUTH, HELD_OUT, BEYOND = "true function", "held-out observations", "goes on beyond the axes"
 
-# In legends, the data sets come between the first and these.
-LAST = (HELD_OUT, TOTAL, FUNCTION, MEAN, BEYOND)
+# Ends of labels in legends: the data sets come between the first and these.
+LAST = (HELD_OUT, TOTAL, ALONE, MEAN, BEYOND)
 
 # How they look.
 FAINT = {"color": "0.6", "markersize": 2, "zorder": 1}
@@ -67,8 +66,10 @@ class Panel:
         title: its heading.
         observations: data sets by name, with columns of the input and the targets.
         x: inputs (point,), ascending.
-        mean, stddev, function_stddev: of the predictive distribution, and of the function without
-            the noise, (target, point).
+        mean: of the predictive distribution, (target, point).
+        band, function_band: of the predictive distribution, and of the function without the noise,
+            (2, target, point).
+        extent: what both reach from and to, in words.
         verdict: on the fit, and why; the first empty for one that passes.
         held_out: observations that no fit has seen, where they are to be shown.
         role: what the fit is beside the others of a sheet, in words.
@@ -79,8 +80,9 @@ class Panel:
     observations: Tables
     x: np.ndarray
     mean: np.ndarray
-    stddev: np.ndarray
-    function_stddev: np.ndarray
+    band: np.ndarray
+    function_band: np.ndarray
+    extent: str = DEVIATIONS
     verdict: tuple[str, str] = ("", "")
     held_out: pd.DataFrame | None = None
     role: str = ""
@@ -106,11 +108,39 @@ def frame_of(
 
 
 def panel_of(
-    predictions: xr.Dataset, fit: str, title: str, observations: Tables, **others
+    predictions: xr.Dataset,
+    fit: str,
+    title: str,
+    observations: Tables,
+    quantiles: bool = False,
+    **others,
 ) -> Panel:
-    """The panel of a fit from its predictions on the grid; others are attributes of a panel."""
-    bands = (predictions[name].to_numpy() for name in ("mean", "stddev", "function_stddev"))
-    return Panel(fit, title, observations, only_input(predictions), *bands, **others)
+    """The panel of a fit from its predictions on the grid; others are attributes of a panel.
+
+    Args:
+        predictions: on the grid.
+        fit, title, observations: of the panel.
+        quantiles: whether bands lie between the lowest and the highest quantile that are kept, as
+            those of counts and of logarithms do, which stay above zero; else two standard
+            deviations about the mean.
+    """
+    mean, extent = predictions["mean"].to_numpy(), DEVIATIONS
+    if quantiles:
+        levels = predictions["quantile"].to_numpy()
+        outer, extent = [int(levels.argmin()), int(levels.argmax())], between(levels)
+        bands = [
+            predictions[name].to_numpy()[outer] for name in ("quantiles", "function_quantiles")
+        ]
+    else:
+        reach = (2 * predictions[name].to_numpy() for name in ("stddev", "function_stddev"))
+        bands = [np.array([mean - own, mean + own]) for own in reach]
+    x = only_input(predictions)
+    return Panel(fit, title, observations, x, mean, *bands, extent=extent, **others)
+
+
+def between(levels: Sequence[float]) -> str:
+    """A band in words: 2.5–97.5 % quantiles."""
+    return f"{100 * min(levels):g}–{100 * max(levels):g} % quantiles"
 
 
 def names_of(predictions: xr.Dataset) -> dict:
@@ -192,16 +222,14 @@ def draw_panel(axes: Axes, frame: Frame, panel: Panel, target: str) -> None:
     draw_observations(axes, frame, panel.observations, target)
     place = list(frame.targets).index(target)
     mean = panel.mean[place]
-    for stddev, alpha, label in (
-        (panel.stddev, 0.2, TOTAL),
-        (panel.function_stddev, 0.45, FUNCTION),
+    for (low, high), alpha, of in (
+        (panel.band[:, place], 0.2, TOTAL),
+        (panel.function_band[:, place], 0.45, ALONE),
     ):
-        reach = 2 * stddev[place]
-        band = {"color": "C1", "alpha": alpha, "linewidth": 0, "label": label}
-        axes.fill_between(panel.x, mean - reach, mean + reach, **band)
+        band = {"color": "C1", "alpha": alpha, "linewidth": 0, "label": f"{panel.extent} {of}"}
+        axes.fill_between(panel.x, low, high, **band)
     axes.plot(panel.x, mean, color="C1", label=MEAN)
-    reach = 2 * panel.stddev[place]
-    mark_stretches(axes, panel.x, mean - reach, mean + reach, "C1")
+    mark_stretches(axes, panel.x, *panel.band[:, place], "C1")
 
 
 def legend_entries(*shown: Axes) -> dict[str, object]:
@@ -211,7 +239,9 @@ def legend_entries(*shown: Axes) -> dict[str, object]:
         handles, labels = axes.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
     # A data set that only a later panel shows still stands with the others.
-    order = sorted(found, key=lambda label: LAST.index(label) if label in LAST else -1)
+    order = sorted(
+        found, key=lambda label: max(k if label.endswith(end) else -1 for k, end in enumerate(LAST))
+    )
     return {label: found[label] for label in order}
 
 

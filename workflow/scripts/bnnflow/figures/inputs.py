@@ -131,7 +131,9 @@ def axes_of(about: Encoding, units: Mapping[str, str]) -> tuple[tuple[Axis, ...]
 
 
 def is_curve(about: Encoding) -> bool:
-    """Whether the only input is one of numbers, so that predictions are curves over it."""
+    """Whether the only input is one of numbers, and so are targets: predictions are curves."""
+    if any(target.levels for target in about.targets):
+        return False
     return len(about.inputs) == 1 and not Axis(about.inputs[0]).levels
 
 

@@ -38,7 +38,8 @@ def read_panels(
     for own, values, path in zip(about, found, given["diagnostics"], strict=True):
         observations = {name: tables[name] for name in own["observations"]}
         verdict = verdicts.stamp(verdicts.read(path))
-        panels.append(panel_of(values, own["fit"], own["title"], observations, verdict=verdict))
+        named = own["fit"], own["title"], observations
+        panels.append(panel_of(values, *named, quantiles="columns" in given, verdict=verdict))
     return frame, panels
 
 
