@@ -12,7 +12,7 @@ import pyro.distributions as dist
 import torch
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.methods import nuts, svi
+from bnnflow.methods import mclmc, nuts, svi
 
 # A linear regression of two targets on three inputs, one of which is nearly another.
 RANDOM = torch.Generator().manual_seed(0)
@@ -63,6 +63,17 @@ def the_starts(density, seed, large, checkpoint, **settings) -> dict[str, np.nda
     return found
 
 
+def the_chains(density, seed, large, checkpoint, **settings) -> dict[str, np.ndarray]:
+    """Two."""
+    streams = [torch.Generator().manual_seed(seed + chain) for chain in (0, 1000)]
+    size = {"optimum_steps": 4, **SMALL, "thinning": 2}
+    if large:
+        size = {"optimum_steps": 200, "warmup": 2000, "draws": LARGE["draws"], "thinning": 20}
+    (draws, stats), other = mclmc.sample(density, streams, checkpoint=checkpoint, **size | settings)
+    found = {f"draws of {name}": values for name, values in draws.items()} | stats
+    return found | {f"{name} 1": values for part in other for name, values in part.items()}
+
+
 @dataclass(frozen=True)
 class Case:
     """A kind of a method.
@@ -102,6 +113,21 @@ CASES = {
     ),
     "nuts by nutpie, low rank": Case(
         "nuts", a_chain, {"sampler": "nutpie", "mass_matrix": "low_rank"}, resumes=False, **CHAIN
+    ),
+    # The bias of its steps, which are not adjusted, goes with their error.
+    "mclmc": Case(
+        "mclmc",
+        the_chains,
+        {"energy_variance": 1e-4, "decoherence": 1.0, "preconditioning": "none"},
+        steps=4 + SMALL["warmup"] + 2 * SMALL["draws"],
+        independent=LARGE["draws"] / 4,
+    ),
+    "mclmc, preconditioned": Case(
+        "mclmc",
+        the_chains,
+        {"energy_variance": 1e-4, "decoherence": 1.0, "preconditioning": "diagonal"},
+        steps=4 + SMALL["warmup"] + 2 * SMALL["draws"],
+        independent=LARGE["draws"] / 4,
     ),
     # The best of the guides without correlations has the conditional variances.
     "svi, mean-field": Case(

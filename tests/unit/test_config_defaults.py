@@ -139,7 +139,7 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
         ({"inference": 3}, "fits.mine.inference: is 3; allowed is a mapping"),
         (
             {"inference": {"method": []}},
-            "fits.mine.inference.method: is []; allowed are nuts, baseline, svi",
+            "fits.mine.inference.method: is []; allowed are nuts, baseline, mclmc, svi",
         ),
         ({"prior": "old"}, "fits.mine.prior: is 'old'; allowed is a mapping"),
     ],

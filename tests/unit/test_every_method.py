@@ -203,4 +203,4 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path
         assert variable in left.posterior[group]
     assert (left.guide is not None) == ("guide" in method.leaves)
     assert (left.losses is not None) == ("loss" in method.leaves)
-    assert ("trajectories" in method.leaves) == (kept["chain"] > 1)
+    assert bool({"trajectories", "ensemble"} & method.leaves) == (kept["chain"] > 1)

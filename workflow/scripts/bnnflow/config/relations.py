@@ -53,7 +53,7 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
     """For every fit those of the same split beside which it is judged, where there are some.
 
     Returns:
-        For a fit without trajectories `reference`, a sampled one of the same model, prior and data.
+        For a fit with a guide `reference`, a sampled one of the same model, prior and data.
         For an update `source`, whose posterior is its prior; `joint`, of the same model and
         method, which has the prior of the first of the lineage and learns from all its data
         together; and `alone`, which has that prior and learns from the update's data.
@@ -73,7 +73,7 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
     for name, fit in fits.items():
         ancestors, method = lineage(fits, name), fit["inference"]["method"]
         wanted = {}
-        if own_figure(fit) != SAMPLED and not is_baseline(fit):
+        if "guide" in METHODS[method].leaves:
             wanted = {"reference": (SAMPLED, fit["prior"], fit["data"])}
         own = found[name] = {}
         if len(ancestors) > 1:

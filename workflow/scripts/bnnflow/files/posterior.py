@@ -48,7 +48,9 @@ def merged(chains: list[xr.DataTree]) -> xr.DataTree:
         ValueError: if the chains' data were encoded differently.
     """
     by_group = {
-        group: [chain[group].to_dataset() for chain in chains] for group in chains[0].children
+        group: [chain[group].to_dataset() for chain in chains]
+        for group in chains[0].children
+        if group != "weights"
     }
     shared = {}
     if own := by_group.pop("encoding", None):
@@ -57,7 +59,7 @@ def merged(chains: list[xr.DataTree]) -> xr.DataTree:
         shared["encoding"] = own[0]
     groups = {
         group: xr.concat(parts, dim="chain", combine_attrs=_joined).assign_coords(
-            chain=np.arange(len(chains))
+            chain=np.arange(sum(part.sizes["chain"] for part in parts))
         )
         for group, parts in by_group.items()
     }

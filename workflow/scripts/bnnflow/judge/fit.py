@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ..model.several import site_of
-from . import calibration, chains, guides, scores, skill, update, verdicts
+from . import calibration, chains, ensembles, guides, scores, skill, update, verdicts
 from .findings import Finding, of_target, unmeasured
 from .limits import Limits
 
@@ -18,6 +18,7 @@ NEEDED = {
     "trajectories": [f"sample_stats/{name}" for name in chains.TRAJECTORY],
     "guide": ["sample_stats/lp", "sample_stats/log_q"],
     "starts": ["starts/elbo"],
+    "ensemble": [],
     "estimator": [],
 }
 
@@ -101,6 +102,8 @@ def diagnosed(
         stats = fit.posterior["sample_stats"].data_vars.items()
         own = {name: values.to_numpy() for name, values in stats}
         findings += chains.of_trajectories(own, fit.settings, limits)
+    elif "ensemble" in fit.leaves:
+        findings += _of_ensemble(fit.evaluation, limits)
     elif "estimator" not in fit.leaves:
         findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
     if learning:
@@ -164,6 +167,15 @@ def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
     for target, own in scores.by_target(evaluation).items():
         function = own["function"].to_numpy()
         yield from of_target(chains.of_chains(function, regions, limits), target)
+
+
+def _of_ensemble(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
+    regions = scores.inside_of(evaluation, "probe_inside")
+    for target, own in scores.by_target(evaluation).items():
+        spread = own["probe_quantiles"].to_numpy().std(0)
+        function, weight = own["function"].to_numpy(), evaluation["weight"].to_numpy()
+        found = ensembles.of_ensemble(function, weight, spread, regions, limits)
+        yield from of_target(found, target)
 
 
 def _of_update(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 Limits = Mapping[str, tuple[float, float]]
 
 # Low values of these are to be avoided, high ones of all others.
-LOW = frozenset({"ess", "ebfmi", "skill", "transfer"})
+LOW = frozenset({"ess", "ebfmi", "skill", "transfer", "effective_chains"})
 
 
 def of(name: str, limits: Limits) -> tuple[str, tuple[float, float]] | None:

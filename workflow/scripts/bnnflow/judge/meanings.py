@@ -52,14 +52,16 @@ class Meaning:
         return "; ".join(own.text for own in self.remedies if own.helps(inference))
 
 
-PYRO, DIAGONAL, CONSTANT = (
+PYRO, DIAGONAL, CONSTANT, ENSEMBLE = (
     {"sampler": "pyro"},
     {"guide": "AutoDiagonalNormal"},
     {"schedule": "constant"},
+    {"method": "mclmc"},
 )
 LONGER = Remedy("a longer `warmup`")
 NUTPIE = Remedy("`sampler: nutpie`", PYRO)
 MORE_DRAWS = Remedy("more `draws`")
+MORE_CHAINS = Remedy("more `chains`")
 CORRELATED = Remedy("a guide with correlations: `AutoMultivariateNormal`", DIAGONAL)
 SAMPLE = Remedy("a sampled fit: `method: nuts`")
 TOGETHER = Remedy("one fit to all data together")
@@ -143,6 +145,13 @@ MEANINGS: dict[str, Meaning] = {
         (LONGER, Remedy("a prior with lighter tails")),
         CAUSE,
     ),
+    "effective_chains": Meaning(
+        "effective chains",
+        "the weights leave {value} effective chains (limit {limit})",
+        "How many chains carry the prediction? One over the sum of the squared weights.",
+        (MORE_CHAINS,),
+        CAUSE,
+    ),
     "elbo_drift": Meaning(
         "the ELBO still moves",
         "the ELBO still moves by {value} nats per observation (limit {limit})",
@@ -161,6 +170,26 @@ MEANINGS: dict[str, Meaning] = {
     ),
     **_of_chains("function", "the function"),
     **_of_chains(SITE, f"`{SITE}`"),
+    "computation_error": Meaning(
+        "error of the computation",
+        "the prediction would move by {value} standard deviations if it were computed again"
+        " (limit {limit})",
+        "Would other chains predict the same? The standard error of the pooled mean and of the 5 %"
+        " and 95 % quantiles of the function, by leaving out each chain in turn, over the"
+        " predictive standard deviation; the mean over a region.",
+        (MORE_CHAINS, LONGER),
+        SIGN,
+    ),
+    "half_drift": Meaning(
+        "drift of the prediction",
+        "the prediction moves by {value} standard deviations from the first half of the draws to"
+        " the second (limit {limit})",
+        "Has the pooled prediction come to rest? The change of its mean and of the 5 % and 95 %"
+        " quantiles of the function, over the predictive standard deviation; the mean over a"
+        " region.",
+        (LONGER, MORE_DRAWS, Remedy("more `thinning`", ENSEMBLE)),
+        SIGN,
+    ),
     "pareto_k": Meaning(
         "Pareto k",
         "Pareto k is {value} (limit {limit})",

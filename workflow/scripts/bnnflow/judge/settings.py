@@ -53,6 +53,19 @@ class Diagnostics(Settings):
         " sampled one of the same model and data, over the latter's standard deviation; judged"
         " where the sampled fit does not fail itself.",
     )
+    computation_error: Pair = Field(
+        [0.2, 0.5],
+        description="Standard error of the pooled prediction of many chains, its mean and its"
+        " quantiles, over the predictive standard deviation, if the same were computed again.",
+    )
+    half_drift: Pair = Field(
+        [0.2, 0.5],
+        description="Change of the pooled prediction from the first to the second half of the"
+        " draws, over the predictive standard deviation.",
+    )
+    effective_chains: Pair = Field(
+        [8.0, 4.0], description="Number of chains of equal weight that would spread as these do."
+    )
     calibration_error: Pair = Field(
         [0.05, 0.1],
         description="Mean difference between the shares of held-out observations below predictive"

@@ -70,7 +70,8 @@ class Method(Settings, ABC):
             "trajectories", draws whose order means something, so that they can be looked at as
             chains, with the statistics `judge.chains.TRAJECTORY` and the settings max_tree_depth
             and target_accept; "guide", a normal distribution in unconstrained space, which can be
-            another fit's prior, with the statistics lp and log_q; "loss", a number for each of
+            another fit's prior, with the statistics lp and log_q; "ensemble", many short chains,
+            which are judged by their pooled prediction; "loss", a number for each of
             the setting steps; "starts", the bounds of all starts; "estimator", another model that
             predicts in the place of the network.
         priority: of making parts among all jobs: the longest first, because others wait for them.

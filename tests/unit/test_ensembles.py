@@ -1,0 +1,88 @@
+"""What is found of many chains, against what is known of them."""
+
+import numpy as np
+import pytest
+
+from bnnflow.judge import ensembles
+from bnnflow.judge.settings import Diagnostics
+
+LIMITS = Diagnostics().model_dump()
+RANDOM = np.random.default_rng(0)
+
+
+def found(function, weight=None, spread=None, inside=None):
+    chains, _, probes = function.shape
+    weight = np.full(chains, 1 / chains) if weight is None else np.asarray(weight)
+    inside = {"data": np.ones(probes, bool)} if inside is None else inside
+    spread = np.ones(probes) if spread is None else spread
+    all_of_them = ensembles.of_ensemble(function, weight, spread, inside, LIMITS)
+    return {(each.diagnostic, each.region): each for each in all_of_them}
+
+
+def test_the_jackknife_of_a_mean_is_the_standard_error_of_chains():
+    function = RANDOM.normal(size=(7, 50, 3))
+    error = ensembles.jackknife(function, np.full(7, 1 / 7), ensembles.pooled_summary)[0]
+    np.testing.assert_allclose(error, function.mean(1).std(0, ddof=1) / np.sqrt(7))
+
+
+def test_chains_without_weight_count_for_nothing():
+    function = RANDOM.normal(size=(6, 50, 2))
+    weight = np.array([0.25, 0.25, 0.25, 0.25, 0, 0])
+    told = ensembles.pooled_summary(function, weight)
+    np.testing.assert_allclose(told, ensembles.pooled_summary(function[:4], weight[:4]))
+    error = ensembles.jackknife(function, weight, ensembles.pooled_summary)
+    expected = ensembles.jackknife(function[:4], weight[:4], ensembles.pooled_summary)
+    np.testing.assert_allclose(error, expected)
+
+
+def test_quantiles_are_those_of_the_weighted_draws():
+    """A weight of two is a chain twice."""
+    function = RANDOM.normal(size=(3, 399, 2))
+    told = ensembles.pooled_summary(function, np.array([0.5, 0.25, 0.25]))
+    twice = function[[0, 0, 1, 2]].reshape(-1, 2)
+    np.testing.assert_allclose(told[0], twice.mean(0))
+    exact = np.quantile(twice, ensembles.QUANTILES, axis=0, method="inverted_cdf")
+    np.testing.assert_allclose(told[1:], exact)
+
+
+def test_the_error_is_that_of_whole_runs_repeated():
+    """Chains about centres of their own: what one run foretells, a thousand runs show."""
+    chains, draws, runs = 16, 60, 1000
+
+    def run():
+        centres = RANDOM.normal(size=(chains, 1, 1))
+        return centres + RANDOM.normal(size=(chains, draws, 1))
+
+    weight = np.full(chains, 1 / chains)
+    means = np.array([ensembles.pooled_summary(run(), weight)[:, 0] for _ in range(runs)])
+    foretold = np.array(
+        [
+            ensembles.jackknife(run(), weight, ensembles.pooled_summary)[:, 0]
+            for _ in range(runs // 10)
+        ]
+    )
+    # The mean square of a hundred estimates, each of some 15 degrees of freedom; quantiles of
+    # sixteen clusters are rougher.
+    ratio = np.sqrt(np.square(foretold).mean(0)) / means.std(0)
+    assert ratio[0] == pytest.approx(1, abs=4 * np.sqrt(1 / (2 * 15 * 100) + 1 / (2 * runs)))
+    assert (np.abs(ratio[1:] - 1) < 0.3).all()
+
+
+def test_chains_that_agree_pass_and_chains_that_do_not_fail():
+    function = RANDOM.normal(size=(16, 200, 4))
+    assert {each.verdict for each in found(function).values()} == {"pass"}
+    apart = function + 5 * RANDOM.normal(size=(16, 1, 1))
+    assert found(apart)["computation_error", "data"].verdict == "fail"
+    moving = function + np.linspace(0, 3, 200)[None, :, None]
+    assert found(moving)["half_drift", "data"].verdict == "fail"
+    assert (
+        found(function, weight=[1 - 15e-3] + [1e-3] * 15)["effective_chains", ""].verdict == "fail"
+    )
+
+
+def test_what_cannot_be_known_is_not_measurable():
+    few = found(
+        RANDOM.normal(size=(3, 10, 2)), inside={"gap": np.ones(2, bool), "far": np.zeros(2, bool)}
+    )
+    for name in ("computation_error", "half_drift"):
+        assert few[name, "gap"].verdict == few[name, "far"].verdict == "not measurable"

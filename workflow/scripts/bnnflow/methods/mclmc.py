@@ -1,0 +1,186 @@
+"""Microcanonical Langevin Monte Carlo, many short chains from many optima.
+
+The sampler is of Robnik, De Luca, Silverstein and Seljak (2023, arXiv:2212.08549); many of its
+chains, started at optima, as the posterior of a network are of Sommer et al. (2025,
+arXiv:2502.06335).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from ..settings import Count, Few, Positive, Seed
+from .running.method import Combined, Method, Work
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+    from torch import Generator
+
+    from ..density.log_density import LogDensity
+    from ..files.encodings import Encoding
+    from .running.checkpoints import Checkpoint
+
+# Seconds of a step beside the gradient, of a chain among many.
+SECONDS = 3e-6
+
+
+class Mclmc(Method):
+    """Microcanonical Langevin Monte Carlo."""
+
+    part = "chain"
+    leaves = frozenset({"ensemble"})
+    priority = 2
+
+    method: Literal["mclmc"] = Field(
+        "mclmc", description="`mclmc` samples the posterior by many short chains from many optima."
+    )
+    chains: Few = Field(16, description="Independent chains, each from an optimum of its own.")
+    chains_per_job: Few = Field(
+        8,
+        description="Chains that are sampled together in one job; together they take less time in"
+        " sum, as jobs of their own they run side by side.",
+    )
+    optimum_steps: Count = Field(
+        2000, description="Steps of Adam from which a chain starts, with a rate that ends at zero."
+    )
+    warmup: Count = Field(
+        5000, description="Steps that adapt step size and decoherence length, and are not kept."
+    )
+    draws: Count = Field(125, description="Draws kept of each chain.")
+    thinning: Count = Field(160, description="Steps from one draw to the next.")
+    energy_variance: Positive = Field(
+        0.1,
+        description="Variance of the energy's error in a step, per entry of the posterior, that the"
+        " step size is adapted to; smaller is nearer to the exact posterior.",
+    )
+    decoherence: Positive = Field(
+        1.0,
+        description="Length over which a chain forgets its direction, over the root of the"
+        " posterior's total variance.",
+    )
+    preconditioning: Literal["none", "diagonal"] = Field(
+        "none",
+        description="`diagonal` measures every entry by the standard deviation that the chain has"
+        " seen of the entry.",
+    )
+    seed: Seed | None = Field(
+        None, description="Seed of the first chain in place of the derived one."
+    )
+
+    def infer(
+        self,
+        density: LogDensity,
+        seeds: Sequence[int],
+        streams: Sequence[Generator],
+        *,
+        observations: int,
+        encoding: Encoding,
+        checkpoint: Checkpoint | None = None,
+    ) -> xr.DataTree:
+        """As for any method: several chains together."""
+        from ..files import posterior
+
+        names = ("optimum_steps", "warmup", "draws", "thinning")
+        names += ("energy_variance", "decoherence", "preconditioning")
+        settings = {name: getattr(self, name) for name in names}
+        chains = sample(density, streams, **settings, checkpoint=checkpoint)
+        return posterior.merged(
+            [posterior.of_chain(*own, density.facts, encoding) for own in chains]
+        )
+
+    def combined(self, paths: Sequence[str | Path]) -> Combined:
+        """All chains, of equal weight."""
+        from ..files import posterior
+
+        return Combined(posterior.merged([posterior.read(path) for path in paths]))
+
+    def work(self, size: int, gradient: float, compiled: bool) -> Work:
+        """As for any method."""
+        return Work(
+            together=min(self.chains_per_job, self.chains),
+            steps=self.optimum_steps + self.warmup + self.draws * self.thinning,
+            seconds=gradient + SECONDS,
+            covariance=0,
+        )
+
+    @property
+    def kept(self) -> int:
+        """Those of all chains."""
+        return self.draws * self.chains
+
+    @property
+    def effort(self) -> str:
+        """Chains and steps."""
+        return f"{self.chains} × ({self.warmup} + {self.draws * self.thinning}) steps"
+
+    def account(self) -> str:
+        """The sampler and its settings."""
+        chains = f"{self.chains} chain{'s' if self.chains != 1 else ''}"
+        return (
+            f"Microcanonical Langevin dynamics: {chains}, each from the end of"
+            f" {self.optimum_steps} steps of Adam up the log posterior, with {self.warmup} steps of"
+            rf" warm-up and {self.draws} draws :math:`\theta_s`, one in {self.thinning} steps;"
+            f" the variance of the energy's error in a step is {self.energy_variance:g} an entry."
+        )
+
+
+def sample(
+    density: LogDensity,
+    streams: Sequence[Generator],
+    *,
+    checkpoint: Checkpoint | None = None,
+    **settings,
+) -> list[tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]]:
+    """Run chains, all in one compiled call a step.
+
+    Args:
+        density: of the posterior, of two entries or more.
+        streams: of random numbers, one for every chain.
+        checkpoint: where the state is kept; with one that an earlier call has left, the chains go
+            on from there and end with the same bytes as chains that were never stopped.
+        settings: optimum_steps, warmup, draws, thinning, energy_variance, decoherence and
+            preconditioning, as the fields of `Mclmc`.
+
+    Returns:
+        For every chain its draws, for every site, in the model's order, an array (draws, ...) in
+        constrained space; and statistics, each an array (draws,): `lp`, the log density in
+        unconstrained space; `energy_error`, of the step that has led to the draw; both in nats;
+        and `step_size`.
+
+    Raises:
+        ValueError: if the posterior has one entry, in which no direction can turn.
+        FloatingPointError: if a chain has found no place of finite log density.
+        NotCompiledError: if the density's engine `compiled`, or its GPU, is not possible.
+        SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
+    """
+    from .running import loop
+    from .running.walks import STEP, Walks
+
+    if density.size < 2:
+        raise ValueError("mclmc needs a posterior of two entries or more; use nuts")
+    facts = [settings, *(stream.get_state() for stream in streams)]
+    state, rows = loop.run(Walks(density, streams, facts, **settings), checkpoint)
+    if not (whole := rows["lp"].isfinite().all(0)).all():
+        lost = ", ".join(map(str, (~whole).nonzero()[:, 0].tolist()))
+        raise FloatingPointError(
+            f"the log density is not finite where these chains of the job have gone: {lost}; look"
+            " for data or a prior that the model cannot take"
+        )
+    values = density.constrained(density.unflattened(rows["vector"]))
+    sizes = state.numbers[:, STEP]
+    return [
+        (
+            {name: value[:, chain].numpy() for name, value in values.items()},
+            {
+                "lp": rows["lp"][:, chain].numpy(),
+                "energy_error": rows["energy_error"][:, chain].numpy(),
+                "step_size": sizes[chain].expand(len(rows["lp"])).numpy(),
+            },
+        )
+        for chain in range(len(streams))
+    ]
