@@ -16,7 +16,8 @@ from torch.fx import GraphModule
 # A product over at most so many terms is always written out.
 FEW_TERMS = 4
 
-# A product over at most so many terms is written out if its smaller factor has few entries.
+# A product over at most so many terms is written out if its smaller factor has few entries. One
+# over more terms whose result has few entries is left to the library: a gradient of few weights.
 WRITTEN_OUT, SMALL_FACTOR = 32, 128
 
 # Numbers in the largest tensor of a batch, of which a core's own cache, a megabyte or two in most
@@ -219,13 +220,20 @@ def _is_written_out(rows: int, terms: int, columns: int) -> bool:
     return terms <= FEW_TERMS or (terms <= WRITTEN_OUT and small)
 
 
+def _is_in_blocks(a: Tensor, b: Tensor) -> bool:
+    (rows, terms), columns = a.shape[-2:], b.shape[-1]
+    # The smallest of both factors and the result.
+    entries = rows * terms * columns // max(rows, terms, columns)
+    return a.dtype in TYPES and entries > SMALL_FACTOR
+
+
 def _mm(a: Tensor, b: Tensor) -> Tensor:
     if _is_written_out(*a.shape, b.shape[1]):
         terms = (a[:, i, None] * b[i] for i in range(a.shape[1]))
         return sum(terms, next(terms))
     if 1 in (a.shape[0], b.shape[1]):
         return (a[:, None, :] * b.T).sum(-1)
-    return torch.ops.bnnflow.product(a[None], b[None])[0] if a.dtype in TYPES else NotImplemented
+    return torch.ops.bnnflow.product(a[None], b[None])[0] if _is_in_blocks(a, b) else NotImplemented
 
 
 def _bmm(a: Tensor, b: Tensor) -> Tensor:
@@ -234,7 +242,7 @@ def _bmm(a: Tensor, b: Tensor) -> Tensor:
         return sum(terms, next(terms))
     if 1 in (a.shape[1], b.shape[2]):
         return (a[:, :, None, :] * b.mT[:, None]).sum(-1)
-    return torch.ops.bnnflow.product(a, b) if a.dtype in TYPES else NotImplemented
+    return torch.ops.bnnflow.product(a, b) if _is_in_blocks(a, b) else NotImplemented
 
 
 LOWERINGS = {aten.mm.default: _mm, aten.bmm.default: _bmm}
