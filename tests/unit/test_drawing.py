@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from conftest import ROOT
+from snakemake.iocontainers import Namedlist
 
 from bnnflow.config.checks import checked
 from bnnflow.config.relations import figure_names
@@ -271,3 +272,16 @@ def test_panels_are_read_with_the_names_of_their_columns(stored):
     assert frame.truth["height"].tolist() == [2]
     with canvas.styled(ROOT / "config/bnnflow.mplstyle"):
         assert len(draw_fit(frame, panel).axes) == 2
+
+
+def test_bands_of_a_table_are_quantiles(stored):
+    describe(of_names(("age",), ("height", "weight")), {}, stored / "columns.json")
+    files = {"predictions": ["predictions.nc"], "diagnostics": ["diagnostics.csv"]}
+    files = {role: [str(stored / name) for name in own] for role, own in files.items()}
+    files["observations"] = [str(stored / "old.csv")]
+    files["columns"] = str(stored / "columns.json")
+    # What Snakemake hands over has its names as no members.
+    given = Namedlist(fromdict=files)
+    about = [{"fit": "mine", "title": "A fit", "observations": ["old"]}]
+    _, (panel,) = read_panels(about, given, ["old"], {"sets": ["old"], "xlim": None})
+    assert "quantiles" in panel.extent

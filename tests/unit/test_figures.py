@@ -17,6 +17,7 @@ from bnnflow.figures.loss import draw_loss
 from bnnflow.figures.prior import View, draw_prior
 from bnnflow.figures.scores import draw_scores
 from bnnflow.files.columns import Column
+from bnnflow.files.encodings import Encoding
 
 STYLE = ROOT / "config" / "bnnflow.mplstyle"
 SETS = ["old", "new", *"abcdef"]
@@ -422,6 +423,26 @@ def test_regions_have_colours_that_mean_nothing_else():
     assert not cycle & {to_hex(canvas.region(i)["color"]) for i in range(10)}
 
 
+def test_an_axis_of_counts_begins_at_0_with_its_dots_whole():
+    table = pd.DataFrame({"x": [0.0, 10.0], "visits": [0.0, 100.0], "balance": [0.0, 100.0]})
+    counts, real = Column("visits", kind="count"), Column("balance")
+    about = Encoding((Column("x"),), (counts, real))
+    settings = {"sets": ["old"], "xlim": None, "ylim": None}
+    own = frame.frame_of(about, settings, {"old": table}, None)
+    above, below = draw_data(own, "data", {"old": table}).axes
+    # Of 100, and of the room above it, a dot's share.
+    assert above.get_ylim() == (-125 * frame.DOT, 125)
+    assert below.get_ylim() == (-25, 125)
+    assert above.get_xlim() == (-10 * frame.DOT, 10 * (1 + frame.DOT))
+
+
+@pytest.mark.parametrize(("rows", "picture"), [(2_000, False), (2_001, True)])
+def test_many_dots_are_a_picture_within_an_svg(rows, picture):
+    table = pd.DataFrame({"x": np.linspace(-1, 1, rows), "y": 0.0})
+    (axes,) = draw_data(FRAME, "data", {"old": table}).axes
+    assert bool(legend(axes)["old observations"].get_rasterized()) == picture
+
+
 def test_several_targets_have_a_row_each_and_no_truth_is_no_curve():
     bands = panel(about=SEVERAL, held_out=pd.DataFrame({"age": [0], "height": [5], "weight": [50]}))
     for figure, rows in (
@@ -501,14 +522,38 @@ def test_the_prior_of_several_inputs_and_targets_has_a_panel_each():
     assert np.isnan(line.get_xdata()).sum() == 3
 
 
-def test_the_prior_of_classes_has_their_names_on_its_axis():
+def test_the_prior_of_classes_is_the_probability_of_the_second():
     kind = Column("kind", kind="classes", levels=("red", "green", "blue"))
-    tables = {"old": pd.DataFrame({"x": [0.0, 0.5], "kind": [0.0, 2.0]})}
+    tables = {"old": pd.DataFrame({"x": [0.0, 0.5, 1.0], "kind": [0.0, 2.0, 1.0]})}
     (axes,) = draw_prior("mine", [kind], [view()], tables, SETS).axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["red", "green", "blue"]
-    assert axes.get_yticks().tolist() == [0, 1, 2]
-    assert axes.get_ylabel() == "kind"
+    assert axes.get_ylabel() == "probability of green"
+    low, high = axes.get_ylim()
+    assert low < 0 < 1 < high < 1.1
+    assert legend(axes)["old observations"].get_ydata().tolist() == [0, 0, 1]
     assert not axes.collections
+
+
+def test_the_label_of_a_logarithmic_prior_is_no_longer_than_its_panel():
+    name = "Number of visits of the inspector in the following year"
+    tables = {"old": pd.DataFrame({"x": [0.0, 0.5], name: [0.0, 1.0]})}
+    views = [replace(view(f"x{i}"), quantiles=1000 * view().quantiles) for i in range(3)]
+    tables["old"] = tables["old"].assign(x0=0.0, x1=0.0, x2=0.0)
+    figure = draw_prior("mine", [Column(name)], views, tables, SETS, {name: "1/a"})
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert "logarithmic" in axes.get_ylabel()
+    assert "(1/a)" in axes.get_ylabel().replace("\n", " ")
+    assert axes.yaxis.label.get_window_extent().height <= axes.get_window_extent().height
+
+
+def test_the_prior_of_a_logarithm_has_a_logarithmic_axis():
+    price = Column("price", transform="log")
+    tables = {"old": pd.DataFrame({"x": [0.0, 0.5], "price": [1.0, 20.0]})}
+    said = replace(view(), quantiles=np.exp(view().quantiles))
+    (axes,) = draw_prior("mine", [price], [said], tables, SETS).axes
+    assert axes.get_yscale() == "log"
+    low, high = axes.get_ylim()
+    assert 0 < low < np.exp(-4) < np.exp(4) < high
 
 
 @pytest.mark.parametrize(("wide", "scale"), [(99, "linear"), (101, "symlog")])

@@ -290,12 +290,51 @@ def test_names_that_are_cut_keep_both_ends():
     assert told.endswith("x19, 5 more")
 
 
+@pytest.mark.parametrize("letters", [inputs.UPRIGHT, inputs.LETTERS])
+def test_a_label_has_two_lines_that_are_nearly_full(letters):
+    name = "Number of visits of the inspector in the following year, by the district"
+    lines = inputs.wrapped(name, letters).split("\n")
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= letters
+    # What is left empty is less than the longest of the words at the ends of the first line.
+    assert sum(map(len, lines)) >= 2 * letters - len("inspector")
+    assert inputs.wrapped("a short name", letters) == "a short name"
+
+
+def test_labels_of_long_names_end_within_the_figure():
+    names = [f"measurement number {i} of the long questionnaire, item {i}" for i in range(12)]
+    answer = Column("letter", kind="binary", levels=("no, not at all", "yes, certainly"))
+    about = Encoding(tuple(map(Column, names)), (answer,))
+    table = rows(30, about)
+    figure = draw_scatter("data", *inputs.axes_of(about, {}), {"old": table}, table, ["old"])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        extent = axes.xaxis.label.get_window_extent()
+        assert 0 <= extent.x0 < extent.x1 <= figure.bbox.width
+    # Names of levels stand beside the first column alone.
+    named = [axes.yaxis.get_tick_params()["labelleft"] for axes in figure.axes]
+    assert named == [True, False, False] * 4
+
+
 def test_twelve_levels_are_named_and_a_hundred_in_part():
     for count, named in ((12, 12), (100, 13)):
         axis = inputs.Axis(Column("k", kind="classes", levels=tuple(map(str, range(count)))))
         axes = canvas.Figure().subplots()
         axis.prepare(axes, "x")
         assert len(axes.get_xticks()) == named
+
+
+def test_levels_that_begin_alike_are_told_apart():
+    axes = canvas.Figure().subplots()
+    inputs.write_levels(
+        axes, "x", ["quarter of Brixton", "quarter of Islington", "quarter of Acton"]
+    )
+    named = [label.get_text() for label in axes.get_xticklabels()]
+    assert named == ["quarter of…ixton", "quarter of…ngton", "quarter of Acton"]
+    levels = [f"quarter of {name}" for name in ("Brixton", "Islington", "Acton", "A", "B", "C")]
+    inputs.write_levels(axes, "x", levels)
+    named = [label.get_text() for label in axes.get_xticklabels()]
+    assert named == ["…Brixton", "…Islington", "…Acton", "…A", "…B", "…C"]
 
 
 def test_a_flag_says_yes_or_no():
@@ -377,9 +416,23 @@ def test_a_sheet_of_tables_compares_fits_on_the_same_axes():
     shown = [axes for axes in figure.axes if axes.axison]
     assert len(shown) == 6
     assert len({axes.get_xlim() for axes in shown}) == 2
+    # Each target is predicted on an axis of its own, whose label stands below the last of a column.
+    labels = {axes.get_xlabel() for axes in shown}
+    assert labels == {"", "predicted strength", "predicted colour"}
     headings = [text.get_text() for axes in shown for text in axes.texts[:1]]
     assert sorted(headings) == ["a: A fit", "b: A fit", "c: A fit"]
     assert figure.get_suptitle() == "a beside its prior"
+
+
+def test_a_sheet_names_every_class():
+    count = 12
+    kind = inputs.Axis(Column("kind", kind="classes", levels=tuple("abcdefghijkl")))
+    outcome = observed.Classified(np.arange(count), np.eye(count))
+    (axes,) = observed.draw_outcomes(
+        [observed.Judged(Heading("a", ""), [outcome], {})], [kind]
+    ).axes
+    named = [label.get_text() for label in axes.get_xticklabels()]
+    assert named == list("abcdefghijkl")
 
 
 def test_a_study_of_a_table_shows_the_inputs_that_matter_most():
@@ -535,6 +588,18 @@ def test_of_many_classes_the_likeliest_have_colours_of_their_own():
     assert likeliest == [11, 10, 9, 8, 7, 6]
     (*few,) = dependence.classes_of([replace(own, classes=share[:7, None, None])], 0)
     assert few == [6, 5, 4, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("maps", [True, False])
+def test_classes_without_a_colour_are_grey_on_maps_where_there_are_some(maps):
+    kind = inputs.Axis(Column("kind", kind="classes", levels=tuple("abcdefgh")))
+    empty = np.zeros((2, 1, 2))
+    own = dependence.Dependence(0, np.arange(2.0), empty[0], (0.0, 1.0), empty, empty, np.zeros(1))
+    own = replace(own, classes=np.full((8, 1, 2), 1 / 8))
+    axes = canvas.Figure().subplots()
+    dependence.draw_classes(axes, AXES[0][0], kind, own, 0, [0, 1, 2, 3, 4, 5], maps)
+    labels = axes.get_legend_handles_labels()[1]
+    assert "2 less likely ones: no line" + ", grey on maps" * maps in labels
 
 
 def test_a_logarithmic_axis_has_ticks_that_are_apart_and_can_be_read():

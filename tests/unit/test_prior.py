@@ -11,9 +11,11 @@ from bnnflow.data.table import Table
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
 from bnnflow.model import build
+from bnnflow.model.components import Labels, of_labels
 from bnnflow.model.likelihoods.normal import Normals
 from bnnflow.model.settings import Model
 from bnnflow.predict import predictive, prior
+from bnnflow.predict.labels import Labelled
 from bnnflow.predict.mixture import Mixture
 
 ENCODING = Encoding(
@@ -51,6 +53,15 @@ def test_a_line_of_normal_weights_has_normal_observations():
     line += weights["layer1.bias"].to_numpy()[:, :, None]
     np.testing.assert_allclose(functions[:, 0], 10 + 3 * line[:, 0], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(functions[:, 1], line[:, 1], rtol=1e-5, atol=1e-5)
+
+
+def test_functions_of_classes_are_the_probability_of_the_second():
+    logits = torch.tensor(np.random.default_rng(0).normal(size=(6, 2, 3)))
+    labels = Labels(*of_labels(logits.log_softmax(-1)))
+    kind = Column("kind", kind="classes", levels=("a", "b", "c"))
+    found = prior.summarised([Labelled(labels)], [kind], 5)
+    expected = logits.softmax(-1)[:5, :, 1].numpy()
+    np.testing.assert_allclose(found["function"][:, 0], expected, rtol=1e-12)
 
 
 def test_draws_come_from_their_own_stream():

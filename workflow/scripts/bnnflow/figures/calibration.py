@@ -145,7 +145,7 @@ def _reliability(axes: Axes, found: xr.Dataset) -> None:
     look = {"color": CHANCE["color"], "linewidth": 3, "zorder": -1, "label": INDEPENDENT}
     axes.vlines(p, np.maximum(0, p - reach), np.minimum(1, p + reach), **look)
     sizes = 4 + 60 * points / points.max()
-    axes.scatter(p, seen, sizes, color="C1", alpha=0.8, linewidth=0, label=FREQUENCY)
+    axes.scatter(p, seen, sizes, color="C1", alpha=0.8, linewidth=0, clip_on=False, label=FREQUENCY)
     axes.plot([0, 1], [0, 1], **IDEAL)
     axes.set_ylim(-0.03, 1.03)
 

@@ -42,7 +42,13 @@ with _alone():
     from matplotlib.axes import Axes
     from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import (
+        FixedLocator,
+        FuncFormatter,
+        LogLocator,
+        NullFormatter,
+        NullLocator,
+    )
     from matplotlib.transforms import ScaledTranslation
 
 # Colours of verdicts that are not `pass`.
@@ -230,6 +236,13 @@ def logarithmic(axes: Axes, which: str) -> None:
     axis.set_major_locator(_Apart())
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_label(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def fewer_ticks(axes: Axes, which: str) -> None:
+    """Five ticks at most, where an axis is of numbers and not logarithmic."""
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
+    if axis.get_scale() == "linear" and not isinstance(axis.get_major_locator(), FixedLocator):
+        axes.locator_params(axis=which, nbins=5)
 
 
 def tick_label(value: float) -> str:

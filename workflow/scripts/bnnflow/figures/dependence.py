@@ -166,7 +166,8 @@ def draw_dependences(
             axis = inputs[own.place]
             axis.prepare(axes, "x")
             if target.levels:
-                draw_classes(axes, axis, target, own, number, classes_of(shown, number))
+                colored = classes_of(shown, number)
+                draw_classes(axes, axis, target, own, number, colored, maps=bool(surface))
             else:
                 target.prepare(axes, "y")
                 draw_dependence(axes, axis, own, number)
@@ -236,7 +237,13 @@ def probability_of(target: Axis, place: int) -> str:
 
 
 def draw_classes(
-    axes: Axes, axis: Axis, target: Axis, own: Dependence, number: int, shown: Sequence[int]
+    axes: Axes,
+    axis: Axis,
+    target: Axis,
+    own: Dependence,
+    number: int,
+    shown: Sequence[int],
+    maps: bool,
 ) -> None:
     """Probabilities of classes; of two classes that of the second, with what is not known of it.
 
@@ -247,6 +254,7 @@ def draw_classes(
         own: the dependence on the input.
         number: place of the target.
         shown: places of the classes that are shown.
+        maps: whether maps of the target stand beside the panel.
     """
     look = {"linestyle": "none", "marker": "o"} if axis.levels else {}
     axes.tick_params(labelsize="small")
@@ -269,7 +277,7 @@ def draw_classes(
         axes.plot(own.values, own.classes[place, number], color=color, label=label, **look)
     if len(target.levels) > len(shown):
         left = len(target.levels) - len(shown)
-        axes.plot([], [], " ", label=f"{left} less likely ones: no line, grey on maps")
+        axes.plot([], [], " ", label=f"{left} less likely ones: no line{', grey on maps' * maps}")
 
 
 def draw_seen(axes: Axes, axis: Axis, seen: np.ndarray, values: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 from ..data.sets import TRAINING
 from ..files.encodings import Encoding
 from .canvas import Axes, rcParams
-from .inputs import LETTERS, labelled, wrapped
+from .inputs import DOTS, LETTERS, UPRIGHT, labelled, wrapped
 
 MEAN = "predictive mean"
 DEVIATIONS, TOTAL, ALONE = "± 2 sd", "of a new observation", "of the function alone"
@@ -21,6 +21,9 @@ LAST = (HELD_OUT, TOTAL, ALONE, MEAN, BEYOND)
 
 # How they look.
 FAINT = {"color": "0.6", "markersize": 2, "zorder": 1}
+
+# Half a dot, and some room, as a share of an axis.
+DOT = 0.02
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -37,6 +40,7 @@ class Frame:
         truth: the true function where one is known, with columns of the input and the targets.
         input, targets: their names.
         units: of columns by name, where somebody has said them.
+        not_negative: names of the targets that are never below 0.
     """
 
     sets: Sequence[str]
@@ -46,6 +50,7 @@ class Frame:
     input: str = "x"
     targets: Sequence[str] = ("y",)
     units: Mapping[str, str] = field(default_factory=dict)
+    not_negative: Sequence[str] = ()
 
     def limits(self, target: str, tables: Sequence[pd.DataFrame]) -> tuple[float, float]:
         """Range of a target in axes that show these tables."""
@@ -54,7 +59,9 @@ class Frame:
         known = [*tables, *([] if self.truth is None else [self.truth])]
         values = np.concatenate([table[target].to_numpy() for table in known] or [np.zeros(1)])
         margin = (np.ptp(values) or 1.0) / 4
-        return values.min() - margin, values.max() + margin
+        low, high = values.min() - margin, values.max() + margin
+        # Dots at 0 are shown whole.
+        return max(low, -DOT * high) if target in self.not_negative else low, high
 
 
 @dataclass(frozen=True)
@@ -102,9 +109,20 @@ def frame_of(
     """
     name = about.inputs[0].name
     values = np.concatenate([table[name].to_numpy() for table in tables.values()])
-    own = {**settings, "xlim": settings["xlim"] or (values.min(), values.max())}
+    room = DOT * np.ptp(values)
+    own = {**settings, "xlim": settings["xlim"] or (values.min() - room, values.max() + room)}
     targets = tuple(column.name for column in about.targets)
-    return Frame(**own, input=name, targets=targets, truth=truth)
+    least = not_negative(about)
+    return Frame(**own, input=name, targets=targets, truth=truth, not_negative=least)
+
+
+def not_negative(about: Encoding) -> tuple[str, ...]:
+    """Names of the targets that are never below 0: counts, and those on a logarithmic scale."""
+    return tuple(
+        column.name
+        for column in about.targets
+        if column.kind == "count" or column.transform == "log"
+    )
 
 
 def panel_of(
@@ -178,8 +196,11 @@ def only_input(predictions: xr.Dataset) -> np.ndarray:
 def prepare(axes: Axes, frame: Frame, target: str, ylim: tuple[float, float]) -> None:
     """Limits and labels, before anything is drawn: what leaves the limits is marked."""
     axes.set(xlim=frame.xlim, ylim=ylim)
-    for name, say in ((frame.input, axes.set_xlabel), (target, axes.set_ylabel)):
-        say(wrapped(labelled(name, frame.units.get(name, "")), LETTERS), parse_math=False)
+    for name, say, letters in (
+        (frame.input, axes.set_xlabel, LETTERS),
+        (target, axes.set_ylabel, UPRIGHT),
+    ):
+        say(wrapped(labelled(name, frame.units.get(name, "")), letters), parse_math=False)
 
 
 def draw_truth(axes: Axes, frame: Frame, target: str) -> None:
@@ -247,7 +268,8 @@ def legend_entries(*shown: Axes) -> dict[str, object]:
 
 def _dots(axes: Axes, frame: Frame, table: pd.DataFrame, target: str, **look) -> None:
     x, y = (table[name].to_numpy() for name in (frame.input, target))
-    axes.plot(x, y, linestyle="none", marker=".", **look)
+    # Many are a picture within an SVG, which would have megabytes of dots.
+    axes.plot(x, y, linestyle="none", marker=".", rasterized=len(x) > DOTS, **look)
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     # One mark where many are close to each other.
     step = (right - left) / 50

@@ -3,18 +3,22 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 
 import numpy as np
 
 from ..files.columns import Column
 from ..files.encodings import Encoding
-from .canvas import Axes, Figure, logarithmic, rcParams
+from .canvas import Axes, Figure, fewer_ticks, logarithmic, rcParams
 
 # Panels of a sheet, and of one of its rows; dots of a panel; names of what has no panel, at most.
 PANELS, ACROSS, DOTS, NAMED = 12, 3, 2_000, 20
 
 # Letters of a line of a label, of one that stands upright, and of a name in a sentence.
-LETTERS, UPRIGHT, WORD = 32, 20, 40
+LETTERS, UPRIGHT, WORD = 32, 26, 40
+
+# Letters of a line that is as wide as the narrowest panel; longer lines are smaller.
+NARROW = 26
 
 # Levels that have names on an axis, at most; letters of each where they are few, and where many.
 WRITTEN, LEVEL, SHORT = 14, 16, 11
@@ -71,7 +75,8 @@ class Axis:
         """
         words = self.label(LETTERS if which == "x" else UPRIGHT) if label is None else label
         axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
-        axis.set_label_text(words, fontsize="medium", parse_math=False)
+        long = which == "x" and max(map(len, words.split("\n"))) > NARROW
+        axis.set_label_text(words, fontsize="small" if long else "medium", parse_math=False)
         axis.set_tick_params(labelsize="small")
         if self.column.transform == "log":
             logarithmic(axes, which)
@@ -102,7 +107,8 @@ def write_levels(axes: Axes, which: str, levels: Sequence[str]) -> None:
     count = len(levels)
     shown = range(0, count, -(-count // WRITTEN))
     letters = SHORT if count > 5 else LEVEL
-    names = [cut(levels[place], letters) for place in shown]
+    names = _shortened(levels, letters)
+    names = [names[place] for place in shown]
     axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
     axis.set_ticks(list(shown), names, parse_math=False)
     if which == "x" and sum(map(len, names)) > LETTERS:
@@ -115,10 +121,13 @@ def write_levels(axes: Axes, which: str, levels: Sequence[str]) -> None:
             label.set_verticalalignment("baseline")
 
 
-def fewer_ticks(axes: Axes, which: str) -> None:
-    """Five ticks at most, where an axis is not logarithmic."""
-    if getattr(axes, f"get_{which}scale")() == "linear":
-        axes.locator_params(axis=which, nbins=5)
+def _shortened(levels: Sequence[str], letters: int) -> list[str]:
+    """Names of so many letters at most, without what all begin with where that tells them apart."""
+    names = [cut(level, letters) for level in levels]
+    if len(set(names)) == len(names):
+        return names
+    shared = len(commonprefix(levels))  # noqa: RUF071 (they are no paths)
+    return [cut(f"…{level[shared:]}", letters) for level in levels] if shared > 1 else names
 
 
 def axes_of(about: Encoding, units: Mapping[str, str]) -> tuple[tuple[Axis, ...], tuple[Axis, ...]]:
@@ -144,7 +153,8 @@ def labelled(name: str, unit: str = "") -> str:
 
 def wrapped(text: str, letters: int) -> str:
     """A text in two lines of so many letters at most."""
-    return "\n".join(textwrap.wrap(cut(text, 2 * letters - WORD // 4), letters))
+    shorter = (textwrap.wrap(cut(text, kept), letters) for kept in range(2 * letters, 0, -1))
+    return "\n".join(next(lines for lines in shorter if len(lines) <= 2))
 
 
 def cut(text: str, letters: int) -> str:

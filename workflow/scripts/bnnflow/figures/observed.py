@@ -178,7 +178,7 @@ def draw_observed(
         for axes in (second, *others):
             axes.set_ylim(own.reach)
             if axes is second or axes.get_subplotspec().is_first_col():
-                axes.set_ylabel(wrapped(own.words, UPRIGHT + 8), fontsize="medium")
+                axes.set_ylabel(wrapped(own.words, UPRIGHT), fontsize="medium")
     for place, (one, other, correlation) in zip(cells[-1], pairs, strict=False):
         axes = figure.add_subplot(place)
         one, other = numbers[one], numbers[other]

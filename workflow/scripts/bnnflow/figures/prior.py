@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ..files.columns import Column
 from .canvas import Figure, head, legend_below, rcParams, scaled
+from .dependence import probability_of
 from .frame import Frame, Tables, draw_observations, legend_entries, prepare
 from .inputs import Axis, write_levels
 
@@ -20,6 +22,9 @@ VIEWS = 6
 
 # An axis is logarithmic where the areas are more than so many times as wide as what is observed.
 STRIPE = 100
+
+# Limits of probabilities.
+UNIT = -0.03, 1.03
 
 # How far to either side of a level its areas and lines go.
 REACH = 0.35
@@ -34,7 +39,8 @@ class View:
         levels: the names of its values, where they are levels.
         x: its values (point,), ascending; of levels their places.
         quantiles: of a new observation, at 0.025, 0.25, 0.75 and 0.975, (4, target, point).
-        functions: drawn from the prior, (draw, target, point).
+        functions: drawn from the prior, (draw, target, point); of a target of classes the
+            probability of the second.
     """
 
     input: str
@@ -88,16 +94,20 @@ def draw_prior(
             beyond = REACH + 0.1 if view.levels else 0
             limits = view.x[0] - beyond, view.x[-1] + beyond
             frame = Frame(sets, limits, input=view.input, targets=(target,), units=units or {})
-            seen = np.concatenate([table[target] for table in observations.values()])
+            tables = _as_shown(about, observations)
+            seen = np.concatenate([table[target] for table in tables.values()])
             said = np.concatenate([each.quantiles[:, number].ravel() for each in views])
             prepare(axes, frame, target, _limits(np.concatenate([seen, said])))
             if about.levels:
-                Axis(about).prepare(axes, "y")
-            elif np.ptp(said) > STRIPE * np.ptp(seen):
-                how = scaled(axes, "y", [*seen, *said], signed=True)
-                axes.set_ylabel(f"{target}\n({how})", fontsize="small", parse_math=False)
+                axes.set_ylim(UNIT)
+                words = probability_of(Axis(about), 1)
+                axes.set_ylabel(words, fontsize="medium", parse_math=False)
+            elif about.transform == "log" or np.ptp(said) > STRIPE * np.ptp(seen):
+                how = scaled(axes, "y", [*seen, *said], signed=about.transform != "log")
+                words = f"{axes.get_ylabel()}\n({how})"
+                axes.set_ylabel(words, fontsize="small", parse_math=False)
             _draw(axes, view, number, areas=not about.levels)
-            draw_observations(axes, frame, observations, target)
+            draw_observations(axes, frame, tables, target)
             if column:
                 axes.set_ylabel("")
             if view.levels:
@@ -110,6 +120,17 @@ def draw_prior(
     head(figure, fit, told)
     legend_below(figure, entries.values(), entries)
     return figure
+
+
+def _as_shown(target: Column, observations: Tables) -> Tables:
+    """Data sets whose target is 1 where it is the second class and else 0, if it has classes."""
+    if not target.levels:
+        return observations
+    name = target.name
+    return {
+        own: pd.DataFrame(table).assign(**{name: np.equal(table[name], 1.0).astype(float)})
+        for own, table in observations.items()
+    }
 
 
 def _draw(axes, view: View, target: int, areas: bool) -> None:

@@ -9,7 +9,7 @@ from ..data import table
 from ..files import predictions
 from ..files.encodings import Encoding
 from ..judge import verdicts
-from .frame import Frame, Panel, Tables, names_of, only_input, panel_of
+from .frame import Frame, Panel, Tables, names_of, not_negative, only_input, panel_of
 from .observed import Judged, outcomes, parted
 from .sheets import Heading
 
@@ -39,7 +39,9 @@ def read_panels(
         observations = {name: tables[name] for name in own["observations"]}
         verdict = verdicts.stamp(verdicts.read(path))
         named = own["fit"], own["title"], observations
-        panels.append(panel_of(values, *named, quantiles="columns" in given, verdict=verdict))
+        panels.append(
+            panel_of(values, *named, quantiles=bool(given.get("columns")), verdict=verdict)
+        )
     return frame, panels
 
 
@@ -89,4 +91,5 @@ def read_frame(
     true = table.read([truth], about).columns if truth else None
     x = only_input(predicted)
     settings = {**settings, "xlim": settings["xlim"] or (x[0], x[-1])}
-    return Frame(**settings, **names, truth=true), tables
+    least = not_negative(about)
+    return Frame(**settings, **names, truth=true, not_negative=least), tables

@@ -39,6 +39,8 @@ def draw_scatter(
             axes = figure.add_subplot(cell)
             axis.prepare(axes, "x")
             target.prepare(axes, "y", "" if cell.colspan.start else None)
+            # Only levels stand at the same heights in all panels.
+            axes.tick_params(labelleft=not (cell.colspan.start and target.levels))
             parts = {
                 set_label(own): (table, {"color": color_of(own, sets)})
                 for own, table in observations.items()

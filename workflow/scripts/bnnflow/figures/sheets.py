@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .canvas import ALARM, Axes, Figure, legend_below, named, rcParams, worded
+from .canvas import ALARM, Axes, Figure, fewer_ticks, legend_below, named, rcParams, worded
 from .frame import legend_entries
-from .inputs import fewer_ticks
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,9 @@ def draw_cells(
             if column:
                 axes.set_ylabel("")
                 axes.yaxis.set_tick_params(labelleft=False)
-            if axes is not cell[-1] or place + columns < len(headings):
+        for axes in cell:
+            last = axes is cell[-1] or axes.get_xlabel() != cell[-1].get_xlabel()
+            if place + columns < len(headings) or not last:
                 axes.set_xlabel("")
         _write_above(cell[0], *texts, ALARM.get(own.verdict[0]), above, room)
         used += list(cell)

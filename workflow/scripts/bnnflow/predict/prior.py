@@ -55,7 +55,8 @@ def summarised(
 
     Returns:
         Over (quantile, target, point): quantiles, of LEVELS. Over (draw, target, point): function,
-        the latent functions of the first draws.
+        the latent functions of the first draws; of a target of classes the probability of the
+        second.
 
     Raises:
         FloatingPointError: if numbers overflow at all draws.
@@ -73,7 +74,8 @@ def summarised(
     for mixture, column in zip(mixtures, targets, strict=True):
         # In double precision, because a wide prior's squares leave the range of single.
         kept = type(mixture)(mixture.components.of_draws(~wrong).double())
-        own = {"quantiles": kept.quantiles(levels), "function": kept.components.mean[:functions]}
+        function = kept.components.probability()[..., 1] if column.levels else kept.components.mean
+        own = {"quantiles": kept.quantiles(levels), "function": function[:functions]}
         by_target.append({name: in_units(name, part, column) for name, part in own.items()})
     dims = {"quantiles": "quantile", "function": "draw"}
     return xr.Dataset(
