@@ -700,6 +700,7 @@ def test_verdicts_in_words():
         "R-hat of the function (everywhere). What is shown here passes",
     )
     assert verdicts.stamp(table[3:4]) == ("", "")
+    assert verdicts.reasons(table[3:4]) == ""
     update = table[:2].assign(region=["old data", "new data"], counts_for=["left", "right"])
     assert verdicts.reasons(update) == "R-hat of the function (old data, new data)"
     assert verdicts.worst(["pass", "not measurable"]) == "not measurable"

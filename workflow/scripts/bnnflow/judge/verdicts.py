@@ -71,8 +71,14 @@ def stacked(fits: Iterable[str], tables: Iterable[pd.DataFrame]) -> pd.DataFrame
 
 
 def reasons(diagnostics: pd.DataFrame, count: int | None = None) -> str:
-    """The findings behind the worst verdict, each diagnostic once, causes first, at most count."""
-    found = diagnostics[diagnostics["verdict"] == worst(diagnostics["verdict"])]
+    """The findings behind the worst verdict, each diagnostic once, causes first, at most count.
+
+    A fit that passes has none.
+    """
+    verdict = worst(diagnostics["verdict"])
+    if verdict == "pass":
+        return ""
+    found = diagnostics[diagnostics["verdict"] == verdict]
     parts = dict(list(found.groupby("diagnostic", sort=False)))
     texts = []
     for name in sorted(parts, key=in_order):
