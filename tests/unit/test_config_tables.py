@@ -48,6 +48,15 @@ def test_held_out_rows_are_spelled_out_as_they_are_meant(held_out, completed):
     ("data", "told"),
     [
         ({"targets": []}, "data.targets: is []; allowed is the name of a column"),
+        (
+            {"targets": [2020]},
+            "allowed is the name of a column (in quotes, if the name is a number)",
+        ),
+        (
+            {"table": "my{own}.csv"},
+            "data.table: is 'my{own}.csv'; allowed is a path without braces",
+        ),
+        ({"predict": {"new": "{a}.csv"}}, "data.predict.new: is '{a}.csv'; allowed is a path"),
         ({"target": "y"}, "data: has the unknown key target (did you mean targets?)"),
         ({"held_out": 1.5}, "data.held_out.share: is 1.5"),
         ({"held_out": {"gap": "a", "tail": "a"}}, "allowed is one of gap, tail"),

@@ -24,12 +24,16 @@ from ..settings import (
     Seed,
     Settings,
     Share,
-    Text,
     allowed,
     fault,
     integer,
     one_or_more,
 )
+
+# Snakemake takes braces for wildcards.
+Path = Annotated[
+    str, StringConstraints(min_length=1, pattern=r"^[^{}]+$"), allowed("a path without braces")
+]
 
 # A column's name; the table itself says which there are.
 Column = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
@@ -91,7 +95,7 @@ class Simulated(Settings):
     )
 
 
-Columns = one_or_more(Column, "a column")
+Columns = one_or_more(Column, "a column (in quotes, if the name is a number)")
 
 # How often the rows of a table are split.
 Splits = integer(2, 1000)
@@ -151,7 +155,7 @@ class HeldOut(Settings):
     where: Condition | None = Field(
         None, description="A condition on columns; the rows of which it holds are held out."
     )
-    table: Text | None = Field(
+    table: Path | None = Field(
         None, description="Path of a table of the same columns; all of its rows are held out."
     )
 
@@ -206,7 +210,7 @@ class Process(Settings):
 class Own(Settings):
     """A table of observations. It has a header and a row an observation."""
 
-    table: Text = Field(
+    table: Path = Field(
         description="Path of the table, from the working directory: CSV, TSV or Parquet. Separator,"
         " decimal mark and encoding are recognised."
     )
@@ -262,7 +266,7 @@ class Own(Settings):
         description="By target what is known of the process that made the table. These columns are"
         " no inputs.",
     )
-    predict: dict[Name, Text] = Field(
+    predict: dict[Name, Path] = Field(
         {},
         description="Paths of tables of new rows by name. Every fit predicts their targets in"
         " `results/predictions/<fit>/<name>.csv`.",
