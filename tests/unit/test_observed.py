@@ -200,10 +200,14 @@ NUMBERED = [float(n) for n in range(7, 7 + ROWS)]
 @pytest.mark.parametrize(
     ("rows", "data", "told"),
     [
-        (
-            {"a": [None] * ROWS},
-            {"missing": "median"},
-            "the column a is empty; leave it out under data, by inputs: [b]",
+        *(
+            (
+                {"a": [None] * ROWS, "c": [None] * ROWS},
+                {"missing": missing},
+                "the column a is empty; the column c is empty; leave them out under data, by"
+                " inputs: [b]",
+            )
+            for missing in ("refuse", "drop", "median", "indicator")
         ),
         ({"a": [1.5] * ROWS}, {}, "the column a is always '1.5', of which nothing can be learnt;"),
         ({"b": ["u"] * ROWS}, {}, "the column b is always 'u', of which nothing can be learnt;"),

@@ -216,8 +216,9 @@ def check_columns(wanted: Sequence[str], names: list[str], what: str) -> None:
 
 
 def _kept(table: pd.DataFrame, inputs: list[str], targets: list[str], missing: str) -> np.ndarray:
-    """Rows that stay; blanks are left out, filled, or refused."""
-    blank = table[[*inputs, *targets]].isna()
+    """Rows that stay; blanks are left out, filled, or refused, but for those of empty inputs."""
+    used = [name for name in inputs if table[name].notna().any()]
+    blank = table[[*used, *targets]].isna()
     if missing == "drop":
         return ~blank.any(axis=1).to_numpy()
     refused = blank if missing == "refuse" else blank[targets]
@@ -244,7 +245,7 @@ def _check_copies(rows: pd.DataFrame, names: Sequence[str], targets: int = 0) ->
         values = rows[name]
         key = int(pd.util.hash_pandas_object(values, index=False).sum() % 2**63)
         for other in found.setdefault(key, []) if place >= targets else []:
-            if values.equals(rows[other]):
+            if values.equals(rows[other]) and values.notna().any():
                 what = "the target" if other in names[:targets] else "the column"
                 same = f"the column {name} is the same as {what} {other}"
                 raise TableError(_without({name: same}, names[targets:]))

@@ -8,6 +8,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -191,11 +192,13 @@ def _plain(path: str | Path, name: str, column: pd.Series) -> pd.Series:
         return column.astype(float)
     if pd.api.types.is_numeric_dtype(column.dtype) or all(isinstance(v, Decimal) for v in known):
         return column.astype(float)
+    if all(isinstance(value, (date, time, timedelta)) for value in known):
+        return column.astype(object).map(str, na_action="ignore")
     if all(isinstance(value, str) for value in known):
         return _numbers(column, ".")
     raise TableError(
         f"{path}: the column {name} is of the type {type(known.iloc[0]).__name__}; allowed are"
-        " numbers, truth values and texts"
+        " numbers, truth values, texts, dates and times"
     )
 
 
