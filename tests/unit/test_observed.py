@@ -249,9 +249,13 @@ NUMBERED = [float(n) for n in range(7, 7 + ROWS)]
         (
             {},
             {"targets": ["Y"]},
-            "data: names the column Y (did you mean y?); the table has a, b, y",
+            "data.targets: names the column Y (did you mean y?); the table has a, b, y",
         ),
-        ({"width": 1}, {"inputs": ["widht"]}, "data: names the column widht (did you mean width?)"),
+        (
+            {"width": 1},
+            {"inputs": ["widht"]},
+            "data.inputs: names the column widht (did you mean width?)",
+        ),
         (
             {"Höhe": some(1.5, 2.5, 4.0)},
             {"units": {"hohe": "m"}},

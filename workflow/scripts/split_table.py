@@ -28,7 +28,7 @@ counts = {
     for part in ("training", "regions")
 }
 jobs.log.info(
-    "%d rows: left out for blanks %d; of training %s; held out %d, of these %s",
+    "%d rows: %d left out for blanks; training: %s; held out: %d, of which %s",
     *(found.facts["rows"], found.facts["left out"], counts["training"]),
     *(found.facts["held out"], counts["regions"]),
 )

@@ -125,8 +125,8 @@ def timed(what: str, steps: int, done: int = 0) -> Iterator[Callable[..., None]]
         nonlocal last
         if step // tenth(steps) > last or step == steps:
             last = step // tenth(steps)
-            text = ", ".join(f"{name} {value:.4g}" for name, value in facts.items())
-            log.info("%s %d/%d, %s", what, step, steps, text)
+            text = "".join(f", {name} {value:.4g}" for name, value in facts.items())
+            log.info("%s %d/%d%s", what, step, steps, text)
 
     log.info("%s: %d steps%s", what, steps, f", {done} done before" if done else "")
     yield report

@@ -165,11 +165,13 @@ def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], lis
     """
     targets = list(settings["targets"])
     process = [column for own in settings["truth"].values() for column in own.values()]
-    group = settings["held_out"].get("group")
-    others = [*targets, *process, *([group] if group else [])]
-    check_columns([*others, *settings.get("inputs", [])], names, "data: names")
-    for key in ("levels", "transform", "units", "truth"):
-        check_columns(settings[key], names, f"data.{key}: names")
+    groups = [settings["held_out"]["group"]] if "group" in settings["held_out"] else []
+    others = [*targets, *process, *groups]
+    places = {"targets": targets, "inputs": settings.get("inputs", []), "held_out.group": groups}
+    places |= {key: settings[key] for key in ("levels", "transform", "units")}
+    places["truth"] = [*settings["truth"], *process]
+    for key, columns in places.items():
+        check_columns(columns, names, f"data.{key}: names")
     inputs = list(settings.get("inputs") or [name for name in names if name not in others])
     if both := [name for name in inputs if name in targets]:
         raise TableError(f"data.inputs: the target {', '.join(both)} cannot be an input too")

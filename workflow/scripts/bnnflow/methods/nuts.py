@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
@@ -330,8 +331,12 @@ def _nutpie(
     mass_matrix: str,
     seed: int,
 ) -> tuple[Tensor, Arrays]:
-    import nutpie
     import torch
+
+    with warnings.catch_warnings():
+        # nutpie loads ArviZ, which announces its next version once a day.
+        warnings.simplefilter("ignore", FutureWarning)
+        import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
     with timed("warm-up and draws", warmup + draws) as report:
