@@ -13,6 +13,7 @@ from bnnflow.figures.chains import draw_chains
 from bnnflow.figures.data import draw_data
 from bnnflow.figures.fit import draw_fit, draw_sheet, update_role
 from bnnflow.figures.groups import draw_group, over_one_input
+from bnnflow.figures.inputs import Axis
 from bnnflow.figures.loss import draw_loss
 from bnnflow.figures.prior import View, draw_prior
 from bnnflow.figures.scores import draw_scores
@@ -480,7 +481,9 @@ def view(name="x", levels=(), targets=1):
     x = np.arange(len(levels), dtype=float) if levels else X
     quantiles = np.array([-4.0, -2, 2, 4])[:, None, None] + 0 * x
     functions = np.array([-1.0, 0, 1])[:, None, None] + 0 * x
-    return View(name, levels, x, *(np.repeat(each, targets, 1) for each in (quantiles, functions)))
+    kind = "classes" if levels else "real"
+    axis = Axis(Column(name, kind=kind, levels=levels))
+    return View(axis, x, *(np.repeat(each, targets, 1) for each in (quantiles, functions)))
 
 
 def test_a_prior_is_functions_and_areas_of_observations():
@@ -554,6 +557,20 @@ def test_the_prior_of_a_logarithm_has_a_logarithmic_axis():
     assert axes.get_yscale() == "log"
     low, high = axes.get_ylim()
     assert 0 < low < np.exp(-4) < np.exp(4) < high
+
+
+def test_the_prior_of_a_logarithm_has_its_axis_and_a_flag_has_its_words():
+    said = replace(view(), quantiles=np.exp(view().quantiles), functions=np.exp(view().functions))
+    area = replace(said, input=Axis(Column("area", transform="log")), x=np.exp(X))
+    flag = replace(said, input=Axis(Column("blank", kind="flag", of="area")), x=np.arange(len(X)))
+    tables = {"old": pd.DataFrame({"area": [1.0, 2.0], "blank": [0.0, 1.0], "y": [1.0, 2.0]})}
+    drawn = draw_prior("mine", [Column("y", transform="log")], [area, flag], tables, SETS).axes
+    assert [axes.get_xscale() for axes in drawn] == ["log", "linear"]
+    for axes in drawn:
+        assert axes.get_yscale() == "log"
+        # The same room above as below, on the logarithm.
+        assert np.log(axes.get_ylim()).sum() == pytest.approx(0, abs=1e-12)
+    assert [label.get_text() for label in drawn[1].get_xticklabels()] == ["no", "yes"]
 
 
 @pytest.mark.parametrize(("wide", "scale"), [(99, "linear"), (101, "symlog")])

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ..files.columns import Column
-from .canvas import Figure, head, legend_below, rcParams, scaled
+from .canvas import Figure, head, legend_below, logarithmic, rcParams, scaled
 from .dependence import probability_of
 from .frame import Frame, Tables, draw_observations, legend_entries, prepare
 from .inputs import Axis, write_levels
@@ -35,16 +35,14 @@ class View:
     """What a prior says while one input varies.
 
     Attributes:
-        input: its name.
-        levels: the names of its values, where they are levels.
+        input: as an axis.
         x: its values (point,), ascending; of levels their places.
         quantiles: of a new observation, at 0.025, 0.25, 0.75 and 0.975, (4, target, point).
         functions: drawn from the prior, (draw, target, point); of a target of classes the
             probability of the second.
     """
 
-    input: str
-    levels: Sequence[str]
+    input: Axis
     x: np.ndarray
     quantiles: np.ndarray
     functions: np.ndarray
@@ -53,7 +51,7 @@ class View:
     def of(cls, column: Column, x: np.ndarray, found: xr.Dataset) -> "View":
         """Of an input, from what `predict.prior` has found at its values."""
         shown = (found[name].to_numpy() for name in ("quantiles", "function"))
-        return cls(column.name, column.levels, x, *shown)
+        return cls(Axis(column), x, *shown)
 
 
 def draw_prior(
@@ -91,13 +89,13 @@ def draw_prior(
         for number, about in enumerate(targets):
             target = about.name
             axes = grid[row * len(targets) + number, column]
-            beyond = REACH + 0.1 if view.levels else 0
+            beyond = REACH + 0.1 if view.input.levels else 0
             limits = view.x[0] - beyond, view.x[-1] + beyond
-            frame = Frame(sets, limits, input=view.input, targets=(target,), units=units or {})
+            frame = Frame(sets, limits, input=view.input.name, targets=(target,), units=units or {})
             tables = _as_shown(about, observations)
             seen = np.concatenate([table[target] for table in tables.values()])
             said = np.concatenate([each.quantiles[:, number].ravel() for each in views])
-            prepare(axes, frame, target, _limits(np.concatenate([seen, said])))
+            prepare(axes, frame, target, Axis(about).ends(np.concatenate([seen, said])))
             if about.levels:
                 axes.set_ylim(UNIT)
                 words = probability_of(Axis(about), 1)
@@ -110,8 +108,10 @@ def draw_prior(
             draw_observations(axes, frame, tables, target)
             if column:
                 axes.set_ylabel("")
-            if view.levels:
-                write_levels(axes, "x", view.levels)
+            if view.input.levels:
+                write_levels(axes, "x", view.input.levels)
+            elif view.input.column.transform == "log":
+                logarithmic(axes, "x")
             used.append(axes)
     for axes in grid.flat:
         if axes not in used:
@@ -136,7 +136,7 @@ def _as_shown(target: Column, observations: Tables) -> Tables:
 def _draw(axes, view: View, target: int, areas: bool) -> None:
     """Functions, and areas of new observations; between classes there are no areas."""
     x, quantiles, functions = view.x, view.quantiles[:, target], view.functions[:, target]
-    if view.levels:
+    if view.input.levels:
         # Between levels there is nothing.
         x = (x[:, None] + [-REACH, REACH, np.nan]).ravel()
         quantiles, functions = (np.repeat(each, 3, axis=1) for each in (quantiles, functions))
@@ -147,9 +147,3 @@ def _draw(axes, view: View, target: int, areas: bool) -> None:
         axes.fill_between(x, lower, upper, alpha=0.3, label=HALF, **look)
     lines = axes.plot(x, functions.T, color="C1", linewidth=0.6, alpha=0.7)
     lines[0].set_label(f"{len(functions)} {FUNCTIONS}")
-
-
-def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Which hold all values, with some room."""
-    margin = 0.05 * (np.ptp(values) or 1.0)
-    return values.min() - margin, values.max() + margin
