@@ -390,7 +390,7 @@ def test_a_title_that_is_the_name_in_words_is_left_out(title, shown):
 CELLS = {"width 2": ["g-0", "g-1"], "width 5": ["g-2"]}
 
 
-def drawn_group(about=FRAME, cells=CELLS, names=("lppd", "rmse_function")):
+def drawn_group(about=FRAME, cells=CELLS, names=("lppd", "rmse_function"), title="A study"):
     fits = [fit for own in cells.values() for fit in own]
     means = {fit: (X, np.array([X] * len(about.targets))) for fit in fits}
     tables = [metrics(dict.fromkeys(fits, 1.0), names, target=target) for target in about.targets]
@@ -398,7 +398,7 @@ def drawn_group(about=FRAME, cells=CELLS, names=("lppd", "rmse_function")):
     observations = panel(about=about).observations
     verdicts = dict.fromkeys(fits, "pass") | {"g-0": "warn"}
     above = over_one_input(about, observations, cells, means)
-    return draw_group("g", "A study", cells, above, table, verdicts)
+    return draw_group("g", title, cells, above, table, verdicts)
 
 
 def test_in_a_study_settings_have_colours_of_their_own():
@@ -412,6 +412,7 @@ def test_in_a_study_settings_have_colours_of_their_own():
     squares = [line for line in lppd.lines if line.get_marker() == "s" and not line.get_clip_on()]
     assert [to_hex(line.get_color()) for line in squares] == [own[0], own[2]]
     assert figure.get_suptitle().rstrip() == "g: A study, 3 fits"
+    assert drawn_group(title="G").get_suptitle().rstrip() == "g: 3 fits"
     assert "WARN: of 3 fits 2 pass, 1 warn" in [text.get_text() for text in figure.texts]
     # Replicates alone are predictions like others.
     figure = drawn_group(cells={"": ["g-0", "g-1"]})

@@ -132,13 +132,17 @@ def head(figure: Figure, fit: str, title: str, verdict: tuple[str, str] = ("", "
         figure.text(0, 1, text, va="top", transform=figure.transFigure + below, **words)
 
 
+def repeats(name: str, title: str) -> bool:
+    """Whether a title says no more than the name of what it is of."""
+    return title.casefold() in ("", name.replace("_", " ").strip().casefold())
+
+
 def named(fit: str, title: str, width: float, lines: int = 1) -> str:
     """A fit's name and title in so many lines of so many letters at most.
 
     A title that is the name in words is left out.
     """
-    same = title.casefold() in ("", fit.replace("_", " ").strip().casefold())
-    text = fit if same else f"{fit}: {title}"
+    text = fit if repeats(fit, title) else f"{fit}: {title}"
     return "\n".join(textwrap.wrap(text, round(width), max_lines=lines, placeholder=" …"))
 
 

@@ -17,6 +17,7 @@ from .canvas import (
     legend_below,
     rcParams,
     region,
+    repeats,
     scaled,
     settings,
 )
@@ -117,7 +118,9 @@ def draw_group(
             below.set_yticks(-np.arange(len(cells)), names, fontsize=size)
             if not column and len(cells) > 1:
                 _draw_key(below, colors, row)
-    head(figure, name, f"{title}, {len(places)} fits", _verdict(verdicts, places))
+    count = f"{len(places)} fits"
+    told = count if repeats(name, title) else f"{title}, {count}"
+    head(figure, name, told, _verdict(verdicts, places))
     entries |= legend_entries(below)
     legend_below(figure, entries.values(), entries)
     return figure
