@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import warnings
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from ..jobs import log, timed
+from ..jobs import log
 from ..settings import Count, Few, Seed, Share, fault, integer
 from .running.method import Combined, Method, Work
 
@@ -204,7 +201,7 @@ def sample_chain(
     """
     import torch
 
-    from .running import loop
+    from .running import by_nutpie, loop
 
     for name, value, known in (
         ("sampler", sampler, MASS_MATRICES),
@@ -220,7 +217,7 @@ def sample_chain(
             raise ValueError("nutpie needs a warmup of at least 1")
         if checkpoint is not None:
             log.info("a chain that is stopped begins anew, because nutpie keeps no state")
-        vectors, stats = _nutpie(density, start, seed=seed, **settings)
+        vectors, stats = by_nutpie.chain(density, start, seed=seed, **settings)
     else:
         method = ByPyro(density, start, stream, [settings, init, seed], **settings)
         _, rows = loop.run(method, checkpoint)
@@ -318,92 +315,3 @@ class ByPyro:
     def shown(self, state: NutsState, rows: Rows) -> dict[str, float]:
         """As for any method."""
         return {"step size": float(state.step_size), "acceptance": float(state.acceptance)}
-
-
-def _nutpie(
-    density: LogDensity,
-    start: Tensor,
-    *,
-    warmup: int,
-    draws: int,
-    target_accept: float,
-    max_tree_depth: int,
-    mass_matrix: str,
-    seed: int,
-) -> tuple[Tensor, Arrays]:
-    import torch
-
-    with warnings.catch_warnings():
-        # nutpie loads ArviZ, which announces its next version once a day.
-        warnings.simplefilter("ignore", FutureWarning)
-        import nutpie
-    from nutpie.compiled_pyfunc import from_pyfunc
-
-    with timed("warm-up and draws", warmup + draws) as report:
-        steps = iter(range(1, warmup + draws + 1))
-
-        def expanded(position: np.ndarray) -> dict[str, np.ndarray]:
-            # nutpie asks once an iteration, and perhaps for the starting point.
-            if step := next(steps, None):
-                report(step)
-            return {"z": position}
-
-        trace = nutpie.sample(
-            from_pyfunc(
-                density.size,
-                partial(float64_function, density),
-                lambda *_: expanded,
-                [np.dtype(np.float64)],
-                [(density.size,)],
-                ["z"],
-                make_initial_point_fn=lambda _: start.double().numpy(),
-            ),
-            tune=warmup,
-            draws=draws,
-            chains=1,
-            cores=1,
-            seed=seed,
-            target_accept=target_accept,
-            maxdepth=max_tree_depth,
-            low_rank_modified_mass_matrix=mass_matrix == "low_rank",
-            save_warmup=False,
-            progress_bar=False,
-        )
-    names = {
-        "lp": "logp",
-        "acceptance_rate": "mean_tree_accept",
-        "step_size": "step_size",
-        "n_steps": "n_steps",
-        "energy": "energy",
-        "diverging": "diverging",
-    }
-    stats = {name: trace.sample_stats[theirs].values[0] for name, theirs in names.items()}
-    vectors = torch.tensor(trace.posterior["z"].values[0], dtype=start.dtype)
-    if len(vectors) < draws:
-        raise KeyboardInterrupt
-    return vectors, stats
-
-
-def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """Value and gradient as nutpie wants them: of and as double precision arrays.
-
-    To be called in one thread, which need not be Python's own.
-    """
-    import torch
-
-    vector = torch.empty(density.size, dtype=density.dtype)
-    entries = vector.numpy()
-    called = False
-
-    def value_and_grad(position: np.ndarray) -> tuple[float, np.ndarray]:
-        nonlocal called
-        if not called:
-            # Otherwise Python makes and drops its state of nutpie's thread at every call, which
-            # takes as long as the gradient does.
-            ctypes.pythonapi.PyGILState_Ensure()
-            called = True
-        entries[:] = position
-        value, grad = density.value_and_grad(vector)
-        return value.item(), grad.numpy().astype(np.float64)
-
-    return value_and_grad
