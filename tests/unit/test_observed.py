@@ -407,6 +407,7 @@ def test_a_second_table_is_held_out():
         ),
         ({"sets": {"one": {"d": [0, 1]}}}, "data.sets.one.d: is blank in 10 rows, of which nobody"),
         ({"sets": {"one": {"a": [99, None]}}}, "data.sets.one: has no training row"),
+        ({"sets": {"one": {"a": [1, 0]}}}, "data.sets.one.a: is [1, 0], from 1 to 0; turn it"),
         (
             {"held_out": {"where": {"e": [0, 1]}}},
             "data.held_out.where: names the column e; the tab",

@@ -276,6 +276,13 @@ def test_parquet_that_is_damaged_or_too_large_is_refused(tmp_path, monkeypatch):
     assert told == ": has 2 rows of 2 columns; allowed are 3 values or fewer"
 
 
+def test_numbers_of_rows_that_pandas_has_written_are_no_column(tmp_path):
+    path = tmp_path / "filtered.parquet"
+    pd.DataFrame({"a": [1.0, 2.0, 3.0]}).iloc[[0, 2]].to_parquet(path)
+    assert list(reading.read(path)) == reading.header(path) == ["a"]
+    assert list(reading.beginning(path)[0]) == list(reading.as_written(path)[0]) == ["a"]
+
+
 def test_parquet_with_texts_that_are_no_utf_8_is_refused(tmp_path):
     path = tmp_path / "own.parquet"
     texts = pa.array([b"a", b"\xff\xffs"]).cast(pa.string(), safe=False)

@@ -57,5 +57,9 @@ def _one(allowed: Sequence, values: pd.Series, what: str) -> np.ndarray:
             end if end is not None else out
             for end, out in zip(interval, (-np.inf, np.inf), strict=True)
         )
+        if low > high:
+            raise TableError(
+                f"{what}: is {list(interval)}, from {low:g} to {high:g}; turn it round"
+            )
         rows |= ((low <= values) & (values <= high)).to_numpy()
     return rows

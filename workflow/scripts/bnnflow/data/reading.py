@@ -56,6 +56,9 @@ FOREIGN = {
 # What spreadsheets write above a header.
 TOLD = re.compile(r"sep=(.)\n", re.I)
 
+# What pandas calls the numbers of rows, which are no column of the table.
+INDEX = re.compile(r"__index_level_\d+__")
+
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I | re.ASCII)
 
 # Of one table.
@@ -142,7 +145,7 @@ def _parquet(path: str | Path, most: int | None = None) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import parquet
 
-    _about_parquet(path)
+    names, _ = _about_parquet(path)
     with safe.opened(path, EXPECTED) as file:
         try:
             if most is None:
@@ -158,7 +161,7 @@ def _parquet(path: str | Path, most: int | None = None) -> pd.DataFrame:
             raise TableError(f"{path}: is no Parquet table ({_line(error)})") from error
     if not len(found):
         raise TableError(f"{path}: has a header and no rows")
-    return pd.DataFrame({name: _plain(path, name, found[name]) for name in found})
+    return pd.DataFrame({name: _plain(path, name, found[name]) for name in names})
 
 
 def _about_parquet(path: str | Path) -> tuple[list[str], int]:
@@ -169,7 +172,8 @@ def _about_parquet(path: str | Path) -> tuple[list[str], int]:
     with safe.opened(path, EXPECTED) as file:
         try:
             about = parquet.read_metadata(file)
-            names = about.schema.to_arrow_schema().names
+            every = about.schema.to_arrow_schema().names
+            names = [name for name in every if not INDEX.fullmatch(name)]
         except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
             raise TableError(f"{path}: is no Parquet table ({_line(error)})") from error
     _check_names(path, names)
