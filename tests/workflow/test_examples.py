@@ -11,10 +11,11 @@ from conftest import ROOT, Project
 from bnnflow.files import safe
 
 # Draws that mean nothing, by the engine that compiles nothing.
-SMALL = {
-    "engine": "pyro",
-    "models": {"default": {"hidden": [3]}},
-    "fits": {"mine": {"inference": {"chains": 2, "warmup": 10, "draws": 10, "max_tree_depth": 4}}},
+SMALL = {"engine": "pyro", "models": {"default": {"hidden": [3]}}}
+SHORT = {"chains": 2, "warmup": 10, "draws": 10}
+SHORT_BY_METHOD = {
+    "nuts": SHORT | {"max_tree_depth": 4},
+    "mclmc": SHORT | {"optimum_steps": 10, "thinning": 1},
 }
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/config"))
 
@@ -24,7 +25,10 @@ def example(request, tmp_path):
     """A copy of an example's folder, which lies somewhere else than the workflow."""
     folder = shutil.copytree(ROOT / "examples" / request.param, tmp_path / request.param)
     shutil.rmtree(folder / "results", ignore_errors=True)
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    config = yaml.safe_load((folder / "config" / "config.yaml").read_text(encoding="utf-8"))
+    inference = SHORT_BY_METHOD[config["fits"]["mine"].get("inference", {}).get("method", "nuts")]
+    small = SMALL | {"fits": {"mine": {"inference": inference}}}
+    (folder / "small.yaml").write_text(yaml.safe_dump(small), encoding="utf-8")
     return Project(folder)
 
 
