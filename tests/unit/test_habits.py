@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import yaml
@@ -367,3 +368,9 @@ def test_the_documentation_says_why_each_dependency_is_there():
 )
 def test_yaml_files_parse(name):
     assert isinstance(yaml.safe_load((ROOT / name).read_text(encoding="utf-8")), dict)
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest collects the first alone."""
+    names = Counter(path.name for path in (ROOT / "tests").glob("*/test_*.py"))
+    assert max(names.values()) == 1, names.most_common(1)
