@@ -181,7 +181,7 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path
     """With weights that are equal, and what the method says that it leaves."""
     own = CASES[name]
     small = {"method": own.method, "draws": SMALL["draws"]} | own.settings
-    sizes = {"warmup": SMALL["warmup"], "steps": own.steps}
+    sizes = {"optimum_steps": 4, "thinning": 2, "warmup": SMALL["warmup"], "steps": own.steps}
     small |= {key: n for key, n in sizes.items() if key in METHODS[own.method].model_fields}
     method = METHODS.made(small)
     columns = (tuple(Column(name, 0.0, 1.0) for name in names) for names in ("abc", "yz"))
