@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import secrets
@@ -127,6 +128,11 @@ class Project:
 
     def path(self, name: str) -> Path:
         return self.folder / name
+
+    def story(self, report: str | Path = "results/report.html") -> str:
+        """The front page of a report."""
+        text = self.path(report).read_text(encoding="utf-8")
+        return json.loads(re.search(r"^ *var workflow_desc = (.*);$", text, re.M)[1])
 
     def append(self, name: str, text: str) -> None:
         with self.path(name).open("a", encoding="utf-8") as file:

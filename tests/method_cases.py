@@ -39,6 +39,9 @@ NUTS = {"init": "uniform", "target_accept": 0.8, "max_tree_depth": 6}
 SMALL = {"warmup": 6, "draws": 8}
 LARGE = {"warmup": 400, "draws": 1600}
 
+# The bias of steps that are not adjusted goes with their error.
+SMALL_ERROR = 1e-4
+
 
 def a_chain(density, seed, large, checkpoint, **settings) -> dict[str, np.ndarray]:
     size = LARGE if large else SMALL
@@ -69,6 +72,7 @@ def the_chains(density, seed, large, checkpoint, **settings) -> dict[str, np.nda
     size = {"optimum_steps": 4, **SMALL, "thinning": 2}
     if large:
         size = {"optimum_steps": 200, "warmup": 2000, "draws": LARGE["draws"], "thinning": 20}
+    size |= {"energy_variance": SMALL_ERROR, "decoherence": 1.0}
     (draws, stats), other = mclmc.sample(density, streams, checkpoint=checkpoint, **size | settings)
     found = {f"draws of {name}": values for name, values in draws.items()} | stats
     return found | {f"{name} 1": values for part in other for name, values in part.items()}
@@ -103,6 +107,10 @@ class Case:
 
 # A chain on a normal target is at worst as good as a quarter as many independent draws.
 CHAIN = {"steps": sum(SMALL.values()), "independent": LARGE["draws"] / 4}
+WALK = {
+    "steps": 4 + SMALL["warmup"] + 2 * SMALL["draws"],
+    "independent": LARGE["draws"] / 4,
+}
 CASES = {
     "nuts by pyro": Case("nuts", a_chain, {"sampler": "pyro", "mass_matrix": "diagonal"}, **CHAIN),
     "nuts by pyro, dense": Case(
@@ -114,21 +122,8 @@ CASES = {
     "nuts by nutpie, low rank": Case(
         "nuts", a_chain, {"sampler": "nutpie", "mass_matrix": "low_rank"}, resumes=False, **CHAIN
     ),
-    # The bias of its steps, which are not adjusted, goes with their error.
-    "mclmc": Case(
-        "mclmc",
-        the_chains,
-        {"energy_variance": 1e-4, "decoherence": 1.0, "preconditioning": "none"},
-        steps=4 + SMALL["warmup"] + 2 * SMALL["draws"],
-        independent=LARGE["draws"] / 4,
-    ),
-    "mclmc, preconditioned": Case(
-        "mclmc",
-        the_chains,
-        {"energy_variance": 1e-4, "decoherence": 1.0, "preconditioning": "diagonal"},
-        steps=4 + SMALL["warmup"] + 2 * SMALL["draws"],
-        independent=LARGE["draws"] / 4,
-    ),
+    "mclmc": Case("mclmc", the_chains, {"preconditioning": "none"}, **WALK),
+    "mclmc, preconditioned": Case("mclmc", the_chains, {"preconditioning": "diagonal"}, **WALK),
     # The best of the guides without correlations has the conditional variances.
     "svi, mean-field": Case(
         "svi",

@@ -14,7 +14,7 @@ from pyro.infer import Trace_ELBO
 from bnnflow.density import blocks, native
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.pyro_private import guide_at_start, guides
-from bnnflow.methods import nuts, svi
+from bnnflow.methods import mclmc, nuts, svi
 from bnnflow.methods.running.batches import Batches
 from bnnflow.model.likelihood import LIKELIHOODS
 from bnnflow.model.model import Model, Response
@@ -101,6 +101,24 @@ def test_blocks_add_up_to_all_rows(double, small, traced, family):
         with pyro.validation_enabled(False):
             near([density.log_probs(vectors, 2)], exact[:1], 1e-11)
         assert density.engine == engine
+
+
+WALKS = {"optimum_steps": 9, "warmup": 12, "draws": 3, "thinning": 2}
+WALKS |= {"energy_variance": 0.01, "decoherence": 1.0, "preconditioning": "none"}
+
+
+@pytest.mark.parametrize("engine", ["compiled", "pyro"])
+def test_chains_walk_over_blocks_as_over_all_rows(double, small, traced, engine):
+    """Gradients add up over blocks; steps do not."""
+
+    def walked(**by_rows):
+        density = LogDensity(*problem("normal"), engine=engine, **by_rows)
+        streams = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+        return [part for chain in mclmc.sample(density, streams, **WALKS) for part in chain]
+
+    for found, exact in zip(walked(by_rows=True), walked(), strict=True):
+        for name, values in exact.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-6, atol=1e-8)
 
 
 def test_compiled_blocks_are_pyros(small):

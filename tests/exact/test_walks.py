@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 from bnnflow.density.log_density import LogDensity
 from bnnflow.methods import mclmc
 from bnnflow.methods.running import loop, optimum, walks
+from bnnflow.methods.running.adam import factors
 
 
 def unit(*shape, seed=0):
@@ -72,6 +73,15 @@ def test_the_step_size_has_the_energys_variance(energy_variance):
     assert energy_variance / 4 < found < 4 * energy_variance
 
 
+@pytest.mark.parametrize("preconditioning", ["none", "diagonal"])
+@pytest.mark.parametrize("warmup", [1, 2, 3, 6])
+def test_chains_of_hardly_any_warmup_move(warmup, preconditioning):
+    """Of one step nothing is known of how far the chain goes."""
+    state, rows = walk(warmup=warmup, draws=5, preconditioning=preconditioning)
+    assert state.vectors.isfinite().all()
+    assert (rows["vector"].diff(dim=0).abs().amax((0, 2)) > 0).all()
+
+
 def test_preconditioning_finds_the_scales():
     state, _ = walk(preconditioning="diagonal", warmup=6000)
     scale = state.vectors[:, walks.SCALE].log().mean(0).exp()
@@ -84,10 +94,9 @@ def test_chains_start_at_optima():
     adam = optimum.begun(density, [torch.Generator().manual_seed(0)])
     adam[:, 0] = 1.0
     step = optimum.step(density, adam)
-    for factors in optimum.factors(1500):
-        adam, value = step(adam, factors)
+    for factor in factors(optimum.rates(1500), adam):
+        (adam,) = step(adam, factor)
     assert adam[0, 0].abs().max() < 0.01
-    assert value.item() == pytest.approx(density.value_and_grad(torch.zeros(8))[0].item(), abs=1e-3)
 
 
 def test_a_chain_turns_back_where_there_is_no_density():

@@ -1,8 +1,6 @@
 """A table in two folds, from the file to the report; another fit runs its own jobs alone."""
 
 import html
-import json
-import re
 from collections import Counter
 
 import numpy as np
@@ -58,8 +56,7 @@ def test_a_table_in_folds_is_fitted_compared_and_reported(empty):
     error = np.std(apart, ddof=1) * np.sqrt(1 / 2 + 1)
     np.testing.assert_allclose(float(told["error"]), error, rtol=1e-5)
 
-    page = empty.path("results/report.html").read_text(encoding="utf-8")
-    story = html.unescape(json.loads(re.search(r"var workflow_desc = (.*);\n", page)[1]))
+    story = html.unescape(empty.story())
     for said in (
         "by what its own of 2 splits holds out, which the fit has not seen.",
         "Each of 2 folds of the rows is held out once, drawn with seed 42. In fold_1 30 rows are",

@@ -1,8 +1,6 @@
 """Many fits from one entry, from the plan to the report."""
 
 import html
-import json
-import re
 from collections import Counter
 
 import pytest
@@ -52,8 +50,7 @@ def test_a_study_runs_grows_and_is_reported(project):
 
     project.snakemake("--cores", "2", *study)
     project.snakemake("--report", "results/report.html", *study)
-    report = project.path("results/report.html").read_text(encoding="utf-8")
-    story = html.unescape(json.loads(re.search(r"var workflow_desc = (.*);\n", report)[1]))
+    story = html.unescape(project.story())
     assert "The 6 fits of the group" in story
     assert "<b>stddev=1</b></td><td>3</td>" in story
     assert "<b>all</b></td><td>6</td>" in story

@@ -1,8 +1,6 @@
 """A table of several inputs, from the file to the report."""
 
 import html
-import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -41,8 +39,7 @@ def test_a_table_of_numbers_and_levels_is_drawn_and_told_of(empty):
     for name in names:
         for end in ("png", "svg"):
             assert empty.path(f"results/figures/{name}.{end}").stat().st_size > 5000
-    page = empty.path("results/report.html").read_text(encoding="utf-8")
-    story = html.unescape(json.loads(re.search(r"var workflow_desc = (.*);\n", page)[1]))
+    story = html.unescape(empty.story())
     for told in (
         "has 60 rows. 12 rows are held out, 20 % drawn with seed 42.",
         "levels: clay, loam, sand",

@@ -14,7 +14,7 @@ import pandas
 import pytest
 import xarray
 import yaml
-from conftest import OFFLINE, ROOT, SECRET, SMOKE, is_offline
+from conftest import OFFLINE, ROOT, SECRET, SMOKE, Project, is_offline
 from safetensors.numpy import load_file
 
 from bnnflow.files import posterior
@@ -511,7 +511,7 @@ def test_starts_that_all_diverge_name_the_remedy(project):
 def test_the_report_stands_alone(finished):
     finished.snakemake("--report", "results/report.html", *SMOKE)
     path = finished.path("results/report.html")
-    story, report = story_of(path), path.read_text(encoding="utf-8")
+    story, report = finished.story(), path.read_text(encoding="utf-8")
     path.unlink()
     titles = "The fits", "All diagnostics", "What a Bayesian neural network is", "The data"
     for title in (*titles, "Each fit", "All fits compared", "The run"):
@@ -531,13 +531,7 @@ def test_the_report_stands_alone(finished):
     captions = json.loads(re.search(r"<script id=\"results\">\s*var results = (.*);\n", report)[1])
     assert len(captions) == 32 + 5 + 2
     assert all(entry["caption"] for entry in captions.values())
-    assert "problematic" not in report
-
-
-def story_of(path):
-    """The front page of a report."""
-    text = path.read_text(encoding="utf-8")
-    return json.loads(re.search(r"^ *var workflow_desc = (.*);$", text, re.M)[1])
+    assert "problematic" not in story
 
 
 def test_a_report_of_a_run_that_failed_has_the_others_and_names_the_failure(empty):
@@ -550,14 +544,14 @@ def test_a_report_of_a_run_that_failed_has_the_others_and_names_the_failure(empt
     partial = pandas.read_csv(empty.path("results/partial/verdicts.csv"))
     assert partial["fit"].tolist() == ["svi_new"]
     empty.snakemake("--report", "results/report.html", *arguments)
-    story = story_of(empty.path("results/report.html"))
+    story = empty.story()
     assert "The fit svi_new" in story
     assert "1 fit of the config has no results here" in story
     assert re.search("<code>svi_deep</code> failed: .*all 2 starts have diverged", story)
     # Of one figure too, by a report that follows its run.
     target = ("results/figures/svi_new.png", "--report", "one.html", "--report-after-run")
     empty.snakemake(*target, "--cores", "2", *arguments)
-    story = story_of(empty.path("one.html"))
+    story = empty.story("one.html")
     assert story.count("<figure>") == 3  # all of the fit, which one job draws
     assert 'id="fit-svi_new"' in story
     # What is left of the failed run goes where one succeeds.
@@ -588,12 +582,11 @@ def test_odd_names_and_titles_are_only_names_and_titles(empty):
     arguments = ("--configfile", "config/odd.yaml", "config/none.yaml")
     empty.snakemake("--cores", "2", *arguments)
     empty.snakemake("--report", "results/report.html", *arguments)
-    report = empty.path("results/report.html").read_text(encoding="utf-8")
-    story = json.loads(re.search(r"var workflow_desc = (.*);\n", report)[1])
+    story = empty.story()
     title = yaml.safe_load(ODD)["fits"]["class"]["title"]
     assert title in html.unescape(story)
     assert "system-message" not in story
-    assert "problematic" not in report
+    assert "problematic" not in story
 
 
 @pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
@@ -630,7 +623,7 @@ rule all:
         assert done.returncode == 0, done.stderr
     report = tmp_path / "report.html"
     assert "parameter of <em>svi_updated</em>" in report.read_text(encoding="utf-8")
-    assert "These fits of the config have no results here." in story_of(report)
+    assert "These fits of the config have no results here." in Project(tmp_path).story(report)
     assert (tmp_path / "networks/results/figures/data.png").exists()
     assert (tmp_path / "networks/results/logs/generate_data_old.log").exists()
 

@@ -1,6 +1,7 @@
 """The one seam: a Pyro model as a log density of one flat vector in unconstrained space."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pyro
 import torch
@@ -240,6 +241,34 @@ class LogDensity:
             NotCompiledError: if the engine `compiled`, or a GPU, was asked for and is not possible.
         """
         return self._settled(lambda: self._made(function, *examples, mapped=mapped))
+
+    def around(self, function: Function, *examples: Tensor, mapped: int) -> Function:
+        """A function with evaluations of the density within it: one program where that is possible.
+
+        Where it is not, as where there are many `parts` of the data, whose values and gradients
+        add up and not what is made of them, the evaluations alone are compiled.
+
+        Args:
+            function: of `value_and_grad` and the examples; its own operations hold for one row of
+                the mapped arguments and for many.
+            examples: arguments.
+            mapped: of how many of them, the first ones, there is a row for every vector.
+
+        Returns:
+            A function of the examples.
+
+        Raises:
+            NotCompiledError: if the engine `compiled`, or a GPU, was asked for and is not possible.
+        """
+
+        def whole(*values: Tensor) -> tuple[Tensor, ...]:
+            given, data = values[: len(examples)], values[len(examples) :]
+            return function(lambda vector: self._value_and_grad(vector, *data), *given)
+
+        run = self.compiled(whole, *examples, mapped=mapped) if len(self.parts) == 1 else None
+        if run and self._gpu:
+            return lambda *values: tuple(result.cpu() for result in run(*values))
+        return run or partial(function, self.value_and_grad)
 
     def compiled_sample(self, function: Function, *examples: Tensor, size: int) -> Function | None:
         """As `compiled`, of `sampled` rows in the place of the data.

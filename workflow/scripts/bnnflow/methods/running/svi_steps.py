@@ -19,11 +19,10 @@ from ...density import native
 from ...density.log_density import LogDensity
 from ...density.native import Function
 from ...density.pyro_private import drawing_from, standard_normal
+from .adam import BETA1, BETA2, EPSILON, at_rest, factors, stepped
 from .batches import Batches
 from .loop import Rows
-
-# Adam's, by default in PyTorch as in its paper (Kingma and Ba, 2015, arXiv:1412.6980).
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+from .streams import restore, states_of
 
 
 class _Starts:
@@ -61,13 +60,6 @@ class _Starts:
         last = rows["loss"][-1]
         best = last[last.isfinite()].min().item() if last.isfinite().any() else math.nan
         return {"ELBO per point": -best / self._observations}
-
-    def _random(self) -> Tensor:
-        return torch.stack([stream.get_state() for stream in self._streams])
-
-    def _move(self, streams: Tensor) -> None:
-        for stream, state in zip(self._streams, streams, strict=True):
-            stream.set_state(state.clone())  # torch takes a row of a tensor for its first
 
 
 @dataclass(frozen=True)
@@ -107,14 +99,8 @@ class Compiled(_Starts):
             for row, stream in zip(self._noise, self._streams, strict=True)
             for begin, end in pairwise(ends)
         ]
-        # The learning rate over the first moment's bias, and the root of the second's.
-        self._factors = adam.new_tensor(
-            [
-                (rate / (1 - BETA1**number), math.sqrt(1 - BETA2**number))
-                for number, rate in enumerate(self._rates, start=1)
-            ]
-        )
-        return CompiledState(adam, self._random())
+        self._factors = factors(self._rates, adam)
+        return CompiledState(adam, states_of(self._streams))
 
     def step(self, state: CompiledState, numbers: range) -> tuple[CompiledState, Rows]:
         """As for any method; leaves losses (steps, starts)."""
@@ -124,18 +110,18 @@ class Compiled(_Starts):
                 "loss": self._noise.new_full((len(numbers), len(self._guides)), math.nan)
             }
         adam, losses = state.adam, []
-        self._move(state.streams)
+        restore(self._streams, state.streams)
         for number in numbers:
             for out, zeros, ones, stream in self._normal:
                 torch.normal(zeros, ones, generator=stream, out=out)
             rows = [torch.stack([b.rows(number) for b in self._batches])] if self._batches else []
             adam, loss = self._step(adam, self._noise, self._factors[number], *rows)
             losses.append(loss)
-        return CompiledState(adam, self._random()), {"loss": torch.stack(losses).cpu()}
+        return CompiledState(adam, states_of(self._streams)), {"loss": torch.stack(losses).cpu()}
 
     def finish(self, state: CompiledState) -> None:
         """Give guides and streams what the last state has."""
-        self._move(state.streams)
+        restore(self._streams, state.streams)
         for guide, (parameters, _, _) in zip(self._guides, state.adam.cpu(), strict=True):
             nn.utils.vector_to_parameters(parameters, guide.parameters())
 
@@ -235,11 +221,11 @@ class ByPyro(_Starts):
 
     def _state(self, losses: list[float]) -> PyroState:
         adams = torch.stack(list(map(_as_rows, self._learnt, self._moments)))
-        return PyroState(adams, torch.tensor(losses, dtype=torch.float64), self._random())
+        return PyroState(adams, torch.tensor(losses, dtype=torch.float64), states_of(self._streams))
 
     def _restore(self, state: PyroState) -> None:
         """Let Adam, guides and streams be as in a state."""
-        self._move(state.streams)
+        restore(self._streams, state.streams)
         for start, (learnt, rows) in enumerate(zip(self._learnt, state.adam, strict=True)):
             parts = rows.split([value.numel() for value in learnt], dim=1)
             moments = []
@@ -288,12 +274,11 @@ def compiled_step(
         return grad_and_value(loss)(parameters, noise, *part)
 
     def step(state: Tensor, noise: Tensor, factor: Tensor, *part: Tensor) -> tuple[Tensor, Tensor]:
-        parameters, first, second = state.unbind()
-        grad, value = gradient(parameters, noise, *part)
-        return _moved(parameters, first, second, grad, factor), value
+        grad, value = gradient(state[0], noise, *part)
+        return stepped(state, grad, factor), value
 
     def moved(state: Tensor, grad: Tensor, factor: Tensor) -> tuple[Tensor]:
-        return (_moved(*state.unbind(), grad, factor),)
+        return (stepped(state, grad, factor),)
 
     state = _at_rest(guides)
     noise = state.new_zeros(len(guides), sum(map(math.prod, shapes)))
@@ -316,20 +301,9 @@ def compiled_step(
     return gradients and by_blocks
 
 
-def _moved(
-    parameters: Tensor, first: Tensor, second: Tensor, grad: Tensor, factor: Tensor
-) -> Tensor:
-    """A state after a step of Adam."""
-    first = BETA1 * first + (1 - BETA1) * grad
-    second = BETA2 * second + (1 - BETA2) * grad**2
-    rate, root = factor.unbind()
-    parameters = parameters - rate * first / (second.sqrt() / root + EPSILON)
-    return torch.stack([parameters, first, second])
-
-
 def _at_rest(guides: list[AutoContinuous]) -> Tensor:
     parameters = [nn.utils.parameters_to_vector(guide.parameters()) for guide in guides]
-    return torch.stack([torch.stack([p, p * 0, p * 0]) for p in parameters]).detach()
+    return at_rest(torch.stack(parameters)).detach()
 
 
 class _Posterior(nn.Module):

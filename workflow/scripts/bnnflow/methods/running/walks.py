@@ -5,15 +5,19 @@ arXiv:2212.08549), the isokinetic leapfrog of ver Steeg and Galstyan (2021, arXi
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
 from ...density.log_density import LogDensity
+from ...density.native import Function
 from . import optimum
+from .adam import factors
 from .loop import Rows
+from .streams import restore, states_of
 
 # Of a chain's vectors: where it is, the direction in which it moves, the gradient there, the
 # scale of every entry, and what the warm-up has seen of the entries' means and variances.
@@ -77,24 +81,25 @@ def blurred(direction: Tensor, noise: Tensor, step: Tensor, length: Tensor) -> T
 
 
 def walked(
-    evaluate: Callable[[Tensor], tuple[Tensor, Tensor]],
-    energy_variance: float,
+    value_and_grad: Function,
     vectors: Tensor,
     noise: Tensor,
     numbers: Tensor,
     learning: Tensor,
+    *,
+    energy_variance: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A step of chains.
 
     A step that ends where the density is not finite is not taken; its direction is turned back.
 
     Args:
-        evaluate: log density (...) and gradient (..., n) at (..., n).
-        energy_variance: that the adaptation aims at: of the energy's error in a step, an entry.
+        value_and_grad: log density (...) and gradient (..., n) at (..., n).
         vectors, numbers: of the chains, (..., 6, n) and (..., 6).
         noise: standard normal, (..., n).
         learning: how much the step size is to be adapted, 1 or 0; and the share of this step in
             the means and variances, 0 for none.
+        energy_variance: that the adaptation aims at: of the energy's error in a step, an entry.
 
     Returns:
         Vectors and numbers after the step, and the error of the energy in nats (...).
@@ -105,7 +110,7 @@ def walked(
     n = place.shape[-1]
     turned, first = kicked(direction, scale * gradient, step / 2)
     new_place = place + step[..., None] * scale * turned
-    new_density, new_gradient = evaluate(new_place)
+    new_density, new_gradient = value_and_grad(new_place)
     turned, second = kicked(turned, scale * new_gradient, step / 2)
     error = first + second - (new_density - density)
     right = error.isfinite() & new_gradient.isfinite().all(-1)
@@ -177,24 +182,26 @@ class Walks:
         self.phases = {"optimum": optimum_steps, "warm-up": warmup, "draws": draws * thinning}
         self._thinning, self._variance = thinning, energy_variance
         self._decoherence, self._preconditions = decoherence, preconditioning == "diagonal"
-        self._windows = [round(share * warmup) for share in WINDOWS]
+        self._windows = [0, *(round(share * warmup) for share in WINDOWS)]
 
     def init(self) -> State:
         """As for any method."""
-        adam = optimum.begun(self.density, self._streams)
-        chains, _, n = adam.shape
-        vectors, numbers = adam.new_zeros(chains, 6, n), adam.new_zeros(chains, 6)
-        self._factors = optimum.factors(self.phases["optimum"])
-        self._climb = optimum.step(self.density, adam)
-        self._walk = _walk(self.density, self._variance, vectors, numbers)
-        return State(adam, vectors, numbers, self._random())
+        states = optimum.begun(self.density, self._streams)
+        chains, _, n = states.shape
+        vectors, numbers = states.new_zeros(chains, 6, n), states.new_zeros(chains, 6)
+        self._factors = factors(optimum.rates(self.phases["optimum"]), states)
+        self._climb = optimum.step(self.density, states)
+        walk = partial(walked, energy_variance=self._variance)
+        examples = vectors, states.new_zeros(chains, n), numbers, numbers.new_zeros(2)
+        self._walk = self.density.around(walk, *examples, mapped=3)
+        return State(states, vectors, numbers, states_of(self._streams))
 
     def step(self, state: State, numbers: range) -> tuple[State, Rows]:
         """As for any method; leaves vectors (draws, chains, n), lp and energy_error."""
         climbing, warming = self.phases["optimum"], self.phases["warm-up"]
         if numbers.stop <= climbing:
             return self._climbed(state, numbers), {}
-        self._move(state.streams)
+        restore(self._streams, state.streams)
         if numbers.start == climbing:
             state = self._begun(state)
         shifted = range(numbers.start - climbing, numbers.stop - climbing)
@@ -213,16 +220,16 @@ class Walks:
         }
 
     def _climbed(self, state: State, numbers: range) -> State:
-        adam = state.adam
-        for factors in self._factors[numbers.start : numbers.stop]:
-            adam, _ = self._climb(adam, factors)
-        return State(adam, state.vectors, state.numbers, state.streams)
+        states = state.adam
+        for factor in self._factors[numbers.start : numbers.stop]:
+            (states,) = self._climb(states, factor)
+        return replace(state, adam=states)
 
     def _begun(self, state: State) -> State:
         """At the optima, each chain in a direction of its own."""
         place = state.adam[:, 0]
-        noise = [torch.randn(place.shape[1], generator=stream) for stream in self._streams]
-        direction = torch.stack(noise) / torch.stack(noise).norm(dim=-1, keepdim=True)
+        noise = torch.stack([torch.randn(place[0].shape, generator=own) for own in self._streams])
+        direction = noise / noise.norm(dim=-1, keepdim=True)
         zeros, ones = torch.zeros_like(place), torch.ones_like(place)
         vectors = torch.stack([place, direction, zeros, ones, place, zeros], 1)
         numbers = torch.zeros_like(state.numbers)
@@ -231,19 +238,18 @@ class Walks:
         # A step of no length finds density and gradient.
         vectors, numbers, _ = self._walk(vectors, zeros, numbers, numbers.new_zeros(2))
         numbers[:, STEP] = FIRST_STEP * length
-        return State(state.adam, vectors, numbers, state.streams)
+        return replace(state, vectors=vectors, numbers=numbers)
 
     def _warmed(self, state: State, numbers: range) -> State:
         vectors, values = state.vectors, state.numbers
-        starts = [0, *self._windows]
         for number, noise in self._noise(numbers):
-            before = max(start for start in starts if start < max(number, 1))
-            if number in self._windows:
+            begin = max(start for start in self._windows if start <= number)
+            if begin == number > 0:
+                before = max(start for start in self._windows if start < number)
                 vectors, values = self._rescaled(vectors, values, number - before)
-            begin = max(start for start in starts if start <= number)
             learning = vectors.new_tensor([1.0, 1 / (number - begin + 1)])
             vectors, values, _ = self._walk(vectors, noise, values, learning)
-        return State(state.adam, vectors, values, self._at)
+        return replace(state, vectors=vectors, numbers=values, streams=self._at)
 
     def _rescaled(self, vectors: Tensor, numbers: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Scales and decoherence lengths by what the chains have seen in so many steps."""
@@ -255,7 +261,8 @@ class Walks:
             numbers[:, ERRORS], numbers[:, WEIGHTS], numbers[:, HIGHEST] = 0, 0, math.inf
             vectors[:, SCALE] = scale
         spread = (vectors[:, VARIANCE] / vectors[:, SCALE].square()).sum(1).sqrt()
-        numbers[:, LENGTH] = self._decoherence * spread
+        # Of a chain that has taken one step, or could take none, no spread has been seen.
+        numbers[:, LENGTH] = (self._decoherence * spread).where(spread > 0, numbers[:, LENGTH])
         return vectors, numbers
 
     def _drawn(self, state: State, numbers: range) -> tuple[State, Rows]:
@@ -265,7 +272,7 @@ class Walks:
             vectors, values, error = self._walk(vectors, noise, values, still)
             if (number + 1 - self.phases["warm-up"]) % self._thinning == 0:
                 kept.append((vectors[:, PLACE], values[:, DENSITY], error))
-        state = State(state.adam, vectors, values, self._at)
+        state = replace(state, vectors=vectors, numbers=values, streams=self._at)
         if not kept:
             return state, {}
         names = ("vector", "lp", "energy_error")
@@ -278,36 +285,11 @@ class Walks:
         """
         n, number = self.density.size, numbers.start
         while number < numbers.stop:
-            self._at = self._random()
+            self._at = states_of(self._streams)
             draws = [torch.randn(BLOCK, n, generator=stream) for stream in self._streams]
             used = number % BLOCK
             end = min(numbers.stop, number - used + BLOCK)
             yield from zip(range(number, end), torch.stack(draws, 1)[used:], strict=False)
             number = end
         if number % BLOCK == 0:
-            self._at = self._random()
-
-    def _random(self) -> Tensor:
-        return torch.stack([stream.get_state() for stream in self._streams])
-
-    def _move(self, states: Tensor) -> None:
-        for stream, state in zip(self._streams, states, strict=True):
-            stream.set_state(state.clone())  # torch takes a row of a tensor for its first
-
-
-def _walk(density: LogDensity, energy_variance: float, vectors: Tensor, numbers: Tensor):
-    """`walked` for these chains, compiled where that is possible."""
-
-    def one(vectors, noise, numbers, learning, *data):
-        def evaluate(place: Tensor) -> tuple[Tensor, Tensor]:
-            grad, value = torch.func.grad_and_value(density.log_prob)(place, *data)
-            return value.to(place.dtype), grad
-
-        return walked(evaluate, energy_variance, vectors, noise, numbers, learning)
-
-    def by_pyro(vectors, noise, numbers, learning):
-        return walked(density.value_and_grad, energy_variance, vectors, noise, numbers, learning)
-
-    noise = torch.zeros_like(vectors[:, PLACE].contiguous())
-    examples = vectors, noise, numbers, numbers.new_zeros(2)
-    return density.compiled(one, *examples, mapped=3) or by_pyro
+            self._at = states_of(self._streams)
