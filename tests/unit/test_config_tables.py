@@ -217,3 +217,44 @@ def test_blanks_of_new_rows_are_filled_where_blanks_of_the_table_are(tmp_path, m
     Plan(checked(config(predict={"new": "new.csv"}, missing="median"))).source.check(
         tmp_path / "seen"
     )
+
+
+LEVELS = "names clya; the column's levels are 2, 10, clay"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "told"),
+    [
+        ({"held_out": {"where": {"soil": ["clya"]}}}, f"data.held_out.where.soil: {LEVELS}"),
+        ({"sets": {"few": {"soil": ["clya"]}}}, f"data.sets.few.soil: {LEVELS}"),
+        ({"regions": {"wet": {"soil": ["clya"]}}}, f"evaluation.regions.wet.soil: {LEVELS}"),
+        (
+            {"regions": {"wet": {"siol": ["clay"]}}},
+            "evaluation.regions.wet: names the column siol (did you mean soil?); the table has",
+        ),
+        ({"regions": {"wet": {"soil": ["clay"], "code": ["3"], "a": [0, 9]}}}, None),
+        ({"sets": 2}, None),
+    ],
+)
+def test_conditions_are_looked_at_before_any_job(tmp_path, monkeypatch, conditions, told):
+    """By the levels as declared, and of the rows that stay."""
+    monkeypatch.chdir(tmp_path)
+    soils = "clay", "2", "10", "", "clay"
+    rows = "".join(f"{n / 2},{soils[n % 5]},{n % 3 + 1},{n % 7}\n" for n in range(40))
+    (tmp_path / "own.csv").write_text(f"a,soil,code,y\n{rows}")
+    given = config(
+        missing="drop",
+        levels={"soil": ["2", "10", "clay"], "code": [1, 2, 3]},
+        **{key: value for key, value in conditions.items() if key != "regions"},
+    )
+    if regions := conditions.get("regions"):
+        given["evaluation"] = {"regions": regions}
+    source, seen = Plan(checked(given)).source, tmp_path / "seen.json"
+    if told is None:
+        source.check(seen)
+        assert seen.exists() == bool(regions)
+        return
+    for _ in range(2):
+        with pytest.raises(TableError) as caught:
+            source.check(seen)
+        assert str(caught.value).startswith(told)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .kinds import as_level, is_numeric, suggestion
+from .kinds import as_level, as_sorted, is_numeric, suggestion
 from .reading import TableError
 
 # By column the levels that are allowed, or intervals [from, to] with null for an open end.
@@ -42,7 +42,7 @@ def _one(allowed: Sequence, values: pd.Series, what: str) -> np.ndarray:
         known = set(values)
         texts = [as_level(level) for level in allowed]
         if strange := [level for level in texts if level not in known]:
-            some = ", ".join(sorted(known)[:10])
+            some = ", ".join(as_sorted(known)[:10])
             raise TableError(f"{what}: names {', '.join(strange)}; the column's levels are {some}")
         return values.isin(texts).to_numpy()
     intervals = allowed if allowed and isinstance(allowed[0], list | tuple) else [allowed]

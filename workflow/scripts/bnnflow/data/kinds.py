@@ -3,7 +3,7 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -101,7 +101,7 @@ def target_column(
         )
     if not is_numeric(values):
         column = _levels(seen, declared, transform)
-        if strange := sorted(set(values) - set(column.levels)):
+        if strange := as_sorted(set(values) - set(column.levels)):
             raise TableError(
                 f"the target {name} has the levels {_some(strange)} in held-out rows alone; list"
                 f" all of them under data.levels.{name}, or hold out other rows"
@@ -185,6 +185,13 @@ def as_level(value: object) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
+def as_sorted(levels: Iterable[str]) -> list[str]:
+    """Levels as they sort: numbers by their size, before texts."""
+    return sorted(
+        levels, key=lambda level: (0, float(level), level) if is_number(level) else (1, 0.0, level)
+    )
+
+
 def is_numeric(values: pd.Series) -> bool:
     """Whether a column is of numbers, and not of texts."""
     return pd.api.types.is_numeric_dtype(values.dtype)
@@ -214,7 +221,7 @@ def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
     if column.levels:
         places = {level: place for place, level in enumerate(column.levels)}
         texts = values.map(as_level, na_action="ignore")
-        if strange := sorted(set(texts.dropna()) - set(places)):
+        if strange := as_sorted(set(texts.dropna()) - set(places)):
             raise TableError(
                 f"the column {column.name} has the levels {_some(strange)}, which no fit knows,"
                 f" first in row {_first(texts.isin(strange))}; known are {_some(column.levels)}"
@@ -250,7 +257,7 @@ def _levels(values: pd.Series, declared: Levels, transform: str) -> Column:
     known = values.dropna()
     if transform != "none":
         raise TableError(f"data.transform.{name}: is {transform}, but the column is of levels")
-    found = sorted(known.unique(), key=_natural)
+    found = as_sorted(known.unique())
     levels = tuple(map(as_level, declared[name])) if name in declared else tuple(found)
     if strange := [level for level in found if level not in levels]:
         raise TableError(
@@ -345,11 +352,6 @@ def _rows(count: int) -> str:
 
 def _some(levels: Sequence[str]) -> str:
     return ", ".join(levels[:SHOWN]) + (", …" if len(levels) > SHOWN else "")
-
-
-def _natural(level: str) -> tuple:
-    """Numbers by their size, before texts."""
-    return (0, float(level), level) if is_number(level) else (1, 0.0, level)
 
 
 def _example(values: pd.Series) -> str:

@@ -11,7 +11,7 @@ import yaml
 
 from ..files.columns import Column
 from ..files.encodings import Encoding
-from . import conditions, distances, kinds, points, reading, sets, slices, splits
+from . import conditions, distances, kinds, points, reading, roles, sets, slices, splits
 from .conditions import Condition
 from .reading import SENTENCE, TableError
 from .table import PrecisionError, Table
@@ -24,6 +24,9 @@ NEAR, FAR, ALL = MADE = "near", "far", "all"
 
 # Columns that can be no inputs: told with why not, and by their names.
 REASONS, SHOWN = 3, 20
+
+# Places of conditions in the config.
+WHERE, REGION = "data.held_out.where", "evaluation.regions.{}"
 
 # The least rows of a region that a table has of itself.
 SCORED = 5
@@ -72,7 +75,7 @@ def divided(
     Raises:
         TableError: with what is wrong, and what to do.
     """
-    inputs, targets = columns_by_role(list(given), settings)
+    inputs, targets = roles.by_role(list(given), settings)
     whole = _together(given, unseen, inputs + targets, settings)
     apart = np.arange(len(whole)) >= len(given)
     kept = _kept(whole, inputs, targets, settings["missing"])
@@ -131,10 +134,30 @@ def as_one_set(
     Raises:
         TableError: as `divided`.
     """
-    inputs, targets = columns_by_role(list(given), settings)
-    whole = _together(given, unseen, inputs + targets, settings)
-    rows = whole[_kept(whole, inputs, targets, settings["missing"])]
+    inputs, targets = roles.by_role(list(given), settings)
+    rows = _rows(given, unseen, inputs, targets, settings)
     return _about(rows, np.ones(len(rows), dtype=bool), inputs, targets, settings)
+
+
+def check_conditions(
+    given: pd.DataFrame,
+    settings: Mapping,
+    regions: Mapping[str, Condition],
+    unseen: pd.DataFrame | None = None,
+) -> None:
+    """That every condition names columns and levels of the table.
+
+    Args:
+        given, settings, regions, unseen: as for `divided`.
+
+    Raises:
+        TableError: as `divided`.
+    """
+    rows = _rows(given, unseen, *roles.by_role(list(given), settings), settings)
+    conditions.holds(settings["held_out"].get("where", {}), rows, WHERE)
+    sets.members(rows, settings)
+    for name, condition in regions.items():
+        conditions.holds(condition, rows, REGION.format(name))
 
 
 def read_new(path: str | Path, inputs: Sequence[Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -150,45 +173,27 @@ def read_new(path: str | Path, inputs: Sequence[Column]) -> tuple[pd.DataFrame, 
         raise TableError(f"{path}: {error}") from error
 
 
-def columns_by_role(names: list[str], settings: Mapping) -> tuple[list[str], list[str]]:
-    """Names of inputs and targets.
-
-    Without settings every column is an input that is no target, tells no groups apart and says
-    nothing of the process that made the table.
-
-    Args:
-        names: of the table's columns.
-        settings: of the data.
-
-    Raises:
-        TableError: if the settings name a column that the table lacks, or leave no input.
-    """
-    targets = list(settings["targets"])
-    process = [column for own in settings["truth"].values() for column in own.values()]
-    groups = [settings["held_out"]["group"]] if "group" in settings["held_out"] else []
-    others = [*targets, *process, *groups]
-    places = {"targets": targets, "inputs": settings.get("inputs", []), "held_out.group": groups}
-    places |= {key: settings[key] for key in ("levels", "transform", "units")}
-    places["truth"] = [*settings["truth"], *process]
-    for key, columns in places.items():
-        check_columns(columns, names, f"data.{key}: names")
-    inputs = list(settings.get("inputs") or [name for name in names if name not in others])
-    if both := [name for name in inputs if name in targets]:
-        raise TableError(f"data.inputs: the target {', '.join(both)} cannot be an input too")
-    if not inputs:
-        raise TableError("data: leaves no column that could be an input")
-    return inputs, targets
+def _rows(
+    given: pd.DataFrame,
+    unseen: pd.DataFrame | None,
+    inputs: list[str],
+    targets: list[str],
+    settings: Mapping,
+) -> pd.DataFrame:
+    """The rows of both tables that stay, levels as declared."""
+    whole = _together(given, unseen, inputs + targets, settings)
+    return whole[_kept(whole, inputs, targets, settings["missing"])]
 
 
 def _together(
-    given: pd.DataFrame, unseen: pd.DataFrame | None, roles: list[str], settings: Mapping
+    given: pd.DataFrame, unseen: pd.DataFrame | None, names: list[str], settings: Mapping
 ) -> pd.DataFrame:
     """The rows of both tables, levels as declared."""
     if unseen is None:
         return kinds.as_declared(given, settings["levels"])
     path = settings["held_out"]["table"]
-    check_columns(roles, list(unseen), f"{path}: lacks")
-    for name in roles:
+    roles.check(names, list(unseen), f"{path}: lacks")
+    for name in names:
         one, other = (kinds.is_numeric(own[name].dropna()) for own in (given, unseen))
         blank = given[name].isna().all() or unseen[name].isna().all()
         if one != other and not blank and name not in settings["levels"]:
@@ -199,22 +204,6 @@ def _together(
             )
     whole = pd.concat([given, unseen], ignore_index=True)
     return kinds.as_declared(whole, settings["levels"])
-
-
-def check_columns(wanted: Sequence[str], names: list[str], what: str) -> None:
-    """That a table has columns.
-
-    Args:
-        wanted: their names.
-        names: of the columns that there are.
-        what: begins the error.
-
-    Raises:
-        TableError: with the first that there is not, and what may be meant.
-    """
-    for name in wanted:
-        if name not in names:
-            raise TableError(f"{what} the column {name}{kinds.suggestion(name, names)}")
 
 
 def _kept(table: pd.DataFrame, inputs: list[str], targets: list[str], missing: str) -> np.ndarray:
@@ -274,13 +263,13 @@ def _apart(rows: pd.DataFrame, targets: list[str], settings: Mapping) -> np.ndar
     if "folds" in settings:
         return _folds(rows, targets, settings["folds"], how, random) == settings["fold"]
     if "where" in how:
-        return conditions.holds(how["where"], rows, "data.held_out.where")
+        return conditions.holds(how["where"], rows, WHERE)
     share = how["share"]
     if "group" in how:
         return splits.of_groups(rows[how["group"]], share, random)
     for kind in ("gap", "tail"):
         if kind in how:
-            check_columns([how[kind]], list(rows), f"data.held_out.{kind}: names")
+            roles.check([how[kind]], list(rows), f"data.held_out.{kind}: names")
             return getattr(splits, kind)(rows[how[kind]], share)
     return splits.at_random(len(rows), share, random, _strata(rows[targets[0]]))
 
@@ -343,16 +332,15 @@ def _regions(
     several: bool,
 ) -> dict[str, np.ndarray]:
     """Held-out rows (n,) of every region that has some."""
-    known, here = (rows, apart) if several else (rows[apart], slice(None))
     own = {}
     for name, condition in regions.items():
-        inside = conditions.holds(condition, known, f"evaluation.regions.{name}")
-        if inside[here].any():
-            own[name] = inside[here]
-        elif not inside.any():
+        inside = conditions.holds(condition, rows, REGION.format(name))
+        if inside[apart].any():
+            own[name] = inside[apart]
+        elif not (several and inside.any()):
             raise TableError(
-                f"evaluation.regions.{name}: has no held-out row; leave the region out, or hold"
-                " out other rows"
+                f"{REGION.format(name)}: has no held-out row; leave the region out, or hold out"
+                " other rows"
             )
     made = {NEAR: distance <= 1, FAR: distance > 1}
     if all(mask.sum() >= SCORED for mask in made.values()):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..config.relations import is_simulated, knows_process
 from ..config.seeds import derived
-from ..data import observed, reading, sets, slices
+from ..data import observed, reading, roles, sets, slices
 from ..data.reading import TableError
 from ..data.references import BASELINES, LINE, ORACLE, at_split
 from ..data.table import columns_of
@@ -32,6 +32,7 @@ class Source:
     def __init__(self, config: dict):
         """Of a config as `config.checks.checked` returns it."""
         self.settings: dict = config["data"]
+        self.regions: dict = config["evaluation"].get("regions", {})
         self.sets: list[str] = sets.names(self.settings)
         self.splits: list[str] = sets.splits(self.settings)
         self.simulated = is_simulated(config)
@@ -145,15 +146,15 @@ class Source:
     def check(self, seen: Path) -> None:
         """Look at what the user gives, before any job does.
 
-        Whole tables are read only where there are new rows, and where tables or settings are not
-        those of an earlier call that has found nothing.
+        Whole tables are read only where there are new rows or conditions, and where tables or
+        settings are not those of an earlier call that has found nothing.
 
         Args:
             seen: a file in which this call leaves for the next what has been looked at.
 
         Raises:
-            TableError: if a table is not there, has not the columns that the config names, or has
-                new rows that no fit can take.
+            TableError: if a table is not there, has not the columns and levels that the config
+                names, or has new rows that no fit can take.
         """
         names = {"table": "data.table", "unseen": "data.held_out.table"}
         paths = {names[key]: path for key, path in self.given.items()}
@@ -164,19 +165,25 @@ class Source:
         if self.simulated:
             return
         names = reading.header(self.settings["table"])
-        inputs, _ = observed.columns_by_role(names, self.settings)
+        inputs, _ = roles.by_role(names, self.settings)
         for path in self.new.values():
-            observed.check_columns(inputs, reading.header(path), f"{path}: lacks")
-        facts = {"settings": self.settings, "tables": {p: state(p) for p in paths.values()}}
-        if self.new and facts != noted(seen):
-            self._check_new_rows()
+            roles.check(inputs, reading.header(path), f"{path}: lacks")
+        tables = {path: state(path) for path in paths.values()}
+        facts = {"settings": self.settings, "regions": self.regions, "tables": tables}
+        of_sets = isinstance(self.settings["sets"], dict) and self.settings["sets"]
+        named = self.regions or of_sets or "where" in self.settings["held_out"]
+        if (self.new or named) and facts != noted(seen):
+            self._check_rows()
             note(facts, seen)
 
-    def _check_new_rows(self) -> None:
+    def _check_rows(self) -> None:
         tables = {name: reading.read(path) for name, path in self.given.items()}
-        about = observed.as_one_set(tables["table"], self.settings, tables.get("unseen"))
-        for path in self.new.values():
-            observed.read_new(path, about.inputs)
+        table, unseen = tables["table"], tables.get("unseen")
+        observed.check_conditions(table, self.settings, self.regions, unseen)
+        if self.new:
+            about = observed.as_one_set(table, self.settings, unseen)
+            for path in self.new.values():
+                observed.read_new(path, about.inputs)
 
     @property
     def units(self) -> dict[str, str]:
