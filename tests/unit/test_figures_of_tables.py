@@ -460,6 +460,44 @@ def test_a_study_of_a_table_shows_the_inputs_that_matter_most():
     figure.draw_without_rendering()
 
 
+@pytest.mark.parametrize(("levels", "rows_of", "left"), [(2, 1, 0), (3, 3, 0), (6, 4, 2)])
+def test_a_study_of_targets_of_several_kinds_has_no_empty_panel(levels, rows_of, left):
+    kind = Column("kind", kind="classes", levels=tuple("abcdef"[:levels]))
+    about = Encoding((WIDTH, AGE), (Column("strength"), kind))
+    found = predicted(lambda w, a: 3 * w + a, about)
+    shares = np.arange(1.0, levels + 1) / sum(range(1, levels + 1))
+    each = np.zeros((levels, 2, found.sizes["point"]))
+    each[:, 1] = shares[:, None]
+    found = found.assign(class_probability=(("class", "target", "point"), each))
+    found["mean"][1] = shares[1]
+    training = rows(about=about)
+    curves = {"g-0": dependence.dependences(found, training)}
+    above = over_inputs(*inputs.axes_of(about, {}), {"": ["g-0"]}, curves, training)
+    names = {"strength": ("lppd", "crps"), "kind": ("brier", "lppd", "error_rate")}
+    table = pd.DataFrame(
+        {"fit": "g-0", "region": "all", "target": target, "metric": metric, "value": 0.5}
+        for target, own in names.items()
+        for metric in own
+    )
+    figure = draw_group("g", "", {"": ["g-0"]}, above, table, {"g-0": "pass"})
+    means, scores = figure.axes[:2], figure.axes[2:4]
+    panels, below = figure.axes[4:-2], figure.axes[-2:]
+    assert [axes.get_xlabel() for axes in means] == ["width", "age"]
+    told = [axes.get_xlabel().partition("\n")[0] for axes in [*scores, *below]]
+    assert told == ["LPPD, nats per point", "CRPS", "LPPD, nats per point", "Brier score"]
+    assert all(axes.lines for axes in figure.axes)
+    # In their order, the likeliest of many.
+    shown = [1] if levels == 2 else range(levels)[-rows_of:]
+    assert [axes.get_ylabel() for axes in panels[::2]] == [
+        f"probability of {kind.levels[place]}" for place in shown
+    ]
+    for axes, place in zip(panels[::2], shown, strict=True):
+        np.testing.assert_allclose(axes.lines[0].get_ydata(), shares[place])
+    assert [axes.get_xlabel() for axes in panels] == [""] * 2 * (rows_of - 1) + ["width", "age"]
+    said = [text for text in texts(figure)[0] if "less likely" in text]
+    assert said == ([f"{left} less likely classes: no panels"] if left else [])
+
+
 KINDS = Encoding((WIDTH, AGE), (Column("kind", kind="classes", levels=("a", "b", "c")),))
 YES = Encoding((WIDTH, AGE), (Column("broken", kind="binary", levels=("no", "yes")),))
 

@@ -41,7 +41,8 @@ from .frame import (
 )
 from .inputs import ACROSS, UPRIGHT, Axis
 
-# Of the metrics the first two that there are, with their names and whether they may be negative.
+# Of the metrics of a target the first two that there are, with their names and whether they may be
+# negative.
 SHOWN = {
     "lppd": ("LPPD, nats per point", True),
     "rmse_function": ("RMSE from true function", False),
@@ -49,6 +50,14 @@ SHOWN = {
     "brier": ("Brier score", False),
 }
 
+# How many there are.
+SCORES = 2
+
+# Of a target of classes, those that have a row of panels.
+CLASSES = 4
+
+# Heights of the means of a target, and of each of several rows, as shares of a figure's by itself.
+WHOLE, EACH = 1.2, 0.6
 
 # Draws a panel of means, in colours by combination of settings.
 Panel = Callable[[Axes, Mapping[str, str]], None]
@@ -60,11 +69,11 @@ class Above:
 
     Attributes:
         targets: names of the targets.
-        panels: of a target by its place.
+        rows: of panels, of a target by its place.
     """
 
     targets: Sequence[str]
-    panels: Callable[[int], list[Panel]]
+    rows: Callable[[int], list[list[Panel]]]
 
 
 def draw_group(
@@ -89,29 +98,31 @@ def draw_group(
     """
     places = {fit: -number for number, fits in enumerate(cells.values()) for fit in fits}
     own = metrics[metrics["fit"].isin(places)]
-    there = [metric for metric in SHOWN if metric in set(own["metric"])]
-    shown = {metric: SHOWN[metric] for metric in there[:2]}
     regions, targets = list(dict.fromkeys(metrics["region"])), above.targets
     row = min(ROW, TALLEST / (len(cells) * len(targets)))
     width, height = rcParams["figure.figsize"]
-    heights = [1.2 * height, row * (len(cells) + 1) + 0.1 * height] * len(targets)
+    rows = [above.rows(number) for number in range(len(targets))]
+    below = row * (len(cells) + 1) + 0.1 * height
+    heights = [each for own in rows for each in (max(WHOLE, EACH * len(own)) * height, below)]
     figure = Figure(figsize=(1.2 * width, sum(heights) + 1))
-    grid = figure.add_gridspec(len(heights), len(shown), height_ratios=heights)
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     colors = settings(len(cells))
     explained = "predictive means" + (", in the colours of the rows" if len(cells) > 1 else "")
     entries = {}
     for number, target in enumerate(targets):
-        panels = above.panels(number)
-        spec = grid[2 * number, :].subgridspec(1, len(panels))
-        line = [figure.add_subplot(spec[column]) for column in range(len(panels))]
-        for axes, draw in zip(line, panels, strict=True):
+        draws = [draw for line in rows[number] for draw in line]
+        spec = grid[2 * number].subgridspec(len(rows[number]), len(rows[number][0]))
+        panels = [figure.add_subplot(cell) for cell in spec]
+        for axes, draw in zip(panels, draws, strict=True):
             draw(axes, dict(zip(cells, colors, strict=True)))
-        line[0].plot([], [], color=colors[len(colors) // 2], linewidth=0.9, label=explained)
-        entries |= legend_entries(*line)
+        panels[0].plot([], [], color=colors[len(colors) // 2], linewidth=0.9, label=explained)
+        entries |= legend_entries(*panels)
         table = own[own["target"] == target] if "target" in own else own
-        for column, (metric, told) in enumerate(shown.items()):
-            below = figure.add_subplot(grid[2 * number + 1, column])
-            _draw_spread(below, table[table["metric"] == metric], places, regions, told)
+        shown = [metric for metric in SHOWN if metric in set(table["metric"])][:SCORES]
+        spec = grid[2 * number + 1].subgridspec(1, len(shown))
+        for column, metric in enumerate(shown):
+            below = figure.add_subplot(spec[column])
+            _draw_spread(below, table[table["metric"] == metric], places, regions, SHOWN[metric])
             below.set_ylim(0.4 - len(cells), 0.6)
             names = [] if column else [_named(words, len(fits)) for words, fits in cells.items()]
             size = min(rcParams["font.size"], 60 * row)
@@ -141,7 +152,7 @@ def over_one_input(
         means: by fit its inputs (point,) and its mean (target, point).
     """
 
-    def panels(number: int) -> list[Panel]:
+    def rows(number: int) -> list[list[Panel]]:
         target = frame.targets[number]
 
         def draw(axes: Axes, colors: Mapping[str, str]) -> None:
@@ -153,9 +164,9 @@ def over_one_input(
                 curves = [(means[fit][0], means[fit][1][number]) for fit in fits]
                 _draw_means(axes, curves, colors[words], strength)
 
-        return [draw]
+        return [[draw]]
 
-    return Above(list(frame.targets), panels)
+    return Above(list(frame.targets), rows)
 
 
 def over_inputs(
@@ -167,6 +178,8 @@ def over_inputs(
 ) -> Above:
     """Predictive means of many fits over the inputs that matter most.
 
+    Of a target of classes they are probabilities, in a row of panels for each of the likeliest.
+
     Args:
         inputs, targets: as axes.
         cells: by combination of settings the names of its fits.
@@ -176,27 +189,29 @@ def over_inputs(
     shown = averaged(list(found.values()))[:ACROSS]
     curves = {words: [found[fit] for fit in fits] for words, fits in cells.items()}
 
-    def panels(number: int) -> list[Panel]:
-        target, kept = targets[number], None
-        label = target.label(UPRIGHT)
+    def rows(number: int) -> list[list[Panel]]:
+        target = targets[number]
         if target.levels:
-            # Of two classes the second, of more the likeliest.
             first = [own[shown[0]] for own in found.values()]
-            kept = 1 if len(target.levels) == 2 else classes_of(first, number)[0]
-            label = probability_of(target, kept)
-        means = [own[place].curve(number, kept) for own in found.values() for place in shown]
-        ylim = PROBABILITY if target.levels else limits_of(target, np.concatenate(means))
+            kept = [1] if len(target.levels) == 2 else sorted(classes_of(first, number)[:CLASSES])
+            labels, ylim = {each: probability_of(target, each) for each in kept}, PROBABILITY
+        else:
+            means = [own[place].curve(number) for own in found.values() for place in shown]
+            labels = {None: target.label(UPRIGHT)}
+            ylim = limits_of(target, np.concatenate(means))
+        last = [*labels][-1]
+        left = len(target.levels) - len(labels) if len(target.levels) > 2 else 0
 
-        def over(place: int) -> Panel:
+        def over(place: int, kept: int | None) -> Panel:
             axis = inputs[place]
             every = np.unique(np.concatenate([own[place].values for own in found.values()]))
 
             def draw(axes: Axes, colors: Mapping[str, str]) -> None:
-                axis.prepare(axes, "x")
+                axis.prepare(axes, "x", None if kept == last else "")
                 if not target.levels:
                     target.prepare(axes, "y")
                 axes.tick_params(labelsize="small")
-                said = label if place == shown[0] else ""
+                said = labels[kept] if place == shown[0] else ""
                 axes.set_ylabel(said, fontsize="medium", parse_math=False)
                 axes.set_ylim(ylim)
                 if not axis.levels:
@@ -207,12 +222,14 @@ def over_inputs(
                     for own in fits:
                         axes.plot(own[place].values, own[place].curve(number, kept), **look)
                 draw_seen(axes, axis, training[axis.name].to_numpy(), every)
+                if left:
+                    axes.plot([], [], " ", label=f"{left} less likely classes: no panels")
 
             return draw
 
-        return [over(place) for place in shown]
+        return [[over(place, kept) for place in shown] for kept in labels]
 
-    return Above([target.name for target in targets], panels)
+    return Above([target.name for target in targets], rows)
 
 
 def _strength(cells: Mapping[str, Sequence[str]]) -> float:
