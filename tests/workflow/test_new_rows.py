@@ -50,6 +50,22 @@ def test_a_posterior_is_the_same_whatever_the_held_out_targets(empty):
     assert found["soil"].tolist() == table["soil"].tolist()
     assert (found["height_quantile_0.025"] < found["height_quantile_0.975"]).all()
     assert (found["distance"] < 1e-3)[table["year"] < 2020].all()
+
+    # By that rule alone a fit predicts without its table, whatever else has changed.
+    made = [empty.path(name).read_bytes() for name in (NEW, POSTERIOR)]
+    alone = NEW, "--allowed-rules", "predict_new", "--configfile", "plants.yaml"
+    empty.path("plants.yaml").write_text(
+        predict.replace("steps: 20", "steps: 30"), encoding="utf-8"
+    )
+    assert set(empty.planned(NEW, "--configfile", "plants.yaml")) > {"mine_start", "predict_new"}
+    empty.path(NEW).unlink()
+    empty.path("plants.csv").rename(empty.path("gone.csv"))
+    told = empty.snakemake("-n", NEW, "--configfile", "plants.yaml", fails=True)
+    assert "data.table: is 'plants.csv'; there is no such file in" in told
+    empty.snakemake("--cores", "2", *alone)
+    assert [empty.path(name).read_bytes() for name in (NEW, POSTERIOR)] == made
+    empty.path("gone.csv").rename(empty.path("plants.csv"))
+
     table.assign(soil="peat").to_csv(empty.path("new.csv"), index=False)
     told = empty.snakemake("--cores", "2", NEW, "--configfile", "plants.yaml", fails=True)
     assert (

@@ -71,22 +71,26 @@ config.clear()
 config.update(valid)
 
 plan = Plan(config)
-# A workflow that imports this one may make the table itself.
-if workflow.is_main_process and IS_MAIN and uses_results(sys.argv[1:]):
-    try:
-        plan.source.check(STATE / "bnnflow" / "tables.json")
-    except (TableError, FileError) as error:
-        raise WorkflowError(str(error)) from None
 
 
-def asked_for():
-    """The targets of the command line, as Snakemake reads it."""
+def asked_for(what):
+    """Words of the command line, by what Snakemake takes them for; `targets`, for example."""
     from snakemake.cli import parse_args
 
     # It tells again which profile it takes.
     with redirect_stderr(StringIO()), suppress(SystemExit):
-        return parse_args(sys.argv[1:])[1].targets
+        return getattr(parse_args(sys.argv[1:])[1], what)
     return []
+
+
+# By this rule alone posteriors are taken as they are; what they were fitted to may be gone.
+AS_THEY_ARE = "predict_new" in sys.argv and {*asked_for("allowed_rules")} == {"predict_new"}
+# A workflow that imports this one may make the table itself.
+if workflow.is_main_process and IS_MAIN and not AS_THEY_ARE and uses_results(sys.argv[1:]):
+    try:
+        plan.source.check(STATE / "bnnflow" / "tables.json")
+    except (TableError, FileError) as error:
+        raise WorkflowError(str(error)) from None
 
 
 modified = workflow.modifier.modify_path
@@ -101,7 +105,7 @@ if workflow.is_main_process and IS_MAIN:
     RULES = {*rules_in(WORKFLOW.parent), *rule_names(config)}
     # A word may be no target, and to know takes a second look at the whole command line.
     fault = unknown_target(sys.argv[1:], plan, RULES)
-    if fault and (fault := unknown_target(asked_for(), plan, RULES)):
+    if fault and (fault := unknown_target(asked_for("targets"), plan, RULES)):
         raise WorkflowError(fault)
 
 
