@@ -404,6 +404,37 @@ def test_compiled_code_without_room(cache, tmp_path, monkeypatch):
     assert not left.exists()
 
 
+# Of a normal density; afterwards the user's cache is as before.
+NUTPIE = """
+import os
+from types import SimpleNamespace
+import torch
+from bnnflow.methods.running import by_nutpie
+before = os.environ.get("XDG_CACHE_HOME")
+density = SimpleNamespace(
+    size=2, dtype=torch.double, value_and_grad=lambda z: (-(z**2).sum() / 2, -z)
+)
+draws, _ = by_nutpie.chain(
+    density, torch.ones(2), warmup=50, draws=5, target_accept=0.8, max_tree_depth=5,
+    mass_matrix="diagonal", seed=1,
+)
+assert draws.shape == (5, 2) and draws.isfinite().all()
+assert os.environ.get("XDG_CACHE_HOME") == before
+"""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_user_whose_cache_cannot_be_written_samples_by_nutpie(named):
+    none = {"HOME": "/dev/null/home"} | ({"XDG_CACHE_HOME": "/dev/null/cache"} if named else {})
+    own = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
+    path = {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    done = subprocess.run(
+        [sys.executable, "-c", NUTPIE], env=own | none | path, capture_output=True, text=True
+    )
+    assert not done.returncode, done.stderr
+    assert "FutureWarning" not in done.stderr
+
+
 def test_remedies_are_for_the_machines_errors_only():
     assert jobs.remedy(ValueError("x")) is None
     for error, part in (

@@ -1,9 +1,12 @@
 """A chain of nutpie's NUTS, in Rust, on a log density."""
 
 import ctypes
+import os
+import tempfile
 import warnings
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -11,6 +14,9 @@ from torch import Tensor
 
 from ...density.log_density import LogDensity
 from ...jobs import timed
+
+# Names the folder of the user's cache.
+CACHE = "XDG_CACHE_HOME"
 
 
 def chain(
@@ -32,10 +38,7 @@ def chain(
     Raises:
         KeyboardInterrupt: if nutpie has been interrupted, which itself ends as if it were done.
     """
-    with warnings.catch_warnings():
-        # nutpie loads ArviZ, which announces its next version once a day.
-        warnings.simplefilter("ignore", FutureWarning)
-        import nutpie
+    nutpie = _nutpie()
     from nutpie.compiled_pyfunc import from_pyfunc
 
     with timed("warm-up and draws", warmup + draws) as report:
@@ -104,3 +107,20 @@ def float64_function(density: LogDensity) -> Callable[[np.ndarray], tuple[float,
         return value.item(), grad.numpy().astype(np.float64)
 
     return value_and_grad
+
+
+def _nutpie() -> ModuleType:
+    """nutpie, which loads ArviZ, which keeps in the user's cache when it has last warned."""
+    with warnings.catch_warnings():
+        # ArviZ announces its next version once a day.
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            import nutpie
+        except OSError:  # a user whose cache cannot be written, as in some containers
+            before = os.environ.get(CACHE)
+            with tempfile.TemporaryDirectory() as folder:
+                os.environ[CACHE] = folder
+                import nutpie
+            os.environ.pop(CACHE)
+            os.environ |= {CACHE: before} if before else {}
+    return nutpie
