@@ -1,14 +1,15 @@
-"""The tables of the report: scores by region, diagnostics, and the spread within groups."""
+"""The tables of the report: scores by region, what their words mean, and diagnostics."""
 
 from collections.abc import Collection
 
 import pandas as pd
 
+from ...data.references import REFERENCES
 from ...judge import limits, verdicts
 from ...judge.meanings import meaning, shown
 from . import opinion
 from .found import Run
-from .markup import BREAK, Html, badge, html, html_table, joined, spoken, tag
+from .markup import BREAK, Html, badge, folded, html, html_table, joined, spoken, tag
 
 # Rows of the table of scores: words, factor, form of the value. Where the true function is known,
 # the distance from the function stands for that from observations.
@@ -19,6 +20,26 @@ SCORES = {
     "brier": ("Brier score", 1, ".2g"),
     "error_rate": ("wrong", 100, ".0f"),
     "coverage_95": ("in 95 %", 100, ".0f"),
+}
+
+
+LEGEND = {
+    "verdict": "The worst of a fit's diagnostics: pass, not measurable, warn or fail. A region's"
+    " verdict is the worst of the diagnostics that count there.",
+    "LPPD": "The mean logarithm of the predictive density of the held-out observations, in nats."
+    " Higher is better.",
+    "RMSE from f": "The root mean square distance of the predictive mean from the true function."
+    " Lower is better.",
+    "RMSE": "The root mean square distance of the predictive mean from the observations. Lower is"
+    " better.",
+    "Brier score": "The mean squared distance of class probabilities from what came true, summed"
+    " over classes. Lower is better.",
+    "wrong": "The share of held-out rows whose most probable class is not theirs.",
+    "in 95 %": "The share of held-out observations in the central 95 % intervals. 95 % is right.",
+    "±": "The standard error, which comes from the finite number of draws and of observations.",
+    "oracle": "The process that made the data. On average no fit has a higher LPPD.",
+    "constant": "One predictive distribution for all rows, learnt without the inputs.",
+    "linear": "A linear model of the inputs. A fit that is not better is not worth its trouble.",
 }
 
 
@@ -62,6 +83,22 @@ def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) 
     return (told + (unit or within)).replace("-", "−")
 
 
+def legend(metrics: Collection[str], references: Collection[str] = (), errors: bool = True) -> Html:
+    """What the words of a table of scores mean.
+
+    Args:
+        metrics: that the table has.
+        references: that are beside the fits.
+        errors: whether what follows a score is its error.
+    """
+    shown_ = rows_of_scores(metrics)
+    absent = {words for metric, (words, *_) in SCORES.items() if metric not in shown_}
+    absent |= set(REFERENCES) - set(references) | (set() if errors else {"±"})
+    told = {word: text for word, text in LEGEND.items() if word not in absent}
+    terms = [[tag("dt", word), tag("dd", text)] for word, text in told.items()]
+    return folded("What the numbers mean", tag("dl", terms))
+
+
 def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[object]:
     """The row of a diagnostic.
 
@@ -88,52 +125,6 @@ def finding(run: Run, name: str, rows: pd.DataFrame, inference: dict) -> list[ob
 
 def _reasons(reasons: list[str]) -> Html:
     return tag("small", joined(reasons, "; "))
-
-
-def passing(name: str, spread: pd.DataFrame) -> str:
-    """How many fits of a group pass, in a sentence.
-
-    Args:
-        name: of the group.
-        spread: of its scores.
-    """
-    of_all = spread[(spread["region"] == "") & (spread["metric"] == "pass")].iloc[-1]
-    count = of_all["fits"]
-    return f"{of_all['mean'] * count:.0f} of {count:.0f} fits of {name} pass."
-
-
-def of_group(run: Run, group: dict, spread: pd.DataFrame) -> Html:
-    """A row for every combination of a group's settings."""
-    keys = ["settings", "region", "metric"]
-    targets = list(dict.fromkeys(filter(None, spread["target"]))) if "target" in spread else [None]
-    words = [*group["cells"], *(["all"] if len(group["cells"]) > 1 else [])]
-    rows = []
-    for settings in words:
-        shares = spread[(spread["settings"] == settings) & (spread["region"] == "")]
-        share = shares.drop_duplicates("metric").set_index("metric")
-        told = [
-            f"{100 * share.loc[verdict, 'mean']:.0f} % {verdict}" for verdict in ("pass", "fail")
-        ]
-        metrics = rows_of_scores(set(spread["metric"]))
-        labels, columns = [], [[] for _ in run.regions]
-        for target in targets:
-            own = spread if target is None else spread[spread["target"] == target]
-            values = own.drop_duplicates(keys).set_index(keys)
-            for metric in metrics:
-                labels.append(f"{SCORES[metric][0]}{f' of {target}' if len(targets) > 1 else ''}")
-                for column, region in zip(columns, run.regions, strict=True):
-                    column.append(_ranged(values, (settings, region, metric), *SCORES[metric][1:]))
-        cells = [[tag("div", line) for line in cell] for cell in (told, labels, *columns)]
-        name, fits = settings or "all", f"{share['fits'].iloc[0]:.0f}"
-        rows.append([tag("b", name), fits, *cells])
-    return html_table(["settings", "fits", "verdict", "", *run.regions], rows, class_="spread")
-
-
-def _ranged(values: pd.DataFrame, at: tuple[str, str, str], factor: float, form: str) -> str:
-    if at not in values.index:
-        return "–"
-    row = values.loc[at]
-    return ranged(row["mean"], row["stddev"], factor, form)
 
 
 def ranged(value: float, spread: float, factor: float, form: str) -> str:

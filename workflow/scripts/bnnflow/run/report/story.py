@@ -5,18 +5,18 @@ The story tells of what there is. A fit without results is named with the last w
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...config import defaults, studies
+from ...config import defaults
 from ...config.relations import entries, is_baseline, learnt_data
 from ...data.references import REFERENCES
 from ...files import safe
 from ...judge import verdicts
 from ...judge.meanings import MEANINGS, SITE, in_order, meaning
 from ...methods.running.method import METHODS
-from . import differences, given, numbers, opinion
+from . import differences, given, groups, numbers, opinion
 from .found import Picture, Run, last_words
 from .markup import (
     BREAK,
@@ -46,25 +46,6 @@ PICTURES_OF_FIT = {
 
 # Of all fits, by name.
 PICTURES_OF_ALL = {"all_fits": "All fits side by side", "scores": "Scores"}
-
-LEGEND = {
-    "verdict": "The worst of a fit's diagnostics: pass, not measurable, warn or fail. A region's"
-    " verdict is the worst of the diagnostics that count there.",
-    "LPPD": "The mean logarithm of the predictive density of the held-out observations, in nats."
-    " Higher is better.",
-    "RMSE from f": "The root mean square distance of the predictive mean from the true function."
-    " Lower is better.",
-    "RMSE": "The root mean square distance of the predictive mean from the observations. Lower is"
-    " better.",
-    "Brier score": "The mean squared distance of class probabilities from what came true, summed"
-    " over classes. Lower is better.",
-    "wrong": "The share of held-out rows whose most probable class is not theirs.",
-    "in 95 %": "The share of held-out observations in the central 95 % intervals. 95 % is right.",
-    "±": "The standard error, which comes from the finite number of draws and of observations.",
-    "oracle": "The process that made the data. On average no fit has a higher LPPD.",
-    "constant": "One predictive distribution for all rows, learnt without the inputs.",
-    "linear": "A linear model of the inputs. A fit that is not better is not worth its trouble.",
-}
 
 # Rows of a fit's parameters that the page has.
 MOST_PARAMETERS = 200
@@ -137,7 +118,7 @@ def _head(run: Run) -> Html:
     judged = "Each fit is judged by how it was made, and by"
     parts = [tag("h1", "Bayesian neural networks", class_="title")]
     lead = [opinion.summary(verdict)] if verdict else []
-    lead += [numbers.passing(name, spread) for name, spread in run.groups.items()]
+    lead += [groups.passing(name, spread) for name, spread in run.groups.items()]
     if lead:
         told = f"{judged} {run.held_out}."
         parts.append(tag("p", tag("strong", " ".join(lead)), " ", told))
@@ -171,26 +152,8 @@ def _fits(run: Run) -> Iterator[Section]:
         about = [tag("b", name), tag("p", words)]
         rows.append([tag("td"), tag("td", about, numbers.of_fit(run, name))])
     metrics = {metric for found in run.scores.values() for metric in found["metric"]}
-    content = [html_table([], rows, class_="fits"), _legend(metrics, run.references)]
+    content = [html_table([], rows, class_="fits"), numbers.legend(metrics, run.references)]
     yield Section("fits", "The fits", html(content))
-
-
-def _legend(
-    metrics: Collection[str], references: Collection[str] = (), errors: bool = True
-) -> Html:
-    """What the words of a table of scores mean.
-
-    Args:
-        metrics: that the table has.
-        references: that are beside the fits.
-        errors: whether what follows a score is its error.
-    """
-    shown_ = numbers.rows_of_scores(metrics)
-    absent = {words for metric, (words, *_) in numbers.SCORES.items() if metric not in shown_}
-    absent |= set(REFERENCES) - set(references) | (set() if errors else {"±"})
-    told = {word: text for word, text in LEGEND.items() if word not in absent}
-    terms = [[tag("dt", word), tag("dd", text)] for word, text in told.items()]
-    return folded("What the numbers mean", tag("dl", terms))
 
 
 def _row(run: Run, name: str) -> list[Html]:
@@ -357,20 +320,15 @@ def _groups(run: Run) -> Iterator[Section]:
     """A section for every group of fits, with the spread of their scores."""
     first = next(iter(run.groups), "")
     for name, spread in run.groups.items():
-        group = run.config["groups"][name]
-        count = len(studies.fits_of(group["cells"]))
-        lead = [
-            f"The {count} fits of the group ",
-            code(name),
-            ". Scores are the mean over the fits, ± their standard deviation.",
-        ]
         parts = [
-            tag("p", lead),
-            numbers.of_group(run, group, spread),
-            "" if run.fits or name != first else _legend(set(spread["metric"]), errors=False),
+            groups.of_group(run, name, spread),
+            ""
+            if run.fits or name != first
+            else numbers.legend(set(spread["metric"]), errors=False),
             _figure(run, name),
         ]
-        yield Section(f"group-{name}", group["title"], html(parts))
+        title = run.config["groups"][name]["title"]
+        yield Section(f"group-{name}", title, html(parts))
 
 
 def _differences(run: Run) -> Iterator[Section]:
