@@ -18,7 +18,7 @@ from bnnflow.files.encodings import Encoding
 from bnnflow.judge import meanings, verdicts
 from bnnflow.run import names
 from bnnflow.run.plan import Plan
-from bnnflow.run.report import given, markup, opinion, there
+from bnnflow.run.report import given, groups, markup, opinion, there
 from bnnflow.run.report.found import Picture, Run, last_words
 from bnnflow.run.report.story import story
 
@@ -321,6 +321,33 @@ def test_the_likelihood_of_a_table_is_told_for_every_target(tmp_path):
     assert many.endswith("normal of y11, 3 more")
 
 
+def test_what_lies_most_often_behind_the_worst_verdict_of_a_group_is_told():
+    """Of diagnostics as often as another, causes first; each fit counts once."""
+    rows = [
+        (f"f{fit}", diagnostic, verdict)
+        for verdict, told in {
+            "fail": {"skill": 4, "pareto_k": 2, "disagreement": 2, "elbo_drift": 1},
+            "warn": {"calibration_error": 5},
+            "pass": {"restart_spread": 5},
+        }.items()
+        for diagnostic, count in told.items()
+        for fit in range(count)
+    ]
+    rows += [rows[0]]
+    found = pd.DataFrame(rows, columns=["fit", "diagnostic", "verdict"])
+    assert Page(groups.most_often(found)).text == (
+        "What fails, with the share of the fits: gain over the linear model in 80 %; Pareto k in"
+        " 40 %; disagreement with the sampled fit in 40 %; the ELBO still moves in 20 %."
+    )
+    more = pd.concat([found, found.head(1).assign(diagnostic="rhat_sigma")])
+    assert Page(groups.most_often(more)).text.endswith("in 20 %; 1 more.")
+    kept = more[more["verdict"] != "fail"]
+    assert Page(groups.most_often(kept)).text == (
+        "What warns, with the share of the fits: calibration in 100 %."
+    )
+    assert groups.most_often(kept[kept["verdict"] == "pass"]) == ""
+
+
 def test_files_of_new_rows_are_named_where_they_are(tmp_path):
     run = Run({"data": {"predict": {"soon": "soon.csv", "never": "never.csv"}}}, tmp_path, {})
     assert given.new_rows(run, "mine") == ""
@@ -330,6 +357,13 @@ def test_files_of_new_rows_are_named_where_they_are(tmp_path):
     said = Page(given.new_rows(run, "mine")).text
     assert said == "Predictions of new rows: results/predictions/mine/soon.csv ."
     assert given.new_rows(Run({"data": {}}, tmp_path, {}), "mine") == ""
+    fits = [f"mine-fold_{number}" for number in range(1, 13)]
+    for fit in fits:
+        (tmp_path / "predictions" / fit).mkdir()
+        (tmp_path / "predictions" / fit / "soon.csv").touch()
+    said = Page(given.new_rows(run, *fits)).text
+    assert said.count("/soon.csv") == 10
+    assert said.endswith("results/predictions/mine-fold_10/soon.csv , 2 more.")
 
 
 def test_every_diagnostic_has_its_value_limits_and_a_remedy_that_fits(results):
@@ -371,14 +405,17 @@ def test_a_study_alone_is_told_by_its_spread(results, config):
     fits = {"study": config["fits"]["svi_new"] | {"replicates": 3, "title": "A <study>"}}
     run = results(fits=fits)
     names = run.config["groups"]["study"]["cells"][""]
-    for name in names:
-        run.fit(name)
+    findings = [SOUND, FAILING, FAILING[:1] + SOUND[:1]]
+    for name, own in zip(names, findings, strict=True):
+        run.fit(name, own)
     run.pictures.clear()
     metrics = verdicts.stacked(names, [scores(run.regions)] * 3)
     summary = pd.DataFrame({"fit": names, "verdict": ["pass", "fail", "fail"]})
     table = studies.spreads(metrics, summary, {"study": run.config["groups"]["study"]["cells"]})
     (run.folder / "tables").mkdir()
     safe.write_table(table, run.folder / "tables/groups.csv")
+    found = verdicts.stacked(names, (pd.DataFrame(own, columns=COLUMNS) for own in findings))
+    safe.write_table(found, run.folder / "tables/diagnostics.csv")
     for name in ("study", "scores"):
         run.picture(name)
     page = run.page()
@@ -387,6 +424,11 @@ def test_a_study_alone_is_told_by_its_spread(results, config):
     assert "The 3 fits of the group study" in page.text
     assert "What the numbers mean" in page.text
     assert "all 3 33 % pass 67 % fail" in page.text
+    assert (
+        "What fails, with the share of the fits: bulk ESS of the function in 67 %;"
+        " saturated tree depth in 33 %; R-hat of the function within a chain in 33 %;"
+        " tail ESS of the function in 33 %."
+    ) in page.text
     assert "−1.25 ± 0" in page.text
     assert "#fits" not in page.links
     assert "#group-study" in page.links

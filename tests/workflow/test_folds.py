@@ -64,9 +64,11 @@ def test_a_table_in_folds_is_fitted_compared_and_reported(empty):
         "Differences over splits",
         "<b>mine</b> less <b>linear</b>",
         "<b>up</b> less <b>mine</b>",
+        "What fails, with the share of the fits: ",
+        "Predictions of new rows: <code>results/predictions/mine-fold_1/new.csv</code>, <code>",
     ):
         assert said in story
-    for fault in ("system-message", "problematic", "{{", "{%", "mine-fold_1"):
+    for fault in ("system-message", "problematic", "{{", "{%", "fit-mine-fold_1"):
         assert fault not in story.split("<pre>")[0]
 
     with empty.path("plants.yaml").open("a", encoding="utf-8") as file:

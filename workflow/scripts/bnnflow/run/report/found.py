@@ -130,6 +130,11 @@ class Run:
         return {} if spread is None else {name: spread[spread["group"] == name] for name in there}
 
     @cached_property
+    def findings(self) -> pd.DataFrame:
+        """What has been found of all fits: rows of fit, diagnostic, verdict and more."""
+        return verdicts.read(self.results / "tables" / "diagnostics.csv")
+
+    @cached_property
     def differences(self) -> pd.DataFrame | None:
         """Differences of scores between studies, where there are several splits."""
         path = self.results / "tables" / "differences.csv"

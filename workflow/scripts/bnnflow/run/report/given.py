@@ -10,8 +10,8 @@ from ...model import several
 from .found import Run
 from .markup import Html, code, html, html_table, joined, tag
 
-# Levels of a column, and columns of each role, that the page names.
-LEVELS, COLUMNS = 12, 100
+# Levels of a column, columns of each role, and files of new rows that a paragraph names.
+LEVELS, COLUMNS, FILES = 12, 100, 10
 
 NEARNESS = (
     f"{NEAR}: as close to a training row as nine in ten training rows are to each other, by the"
@@ -65,12 +65,14 @@ def likelihood(run: Run, settings: Mapping | None) -> str:
     return ", ".join([*told[:LEVELS], *more, *together])
 
 
-def new_rows(run: Run, name: str) -> Html:
-    """Where a fit's predictions of new rows are; nothing where there are none."""
+def new_rows(run: Run, *fits: str) -> Html:
+    """Where predictions of new rows by fits are; nothing where there are none."""
     new = run.config["data"].get("predict", {})
-    paths = [f"predictions/{name}/{own}.csv" for own in new]
+    paths = [f"predictions/{name}/{own}.csv" for own in new for name in fits]
     there = [code(f"results/{path}") for path in paths if (run.results / path).exists()]
-    return tag("p", "Predictions of new rows: ", joined(there), ".") if there else html("")
+    more = [f"{len(there) - FILES} more"] if len(there) > FILES else []
+    told = "Predictions of new rows: ", joined([*there[:FILES], *more]), "."
+    return tag("p", told) if there else html("")
 
 
 def _transformed(column: Column) -> str:

@@ -3,9 +3,16 @@
 import pandas as pd
 
 from ...config import studies
-from . import numbers
+from ...judge import verdicts
+from ...judge.meanings import in_order, meaning
+from . import given, numbers
 from .found import Run
-from .markup import Html, code, html, html_table, tag
+from .markup import Html, code, html, html_table, joined, spoken, tag
+
+# Diagnostics that a sentence names.
+MOST = 4
+
+SAID = {"not measurable": "What is not measurable", "warn": "What warns", "fail": "What fails"}
 
 
 def passing(name: str, spread: pd.DataFrame) -> str:
@@ -21,7 +28,7 @@ def passing(name: str, spread: pd.DataFrame) -> str:
 
 
 def of_group(run: Run, name: str, spread: pd.DataFrame) -> Html:
-    """How many fits there are, and a row for every combination of their settings.
+    """How many fits there are, why they fail, a row for every combination of their settings.
 
     Args:
         run: with the group.
@@ -29,13 +36,37 @@ def of_group(run: Run, name: str, spread: pd.DataFrame) -> Html:
         spread: of its scores.
     """
     group = run.config["groups"][name]
-    count = len(studies.fits_of(group["cells"]))
+    fits = studies.fits_of(group["cells"])
     lead = [
-        f"The {count} fits of the group ",
+        f"The {len(fits)} fits of the group ",
         code(name),
         ". Scores are the mean over the fits, ± their standard deviation.",
     ]
-    return html([tag("p", lead), _rows(run, group, spread)])
+    found = run.findings[run.findings["fit"].isin(fits)]
+    rows = _rows(run, group, spread)
+    return html([tag("p", lead), most_often(found), rows, given.new_rows(run, *fits)])
+
+
+def most_often(found: pd.DataFrame) -> Html:
+    """What lies most often behind the worst verdict of many fits; nothing where all pass.
+
+    Args:
+        found: rows of fit, diagnostic, verdict.
+    """
+    verdict, count = verdicts.worst(found["verdict"]), found["fit"].nunique()
+    if verdict == "pass":
+        return html("")
+    own = found[found["verdict"] == verdict].drop_duplicates(["fit", "diagnostic"])
+    often = own["diagnostic"].value_counts()
+    names = sorted(often.index, key=lambda name: (-often[name], in_order(name)))
+    told = [
+        [spoken(meaning(name).words), f" in {100 * often[name] / count:.0f} %"]
+        for name in names[:MOST]
+    ]
+    more = [f"{len(names) - MOST} more"] if len(names) > MOST else []
+    return tag(
+        "p", SAID[verdict], ", with the share of the fits: ", joined([*told, *more], "; "), "."
+    )
 
 
 def _rows(run: Run, group: dict, spread: pd.DataFrame) -> Html:
