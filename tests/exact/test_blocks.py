@@ -199,7 +199,7 @@ def test_the_widest_tensor_of_a_block_stays_in_the_cache(hidden, inputs, widest)
             assert sum(part[2].sum().item() for part in density.parts) == rows
 
 
-@pytest.mark.parametrize("family", ["normal", "several"])
+@pytest.mark.parametrize("family", ["normal", "several", "correlated"])
 def test_estimates_from_rows_are_without_bias(double, family):
     """The mean over all subsets, and over all of an epoch, is the density of all rows."""
     model, x, y = problem(family)

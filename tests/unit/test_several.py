@@ -220,8 +220,9 @@ def test_correlation_is_of_several_targets_with_the_same_settings(family):
     checked(config(strength=own, grade=own))
     for given in ({"strength": own}, {"strength": own, "grade": own | {"rate": 2.0}}):
         assert (
-            "models.own.likelihood.strength.correlated: is true, which is of targets with the same"
-            " settings; give every target (strength, grade) these settings, or leave correlated out"
+            "models.own.likelihood.strength.correlated: is true, but grade has other settings;"
+            " residuals are correlated between all targets or none: give every target (strength,"
+            " grade) the same settings, or leave correlated out"
         ) in told(**given)
     alone = config(**own)
     alone["data"]["targets"] = "strength"

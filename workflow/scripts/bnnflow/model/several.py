@@ -137,13 +137,15 @@ def without_others(given: Mapping, targets: Sequence[str]) -> Iterator[tuple[str
         if not own or not own.get("correlated"):
             continue
         key = "correlated" if is_one(given) else f"{name}.correlated"
+        unlike = [other for other, theirs in zip(targets, every, strict=True) if theirs != own]
         if len(targets) == 1:
             yield key, f"is true, but {name} is the only target; leave correlated out"
-        elif any(other != own for other in every):
+        elif unlike:
             yield (
                 key,
-                "is true, which is of targets with the same settings; give every target"
-                f" ({', '.join(targets)}) these settings, or leave correlated out",
+                f"is true, but {unlike[0]} has other settings; residuals are correlated between all"
+                f" targets or none: give every target ({', '.join(targets)}) the same settings, or"
+                " leave correlated out",
             )
         else:
             continue
