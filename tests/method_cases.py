@@ -72,7 +72,7 @@ def the_chains(density, seed, large, checkpoint, **settings) -> dict[str, np.nda
     size = {"optimum_steps": 4, **SMALL, "thinning": 2}
     if large:
         size = {"optimum_steps": 200, "warmup": 2000, "draws": LARGE["draws"], "thinning": 20}
-    size |= {"energy_variance": SMALL_ERROR, "decoherence": 1.0}
+    size |= {"decoherence": 1.0, "preconditioning": "none"}
     (draws, stats), other = mclmc.sample(density, streams, checkpoint=checkpoint, **size | settings)
     found = {f"draws of {name}": values for name, values in draws.items()} | stats
     return found | {f"{name} 1": values for part in other for name, values in part.items()}
@@ -111,6 +111,9 @@ WALK = {
     "steps": 4 + SMALL["warmup"] + 2 * SMALL["draws"],
     "independent": LARGE["draws"] / 4,
 }
+LANGEVIN = {"energy_variance": SMALL_ERROR}
+ADJUSTED = {"adjusted": True, "target_accept": 0.9}
+DIAGONAL = {"preconditioning": "diagonal"}
 CASES = {
     "nuts by pyro": Case("nuts", a_chain, {"sampler": "pyro", "mass_matrix": "diagonal"}, **CHAIN),
     "nuts by pyro, dense": Case(
@@ -122,8 +125,10 @@ CASES = {
     "nuts by nutpie, low rank": Case(
         "nuts", a_chain, {"sampler": "nutpie", "mass_matrix": "low_rank"}, resumes=False, **CHAIN
     ),
-    "mclmc": Case("mclmc", the_chains, {"preconditioning": "none"}, **WALK),
-    "mclmc, preconditioned": Case("mclmc", the_chains, {"preconditioning": "diagonal"}, **WALK),
+    "mclmc": Case("mclmc", the_chains, LANGEVIN, **WALK),
+    "mclmc, preconditioned": Case("mclmc", the_chains, LANGEVIN | DIAGONAL, **WALK),
+    "mclmc, adjusted": Case("mclmc", the_chains, ADJUSTED, **WALK),
+    "mclmc, adjusted, preconditioned": Case("mclmc", the_chains, ADJUSTED | DIAGONAL, **WALK),
     # The best of the guides without correlations has the conditional variances.
     "svi, mean-field": Case(
         "svi",

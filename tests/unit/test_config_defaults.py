@@ -141,6 +141,14 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
             {"inference": {"method": []}},
             "fits.mine.inference.method: is []; allowed are nuts, baseline, mclmc, svi",
         ),
+        (
+            {"inference": {"method": "mclmc", "adjusted": True, "energy_variance": 0.1}},
+            "inference.energy_variance: is 0.1; allowed with adjusted: true is none",
+        ),
+        (
+            {"inference": {"method": "mclmc", "target_accept": 0.8}},
+            "inference.target_accept: is 0.8; allowed with adjusted: false is none",
+        ),
         ({"prior": "old"}, "fits.mine.prior: is 'old'; allowed is a mapping"),
     ],
 )

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from ..settings import Count, Few, Positive, Seed
+from ..settings import Count, Few, Positive, Seed, Share, fault
 from .running.method import Combined, Method, Work
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 # Seconds of a step beside the gradient, of a chain among many.
 SECONDS = 3e-6
+
+# To which the step size is adapted, unless it is said otherwise.
+ENERGY_VARIANCE, TARGET_ACCEPT = 0.1, 0.9
 
 
 class Mclmc(Method):
@@ -53,15 +56,26 @@ class Mclmc(Method):
     )
     draws: Count = Field(125, description="Draws kept of each chain.")
     thinning: Count = Field(160, description="Steps from one draw to the next.")
-    energy_variance: Positive = Field(
-        0.1,
+    adjusted: bool = Field(
+        False,
+        description="Whether a Metropolis step accepts or rejects trajectories of many steps, after"
+        " each of which the direction is a new one: exact for steps of any size.",
+    )
+    energy_variance: Positive | None = Field(
+        default_factory=lambda data: None if data.get("adjusted") else ENERGY_VARIANCE,
         description="Variance of the energy's error in a step, per entry of the posterior, that the"
-        " step size is adapted to; smaller is nearer to the exact posterior.",
+        " step size is adapted to; smaller is nearer to the exact posterior. Without it:"
+        f" {ENERGY_VARIANCE}. Not with `adjusted`.",
+    )
+    target_accept: Share | None = Field(
+        default_factory=lambda data: TARGET_ACCEPT if data.get("adjusted") else None,
+        description="Mean acceptance probability that the step size is adapted to. Without it:"
+        f" {TARGET_ACCEPT}. Only with `adjusted`.",
     )
     decoherence: Positive = Field(
         1.0,
         description="Length over which a chain forgets its direction, over the root of the"
-        " posterior's total variance.",
+        " posterior's total variance; with `adjusted` the mean length of a trajectory.",
     )
     preconditioning: Literal["none", "diagonal"] = Field(
         "none",
@@ -71,6 +85,16 @@ class Mclmc(Method):
     seed: Seed | None = Field(
         None, description="Seed of the first chain in place of the derived one."
     )
+
+    @field_validator("energy_variance", "target_accept")
+    @classmethod
+    def _of_its_kind(cls, value: float | None, info: ValidationInfo) -> float | None:
+        adjusted = bool(info.data.get("adjusted"))
+        needed = adjusted == (info.field_name == "target_accept")
+        if needed != (value is not None):
+            known = "a number" if needed else "none"
+            raise fault(f"allowed with adjusted: {str(adjusted).lower()} is {known}")
+        return value
 
     def infer(
         self,
@@ -85,8 +109,8 @@ class Mclmc(Method):
         """As for any method: several chains together."""
         from ..files import posterior
 
-        names = ("optimum_steps", "warmup", "draws", "thinning")
-        names += ("energy_variance", "decoherence", "preconditioning")
+        names = ("optimum_steps", "warmup", "draws", "thinning", "decoherence", "preconditioning")
+        names += ("adjusted", "target_accept" if self.adjusted else "energy_variance")
         settings = {name: getattr(self, name) for name in names}
         chains = sample(density, streams, **settings, checkpoint=checkpoint)
         return posterior.merged(
@@ -121,11 +145,19 @@ class Mclmc(Method):
     def account(self) -> str:
         """The sampler and its settings."""
         chains = f"{self.chains} chain{'s' if self.chains != 1 else ''}"
+        if self.adjusted:
+            kind = "Metropolis-adjusted microcanonical dynamics"
+            aim = f"the target acceptance of a trajectory is {self.target_accept:g}"
+        else:
+            kind = "Microcanonical Langevin dynamics"
+            aim = (
+                f"the variance of the energy's error in a step is {self.energy_variance:g} an entry"
+            )
         return (
-            f"Microcanonical Langevin dynamics: {chains}, each from the end of"
+            f"{kind}: {chains}, each from the end of"
             f" {self.optimum_steps} steps of Adam up the log posterior, with {self.warmup} steps of"
             rf" warm-up and {self.draws} draws :math:`\theta_s`, one in {self.thinning} steps;"
-            f" the variance of the energy's error in a step is {self.energy_variance:g} an entry."
+            f" {aim}."
         )
 
 
@@ -133,6 +165,7 @@ def sample(
     density: LogDensity,
     streams: Sequence[Generator],
     *,
+    adjusted: bool = False,
     checkpoint: Checkpoint | None = None,
     **settings,
 ) -> list[tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]]:
@@ -141,16 +174,17 @@ def sample(
     Args:
         density: of the posterior, of two entries or more.
         streams: of random numbers, one for every chain.
+        adjusted: whether trajectories are accepted or rejected.
         checkpoint: where the state is kept; with one that an earlier call has left, the chains go
             on from there and end with the same bytes as chains that were never stopped.
-        settings: optimum_steps, warmup, draws, thinning, energy_variance, decoherence and
-            preconditioning, as the fields of `Mclmc`.
+        settings: optimum_steps, warmup, draws, thinning, decoherence and preconditioning, and
+            energy_variance or, adjusted, target_accept, as the fields of `Mclmc`.
 
     Returns:
         For every chain its draws, for every site, in the model's order, an array (draws, ...) in
         constrained space; and statistics, each an array (draws,): `lp`, the log density in
-        unconstrained space; `energy_error`, of the step that has led to the draw; both in nats;
-        and `step_size`.
+        unconstrained space; `energy_error`, of the step before the draw, or of the
+        last trajectory that has been accepted or rejected; both in nats; and `step_size`.
 
     Raises:
         ValueError: if the posterior has one entry, in which no direction can turn.
@@ -159,12 +193,14 @@ def sample(
         SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
     """
     from .running import loop
-    from .running.walks import STEP, Walks
+    from .running.adjusted import Trajectories
+    from .running.walks import Walks
 
     if density.size < 2:
         raise ValueError("mclmc needs a posterior of two entries or more; use nuts")
     facts = [settings, *(stream.get_state() for stream in streams)]
-    state, rows = loop.run(Walks(density, streams, facts, **settings), checkpoint)
+    kind = Trajectories if adjusted else Walks
+    _, rows = loop.run(kind(density, streams, facts, **settings), checkpoint)
     if not (whole := rows["lp"].isfinite().all(0)).all():
         lost = ", ".join(map(str, (~whole).nonzero()[:, 0].tolist()))
         raise FloatingPointError(
@@ -172,15 +208,10 @@ def sample(
             " for data or a prior that the model cannot take"
         )
     values = density.constrained(density.unflattened(rows["vector"]))
-    sizes = state.numbers[:, STEP]
     return [
         (
             {name: value[:, chain].numpy() for name, value in values.items()},
-            {
-                "lp": rows["lp"][:, chain].numpy(),
-                "energy_error": rows["energy_error"][:, chain].numpy(),
-                "step_size": sizes[chain].expand(len(rows["lp"])).numpy(),
-            },
+            {name: rows[name][:, chain].numpy() for name in ("lp", "energy_error", "step_size")},
         )
         for chain in range(len(streams))
     ]

@@ -43,6 +43,9 @@ WINDOWS = (0.2, 0.4, 0.7)
 # Draws of a prior variance that a learnt scale counts besides the chain's own.
 PRIOR_DRAWS, PRIOR_VARIANCE = 5, 1e-3
 
+# What a step that is a draw leaves of every chain: where it is, (chains, n), and three numbers.
+ROWS = ("vector", "lp", "energy_error", "step_size")
+
 
 def kicked(direction: Tensor, force: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
     """The direction after so much time in a constant force, at constant speed.
@@ -80,6 +83,33 @@ def blurred(direction: Tensor, noise: Tensor, step: Tensor, length: Tensor) -> T
     return new / new.norm(dim=-1, keepdim=True)
 
 
+def leapfrog(
+    value_and_grad: Function,
+    place: Tensor,
+    direction: Tensor,
+    gradient: Tensor,
+    scale: Tensor,
+    step: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Half a kick, a move, half a kick.
+
+    Args:
+        value_and_grad: log density (...) and gradient (..., n) at (..., n).
+        place, direction, gradient: of the chains, (..., n).
+        scale: of the entries, (..., n).
+        step: length of the move in units of the scale, (...).
+
+    Returns:
+        The new place, direction and gradient (..., n); the log density there, and by how much the
+        kinetic energy has grown, in nats (...).
+    """
+    turned, first = kicked(direction, scale * gradient, step / 2)
+    place = place + step[..., None] * scale * turned
+    density, gradient = value_and_grad(place)
+    turned, second = kicked(turned, scale * gradient, step / 2)
+    return place, turned, gradient, density, first + second
+
+
 def walked(
     value_and_grad: Function,
     vectors: Tensor,
@@ -108,11 +138,10 @@ def walked(
     step, length, density, errors, weights, highest = numbers.unbind(-1)
     adapting, share = learning.unbind()
     n = place.shape[-1]
-    turned, first = kicked(direction, scale * gradient, step / 2)
-    new_place = place + step[..., None] * scale * turned
-    new_density, new_gradient = value_and_grad(new_place)
-    turned, second = kicked(turned, scale * new_gradient, step / 2)
-    error = first + second - (new_density - density)
+    new_place, turned, new_gradient, new_density, gained = leapfrog(
+        value_and_grad, place, direction, gradient, scale, step
+    )
+    error = gained - (new_density - density)
     right = error.isfinite() & new_gradient.isfinite().all(-1)
     whole = right[..., None]
     place, gradient = new_place.where(whole, place), new_gradient.where(whole, gradient)
@@ -150,6 +179,12 @@ class State:
     streams: Tensor
 
 
+def by_name(kept: Sequence[tuple[Tensor, ...]]) -> Rows:
+    """Draws by the names of `ROWS`, (draws, chains, ...)."""
+    columns = map(torch.stack, zip(*kept, strict=True))
+    return dict(zip(ROWS, columns, strict=True)) if kept else {}
+
+
 class Walks:
     """Chains that start at optima, as the loop runs them.
 
@@ -163,6 +198,9 @@ class Walks:
     """
 
     stride = 1
+
+    # Random numbers of a step, besides those of the entries.
+    _further = 0
 
     def __init__(
         self,
@@ -197,7 +235,7 @@ class Walks:
         return State(states, vectors, numbers, states_of(self._streams))
 
     def step(self, state: State, numbers: range) -> tuple[State, Rows]:
-        """As for any method; leaves vectors (draws, chains, n), lp and energy_error."""
+        """As for any method; leaves what `ROWS` names."""
         climbing, warming = self.phases["optimum"], self.phases["warm-up"]
         if numbers.stop <= climbing:
             return self._climbed(state, numbers), {}
@@ -271,19 +309,16 @@ class Walks:
         for number, noise in self._noise(numbers):
             vectors, values, error = self._walk(vectors, noise, values, still)
             if (number + 1 - self.phases["warm-up"]) % self._thinning == 0:
-                kept.append((vectors[:, PLACE], values[:, DENSITY], error))
+                kept.append((vectors[:, PLACE], values[:, DENSITY], error, values[:, STEP]))
         state = replace(state, vectors=vectors, numbers=values, streams=self._at)
-        if not kept:
-            return state, {}
-        names = ("vector", "lp", "energy_error")
-        return state, dict(zip(names, map(torch.stack, zip(*kept, strict=True)), strict=True))
+        return state, by_name(kept)
 
     def _noise(self, numbers: range) -> Iterator[tuple[int, Tensor]]:
-        """Standard normal numbers (chains, n) for every step, and the step's number.
+        """Standard normal numbers (chains, n), or more, for every step, and the step's number.
 
         They are drawn in blocks, of which the streams are at the first that is not used up.
         """
-        n, number = self.density.size, numbers.start
+        n, number = self.density.size + self._further, numbers.start
         while number < numbers.stop:
             self._at = states_of(self._streams)
             draws = [torch.randn(BLOCK, n, generator=stream) for stream in self._streams]
