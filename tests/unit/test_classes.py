@@ -189,3 +189,37 @@ def test_fits_to_classes_and_a_number_have_findings_and_verdicts(found):
     )
     assert {"lppd_kind_all", "lppd_size_all", "coverage_95_size_all"} <= set(summary)
     assert "coverage_95_kind_all" not in summary
+
+
+def test_chains_that_are_sure_of_a_class_are_measured_by_what_they_leave_open():
+    """All quantiles are one class; where no draw leaves anything open, chains are not apart."""
+    chains, draws = 4, 50
+    random = np.random.default_rng(4)
+    logits = np.zeros((chains * draws, 2, 3))
+    logits[:, 0, 1] = 7 + np.repeat(random.normal(size=chains), draws)
+    logits[:, 1, 1] = 200
+    own, stream = Labelled(labelled(logits)), torch.Generator()
+    inside = {"open": np.array([True, False]), "both": np.ones(2, bool)}
+    table = pd.DataFrame({"x": [0.0, 1.0], "kind": [1.0, 1.0]})
+    held_out = points.held_out(table, ["x"], ["kind"], inside, {"old": inside["both"]})
+    weight = np.full(chains, 1 / chains)
+    sure = evaluation.evaluated([own], TARGETS[1:2], held_out, levels.LEVELS, weight, stream)
+    assert (sure["probe_quantiles"] == 1).all()
+
+    limits = LIMITS | dict.fromkeys(("computation_error", "half_drift"), (0.2, 0.5))
+    limits |= {"effective_chains": (2, 1)}
+    tree = posterior.merged([posterior.of_chain({"level": np.zeros(draws)})] * chains)
+    left = fit.Left(sure, tree, ["ensemble"], [], {})
+    rows = fit.diagnosed(left, scores.table(sure), limits, {})
+    found = {(each.diagnostic, each.region): each.value for each in rows}
+    share = own.components.probability().double().numpy().reshape(chains, draws, 2, 3)[:, :, 0]
+    place = (share @ np.arange(3)).mean(1)
+    mean = share.mean((0, 1))
+    spread = np.sqrt(mean @ np.arange(3) ** 2 - (mean @ np.arange(3)) ** 2)
+    # Of each chain all draws are alike, and the 5 % quantile is that of the least sure chain.
+    assert found["computation_error", "open"] >= place.std(ddof=1) / 2 / spread * (1 - 1e-5)
+    assert np.isfinite(found["computation_error", "open"])
+    assert found["computation_error", "both"] == pytest.approx(
+        found["computation_error", "open"] / 2
+    )
+    assert found["half_drift", "both"] == found["half_drift", "open"] == 0

@@ -54,15 +54,15 @@ def of_ensemble(
             yield unmeasured("computation_error", few, region)
         else:
             error = jackknife(own, weight, pooled_summary)
-            yield judged("computation_error", (error / scale).mean(1).max(), limits, region)
+            yield judged("computation_error", _worst(error, scale), limits, region)
         if draws < FEWEST_DRAWS:
             few = too_few(draws, "draw", "draws", FEWEST_DRAWS)
             yield unmeasured("half_drift", few, region)
         else:
             halves = own[:, : draws // 2], own[:, -(draws // 2) :]
             first, second = (pooled_summary(half, weight) for half in halves)
-            moved = np.abs(first - second) / scale
-            yield judged("half_drift", moved.mean(1).max(), limits, region)
+            moved = np.abs(first - second)
+            yield judged("half_drift", _worst(moved, scale), limits, region)
 
 
 def pooled_summary(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -109,3 +109,12 @@ def jackknife(
         left.append(statistic(function, others / others.sum()))
     apart = np.stack(left) - np.mean(left, 0)
     return np.sqrt((len(kept) - 1) / len(kept) * np.square(apart).sum(0))
+
+
+def _worst(apart: np.ndarray, scale: np.ndarray) -> float:
+    """Of the distances (summary, probe) over a scale (probe,) the largest mean over the probes.
+
+    No distance is none on any scale: where all draws are sure of one class, it has no spread.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(apart > 0, apart / scale, 0).mean(1).max()
