@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..data.regions import probes as probes_of
+from ..data.regions import probes
 from ..model.several import site_of
 from . import calibration, chains, ensembles, guides, scores, skill, update, verdicts
 from .findings import Finding, of_target, unmeasured
@@ -172,11 +172,11 @@ def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
 
 def _of_ensemble(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
     regions = scores.inside_of(evaluation, "probe_inside")
-    probes = probes_of(evaluation["inside"].to_numpy())
+    places = probes(evaluation["inside"].to_numpy())
     for target, own in scores.by_target(evaluation).items():
         spread, exact = own["probe_quantiles"].to_numpy().std(0), own["stddev"].to_numpy()[0]
         # Of counts and classes all quantiles may be one value.
-        spread = np.where(spread > 0, spread, exact[probes])
+        spread = np.where(spread > 0, spread, exact[places])
         function, weight = own["function"].to_numpy(), evaluation["weight"].to_numpy()
         found = ensembles.of_ensemble(function, weight, spread, regions, limits)
         yield from of_target(found, target)
