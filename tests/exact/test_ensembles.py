@@ -10,12 +10,12 @@ LIMITS = Diagnostics().model_dump()
 RANDOM = np.random.default_rng(0)
 
 
-def found(function, weight=None, spread=None, inside=None):
+def found(function, weight=None, spread=None, inside=None, series=True):
     chains, _, probes = function.shape
     weight = np.full(chains, 1 / chains) if weight is None else np.asarray(weight)
     inside = {"data": np.ones(probes, bool)} if inside is None else inside
     spread = np.ones(probes) if spread is None else spread
-    all_of_them = ensembles.of_ensemble(function, weight, spread, inside, LIMITS)
+    all_of_them = ensembles.of_ensemble(function, weight, spread, inside, LIMITS, series=series)
     return {(each.diagnostic, each.region): each for each in all_of_them}
 
 
@@ -78,6 +78,15 @@ def test_chains_that_agree_pass_and_chains_that_do_not_fail():
     assert (
         found(function, weight=[1 - 15e-3] + [1e-3] * 15)["effective_chains", ""].verdict == "fail"
     )
+
+
+def test_halves_are_of_series_alone():
+    function = RANDOM.normal(size=(16, 1, 4))
+    assert found(function)["half_drift", "data"].verdict == "not measurable"
+    for inside in (None, {"far": np.zeros(4, bool)}):
+        assert "half_drift" not in {
+            name for name, _ in found(function, inside=inside, series=False)
+        }
 
 
 def test_what_cannot_be_known_is_not_measurable():

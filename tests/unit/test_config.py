@@ -154,6 +154,13 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_updated.model", "deep", "whose network does not fit: its hidden is [5]"),
         ("fits.svi_shallow.prior", {"posterior_of": "svi_updated"}, "priors go in a circle"),
         (
+            "fits.svi_shallow.inference.combine",
+            "mixture",
+            "fits.svi_updated.prior.posterior_of: is 'svi_shallow', a mixture of many normal"
+            " distributions, which has no mean and standard deviation to extract; allowed is a fit"
+            " with combine: best",
+        ),
+        (
             "fits.svi_deep.inference.method",
             "vi",
             "method: is 'vi' (did you mean svi?); allowed are nuts, baseline, mclmc, svi",

@@ -14,6 +14,7 @@ from bnnflow.files import arrays, posterior, predictions
 from bnnflow.files.columns import Column
 from bnnflow.files.errors import FileError
 from bnnflow.judge import findings, fit, scores, verdicts
+from bnnflow.judge.settings import Diagnostics
 from bnnflow.methods.running.method import METHODS
 from bnnflow.model.correlation import Correlation
 from bnnflow.model.likelihoods.normal import Normals
@@ -215,11 +216,23 @@ def test_what_a_posterior_must_have_follows_from_what_its_method_leaves():
         "sample_stats/lp",
         "sample_stats/log_q",
     ]
-    for method in METHODS.values():
-        without = {"estimator", "ensemble"} & method.leaves
-        assert bool(fit.needed(method.leaves, [])) == (not without)
-    assert "starts/elbo" in fit.needed(METHODS["svi"].leaves, [])
-    assert "sample_stats/diverging" in fit.needed(METHODS["nuts"].leaves, [])
+    needed = {name: fit.needed(METHODS.made({"method": name}).leaves, []) for name in METHODS}
+    assert {name for name, needs in needed.items() if not needs} == {"baseline", "mclmc"}
+    assert "starts/elbo" in needed["svi"]
+    assert "sample_stats/diverging" in needed["nuts"]
+
+
+def test_a_mixture_of_starts_is_judged_by_its_pooled_prediction_alone(whole):
+    mixture = replace(
+        left(whole),
+        leaves=METHODS.made({"method": "svi", "combine": "mixture"}).leaves,
+        observations=COUNT,
+        loss=np.zeros(10),
+    )
+    limits = Diagnostics().model_dump()
+    found = {f.diagnostic for f in fit.diagnosed(mixture, scores.table(whole), limits, {})}
+    pooled = {"effective_chains", "computation_error"}
+    assert found == {"elbo_drift", "calibration_error", *pooled}
 
 
 @pytest.mark.parametrize("truth", [True, False])

@@ -59,7 +59,8 @@ def killed(monkeypatch):
 
 
 def test_every_registered_method_is_in_the_suite():
-    of_networks = {name for name in METHODS if "estimator" not in METHODS[name].leaves}
+    made = {name: METHODS.made({"method": name}) for name in METHODS}
+    of_networks = {name for name, method in made.items() if "estimator" not in method.leaves}
     assert {case.method for case in CASES.values()} == of_networks
 
 
@@ -176,11 +177,14 @@ def test_what_a_method_does_not_know_is_refused(case, wrong):
         METHODS.made({"method": own.method} | own.settings | wrong)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "besides"),
+    [*((name, {}) for name in CASES), ("svi, full covariance", {"combine": "mixture"})],
+)
+def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, besides, tmp_path):
     """With weights that are equal, and what the method says that it leaves."""
     own = CASES[name]
-    small = {"method": own.method, "draws": SMALL["draws"]} | own.settings
+    small = {"method": own.method, "draws": SMALL["draws"]} | own.settings | besides
     sizes = {"optimum_steps": 4, "thinning": 2, "warmup": SMALL["warmup"], "steps": own.steps}
     small |= {key: n for key, n in sizes.items() if key in METHODS[own.method].model_fields}
     method = METHODS.made(small)

@@ -88,15 +88,38 @@ def test_chains_weigh_the_same_unless_told(tmp_path):
 def test_the_best_start_weighs_all_and_keeps_its_encoding(tmp_path):
     guide = {"AutoDiagonalNormal.loc": np.zeros(2)}
     parts = [
-        starts.packed([elbo], chain(number), guide, SITES, np.zeros(3))
+        starts.packed([elbo], chain(number), np.zeros(3), guide, SITES)
         for number, elbo in enumerate((1.0, 2.0, np.nan))
     ]
     posterior.write(parts[0], tmp_path / "start.nc")
-    starts.read(tmp_path / "start.nc")
+    starts.read(tmp_path / "start.nc", guided=True)
     tree, *_ = starts.best(parts)
     np.testing.assert_array_equal(tree["posterior"]["w"], chain(1)["posterior"]["w"])
     assert posterior.weights(tree).tolist() == [1.0]
     assert posterior.encoding(tree) == ENCODING
+
+
+def test_a_mixture_has_a_chain_for_every_start_that_has_not_diverged(tmp_path):
+    of_two = posterior.merged([chain(0), chain(1)])
+    parts = [
+        starts.packed([1.0, np.nan, 2.0], of_two, np.full(3, 1.0)),
+        starts.packed([np.nan]),
+        starts.packed([3.0], chain(2), np.full(3, 4.0)),
+    ]
+    posterior.write(parts[0], tmp_path / "start.nc")
+    parts[0] = starts.read(tmp_path / "start.nc", guided=False)
+    tree, losses = starts.mixture(parts)
+    expected = posterior.merged([chain(number) for number in range(3)])
+    np.testing.assert_array_equal(tree["posterior"]["w"], expected["posterior"]["w"])
+    assert posterior.weights(tree).tolist() == [1 / 3] * 3
+    assert posterior.encoding(tree) == ENCODING
+    np.testing.assert_array_equal(tree["starts"]["elbo"], [1.0, np.nan, 2.0, np.nan, 3.0])
+    np.testing.assert_allclose(losses, 2.0)  # of three starts, not of two jobs
+    with pytest.raises(FloatingPointError, match="all 2 starts have diverged"):
+        starts.mixture([starts.packed([np.nan]), starts.packed([np.nan])])
+    # The best of them needs a guide, which a mixture does not leave.
+    with pytest.raises(FileError):
+        starts.read(tmp_path / "start.nc", guided=True)
 
 
 @pytest.mark.parametrize(

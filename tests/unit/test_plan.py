@@ -153,8 +153,8 @@ def test_only_methods_that_extract_leave_parameters(study):
 
 
 def test_every_method_that_is_registered_can_be_planned():
-    for method in METHODS.values():
-        assert method.leaves <= {*FILES, *NEEDED}
+    for inference in ({"method": "svi", "combine": "mixture"}, *METHODS.named()):
+        assert METHODS.made(inference).leaves <= {*FILES, *NEEDED}
 
 
 def test_a_fit_is_judged_by_its_method_and_by_its_likelihood(study):

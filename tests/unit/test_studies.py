@@ -102,6 +102,11 @@ def test_a_fit_of_a_group_is_judged_beside_the_fits_of_its_kind():
             "fits.study.inference.steps: is 0; allowed is 1 or more (grid: inference.steps=0)",
         ),
         (
+            {"grid": {"inference.combine": ["best", "mixture"]}},
+            "fits.study.grid: varies inference.combine (best and mixture), by which fits leave"
+            " different files; write an entry for each",
+        ),
+        (
             {"grid": {"inference.step": [10, 20]}},
             "fits.study.grid: has the key inference.step (did you mean inference.steps?); allowed",
         ),

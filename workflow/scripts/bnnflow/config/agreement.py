@@ -16,6 +16,7 @@ from .relations import (
     figure_names,
     is_baseline,
     is_simulated,
+    leaves,
     observation_names,
     prior_source,
     reached,
@@ -56,6 +57,7 @@ def faults(config: dict) -> Iterator[str]:
 
     yield from _of_simulated(config) if is_simulated(config) else _of_table(config)
     yield from _of_likelihoods(config)
+    yield from _of_groups(config)
     for name in (ORACLE, *(() if is_simulated(config) else BASELINES)):
         if name in fits:
             yield (f"fits.{name}: is the name of {REFERENCES[name]} in the tables; rename the fit")
@@ -77,6 +79,21 @@ def faults(config: dict) -> Iterator[str]:
             yield f"{key}.prior.posterior_of: is {source!r}, but a baseline has no prior"
         elif source is not None:
             yield from _source_faults(name, source, models, fits, config["groups"])
+
+
+def _of_groups(config: dict) -> Iterator[str]:
+    """Entries whose fits leave different files, for which there is no rule."""
+    fits = config["fits"]
+    for name, group in config["groups"].items():
+        members = studies.fits_of(group["cells"])
+        for key in ("method", "combine"):
+            if len(kinds := {fits[fit]["inference"].get(key) for fit in members}) > 1:
+                told = " and ".join(sorted(map(str, kinds)))
+                yield (
+                    f"fits.{name}.grid: varies inference.{key} ({told}), by which fits leave"
+                    " different files; write an entry for each"
+                )
+                break
 
 
 def clashes(config: dict, reserved: frozenset[str]) -> Iterator[str]:
@@ -195,7 +212,6 @@ def _intervals(config: dict) -> Iterator[tuple[str, list]]:
 
 def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dict) -> Iterator[str]:
     key = f"fits.{name}.prior.posterior_of"
-    extracting = [method for method, kind in METHODS.items() if "guide" in kind.leaves]
     if source in groups:
         members = studies.fits_of(groups[source]["cells"])
         yield f"{key}: is {source!r}, which is many fits; allowed is one of them: {some(members)}"
@@ -206,7 +222,7 @@ def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dic
             other
             for other, fit in fits.items()
             if other != name
-            and fit["inference"]["method"] in extracting
+            and "guide" in leaves(fit)
             and _same_network(models.get(fit["model"]), network)
         ]
         allowed = some(fitting) or "none of them: remove this fit or change its prior"
@@ -222,10 +238,17 @@ def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dic
             return
         circle.append(following)
 
-    if (method := fits[source]["inference"]["method"]) not in extracting:
+    inference = fits[source]["inference"]
+    if inference.get("combine") == "mixture":
         yield (
-            f"{key}: is {source!r}, whose method is {method}; allowed is a fit with method"
-            f" {' or '.join(extracting)}, which has means and standard deviations to extract"
+            f"{key}: is {source!r}, a mixture of many normal distributions, which has no mean and"
+            " standard deviation to extract; allowed is a fit with combine: best"
+        )
+    elif "guide" not in leaves(fits[source]):
+        extracting = [name for name in METHODS if "guide" in METHODS.made({"method": name}).leaves]
+        yield (
+            f"{key}: is {source!r}, whose method is {inference['method']}; allowed is a fit with"
+            f" method {' or '.join(extracting)}, which has means and standard deviations to extract"
         )
     mine, theirs = models.get(fits[name]["model"]), models.get(fits[source]["model"])
     if mine and theirs:

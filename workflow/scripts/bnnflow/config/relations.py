@@ -15,6 +15,11 @@ SAMPLED = "chains"
 OWN_FIGURES = {"trajectories": SAMPLED, "loss": "loss"}
 
 
+def leaves(fit: dict) -> frozenset[str]:
+    """What the method of a fit leaves besides the posterior."""
+    return METHODS.made(fit["inference"]).leaves
+
+
 def target_names(config: dict) -> list[str]:
     """Names of the targets, in their order."""
     return list(tutorial.COLUMNS[1:]) if is_simulated(config) else config["data"]["targets"]
@@ -73,7 +78,7 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
     for name, fit in fits.items():
         ancestors, method = lineage(fits, name), fit["inference"]["method"]
         wanted = {}
-        if "guide" in METHODS[method].leaves:
+        if "guide" in leaves(fit):
             wanted = {"reference": (SAMPLED, fit["prior"], fit["data"])}
         own = found[name] = {}
         if len(ancestors) > 1:
@@ -125,7 +130,7 @@ def entries(config: dict) -> dict[str, list[str]]:
 
 def is_baseline(fit: dict) -> bool:
     """Whether a fit is another model in the place of a network."""
-    return "estimator" in METHODS[fit["inference"]["method"]].leaves
+    return "estimator" in leaves(fit)
 
 
 def shows_prior(fit: dict) -> bool:
@@ -135,8 +140,7 @@ def shows_prior(fit: dict) -> bool:
 
 def own_figure(fit: dict) -> str | None:
     """The end of the name of the figure that a fit has by its method, if it has one."""
-    leaves = METHODS[fit["inference"]["method"]].leaves
-    return next((figure for left, figure in OWN_FIGURES.items() if left in leaves), None)
+    return next((figure for left, figure in OWN_FIGURES.items() if left in leaves(fit)), None)
 
 
 def figure_names(config: dict) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ..data import slices
 from ..files.columns import Column
+from ..methods.running.method import METHODS
 from ..model import size
 from ..settings import POINTS
 from .relations import is_simulated, learns_scales, target_names
@@ -35,7 +36,7 @@ def faults(config: dict) -> Iterator[str]:
         if len(name) > NAME_LETTERS:
             yield f"fits.{name}: has a name of {len(name)} letters; allowed are {NAME_LETTERS}"
         inference, model = fit["inference"], config["models"][fit["model"]]
-        draws = inference["draws"] * inference.get("chains", 1)
+        draws = METHODS.made(inference).kept
         scaled = learns_scales(config["fits"], name)
         parameters = size.of_model(model, scaled, inputs, targets).numbers
         for what, count in (

@@ -1,4 +1,4 @@
-"""Whether many short chains, each in a mode of its own, say the same if they are run again."""
+"""Whether many chains or members, each of a mode of its own, say the same if made again."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -22,14 +22,17 @@ def of_ensemble(
     spread: np.ndarray,
     inside: Mapping[str, np.ndarray],
     limits: Limits,
+    *,
+    series: bool,
 ) -> Iterator[Finding]:
     """How far the prediction would move if the same computation were done again, by region.
 
     Chains are clusters: draws of a chain are not independent, but chains are. `computation_error`
     is the standard error of the function's pooled mean and of its quantiles, by the jackknife over
     chains (Efron and Stein, 1981, Annals of Statistics 9), and `half_drift` the difference of the
-    same between the first and the second half of the draws. Both are over the standard deviation of
-    the predictive distribution, a mean over a region's probes, of the worst of mean and quantiles.
+    same between the first and the second half of the draws, where these are a series. Both are over
+    the standard deviation of the predictive distribution, a mean over a region's probes, of the
+    worst of mean and quantiles.
 
     Args:
         function: the latent function (chain, draw, probe).
@@ -37,6 +40,7 @@ def of_ensemble(
         spread: standard deviation of the predictive distribution (probe,), in the same units.
         inside: by region, which of the probes (probe,) lie in it.
         limits: by name of the diagnostic.
+        series: whether draws of a chain come one after another, so that halves may differ.
     """
     chains, draws, _ = function.shape
     effective = 1 / np.square(weight).sum()
@@ -45,7 +49,7 @@ def of_ensemble(
     for region, mask in inside.items():
         if not mask.any():
             reason = "no held-out point is there; widen data.held_out"
-            for name in ("computation_error", "half_drift"):
+            for name in ("computation_error", *(["half_drift"] if series else [])):
                 yield unmeasured(name, reason, region)
             continue
         own, scale = function[:, :, mask], spread[mask]
@@ -55,6 +59,8 @@ def of_ensemble(
         else:
             error = jackknife(own, weight, pooled_summary)
             yield judged("computation_error", _worst(error, scale), limits, region)
+        if not series:
+            continue
         if draws < FEWEST_DRAWS:
             few = too_few(draws, "draw", "draws", FEWEST_DRAWS)
             yield unmeasured("half_drift", few, region)

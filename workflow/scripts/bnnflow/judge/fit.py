@@ -20,6 +20,7 @@ NEEDED = {
     "guide": ["sample_stats/lp", "sample_stats/log_q"],
     "starts": ["starts/elbo"],
     "ensemble": [],
+    "series": [],
     "estimator": [],
 }
 
@@ -104,7 +105,7 @@ def diagnosed(
         own = {name: values.to_numpy() for name, values in stats}
         findings += chains.of_trajectories(own, fit.settings, limits)
     elif "ensemble" in fit.leaves:
-        findings += _of_ensemble(fit.evaluation, limits)
+        findings += _of_ensemble(fit.evaluation, "series" in fit.leaves, limits)
     elif "estimator" not in fit.leaves:
         findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
     if learning:
@@ -170,7 +171,7 @@ def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
         yield from of_target(chains.of_chains(function, regions, limits), target)
 
 
-def _of_ensemble(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
+def _of_ensemble(evaluation: xr.Dataset, series: bool, limits: Limits) -> Iterator[Finding]:
     regions = scores.inside_of(evaluation, "probe_inside")
     places = probes(evaluation["inside"].to_numpy())
     for target, own in scores.by_target(evaluation).items():
@@ -178,7 +179,7 @@ def _of_ensemble(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
         # Of counts and classes all quantiles may be one value.
         spread = np.where(spread > 0, spread, exact[places])
         function, weight = own["function"].to_numpy(), evaluation["weight"].to_numpy()
-        found = ensembles.of_ensemble(function, weight, spread, regions, limits)
+        found = ensembles.of_ensemble(function, weight, spread, regions, limits, series=series)
         yield from of_target(found, target)
 
 

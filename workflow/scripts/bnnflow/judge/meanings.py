@@ -52,16 +52,17 @@ class Meaning:
         return "; ".join(own.text for own in self.remedies if own.helps(inference))
 
 
-PYRO, DIAGONAL, CONSTANT, ENSEMBLE = (
+PYRO, DIAGONAL, CONSTANT, ENSEMBLE, MIXTURE = (
     {"sampler": "pyro"},
     {"guide": "AutoDiagonalNormal"},
     {"schedule": "constant"},
     {"method": "mclmc"},
+    {"combine": "mixture"},
 )
 LONGER = Remedy("a longer `warmup`")
 NUTPIE = Remedy("`sampler: nutpie`", PYRO)
 MORE_DRAWS = Remedy("more `draws`")
-MORE_CHAINS = Remedy("more `chains`")
+MORE_CHAINS = Remedy("more `chains`", ENSEMBLE), Remedy("more `starts`", MIXTURE)
 CORRELATED = Remedy("a guide with correlations: `AutoMultivariateNormal`", DIAGONAL)
 SAMPLE = Remedy("a sampled fit: `method: nuts`")
 TOGETHER = Remedy("one fit to all data together")
@@ -149,7 +150,7 @@ MEANINGS: dict[str, Meaning] = {
         "effective chains",
         "the weights leave {value} effective chains (limit {limit})",
         "How many chains carry the prediction? One over the sum of the squared weights.",
-        (MORE_CHAINS,),
+        MORE_CHAINS,
         CAUSE,
     ),
     "elbo_drift": Meaning(
@@ -174,10 +175,10 @@ MEANINGS: dict[str, Meaning] = {
         "error of the computation",
         "the prediction would move by {value} standard deviations if it were computed again"
         " (limit {limit})",
-        "Would other chains predict the same? The standard error of the pooled mean and of the 5 %"
-        " and 95 % quantiles of the function, by leaving out each chain in turn, over the"
-        " predictive standard deviation; the mean over a region.",
-        (MORE_CHAINS, LONGER),
+        "Would other chains or starts predict the same? The standard error of the pooled mean and"
+        " of the 5 % and 95 % quantiles of the function, by leaving out each of them in turn, over"
+        " the predictive standard deviation; the mean over a region.",
+        (*MORE_CHAINS, Remedy("a longer `warmup`", ENSEMBLE)),
         SIGN,
     ),
     "half_drift": Meaning(

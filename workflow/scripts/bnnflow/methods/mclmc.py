@@ -36,7 +36,7 @@ class Mclmc(Method):
     """Microcanonical Langevin Monte Carlo."""
 
     part = "chain"
-    leaves = frozenset({"ensemble"})
+    leaves = frozenset({"ensemble", "series"})
     priority = 2
 
     method: Literal["mclmc"] = Field(

@@ -45,7 +45,6 @@ class Svi(Method):
     """Stochastic variational inference."""
 
     part = "start"
-    leaves = frozenset({"guide", "loss", "starts"})
     priority = 1
     first_is_fits = True
 
@@ -71,18 +70,29 @@ class Svi(Method):
         " none, or the data have no more.",
     )
     steps: Count = Field(20_000, description="Gradient steps, each with one draw from the guide.")
-    starts: Few = Field(
-        16,
-        description="Independent starts; the posterior is that of the best, by the evidence lower"
-        " bound at its end.",
-    )
+    starts: Few = Field(16, description="Independent starts.")
     starts_per_job: Few = Field(
         8,
         description="Starts that are fitted together in one job; together they take less time in"
         " sum, as jobs of their own they run side by side.",
     )
-    draws: Count = Field(1000, description="Draws from the fitted guide that make the posterior.")
+    combine: Literal["best", "mixture"] = Field(
+        "best",
+        description="What the starts make together; `best`, the posterior of the start with the"
+        " best evidence lower bound at its end, or `mixture`, all starts that have not diverged.",
+    )
+    draws: Count = Field(
+        1000,
+        description="Draws from a fitted guide that make the posterior: from the best start's, or"
+        " from every start's of a mixture.",
+    )
     seed: Seed | None = Field(None, description="Seed in place of the derived one.")
+
+    @property
+    def leaves(self) -> frozenset[str]:
+        """Of the best start its guide; a mixture is judged by its pooled prediction."""
+        own = {"ensemble"} if self.combine == "mixture" else {"guide", "starts"}
+        return frozenset({"loss", *own})
 
     def infer(
         self,
@@ -94,7 +104,7 @@ class Svi(Method):
         encoding: Encoding,
         checkpoint: Checkpoint | None = None,
     ) -> xr.DataTree:
-        """As for any method: several starts together, and draws from the best of them."""
+        """As for any method: several starts together, and draws from the best, or from all."""
         from ..files import posterior, starts
 
         names = ("guide", "learning_rate", "schedule", "batch_size", "steps")
@@ -107,14 +117,21 @@ class Svi(Method):
             log.error("%s", error)
             return starts.packed([math.nan] * len(streams))
         elbos = [final_elbo(*each) for each in fitted]
+
+        def drawn(start: int) -> xr.DataTree:
+            own = draws(fitted[start][0], density, self.draws, streams[start], **known)
+            return posterior.of_chain(*own, density.facts, encoding)
+
+        if self.combine == "mixture":
+            ended = np.flatnonzero(np.isfinite(elbos))
+            losses = np.mean([fitted[start][1] for start in ended], axis=0)
+            return starts.packed(elbos, posterior.merged(list(map(drawn, ended))), losses)
         best = int(np.nanargmax(elbos))
         guide, losses = fitted[best]
-        drawn, stats = draws(guide, density, self.draws, streams[best], **known)
-        tree = posterior.of_chain(drawn, stats, density.facts, encoding)
-        return starts.packed(elbos, tree, stored(guide), density.sites, losses)
+        return starts.packed(elbos, drawn(best), losses, stored(guide), density.sites)
 
     def combined(self, paths: Sequence[str | Path]) -> Combined:
-        """The best of all starts, by its evidence lower bound.
+        """The best of all starts, by its evidence lower bound, or all in a mixture.
 
         Raises:
             FloatingPointError: if all have diverged.
@@ -122,7 +139,11 @@ class Svi(Method):
         from ..files import starts
 
         try:
-            return Combined(*starts.best([starts.read(path) for path in paths]))
+            if self.combine == "mixture":
+                parts = [starts.read(path, guided=False) for path in paths]
+                tree, losses = starts.mixture(parts)
+                return Combined(tree, losses=losses)
+            return Combined(*starts.best([starts.read(path, guided=True) for path in paths]))
         except FloatingPointError as error:
             rate = self.learning_rate
             raise FloatingPointError(f"{error}; try a learning_rate below {rate:g}") from None
@@ -147,8 +168,8 @@ class Svi(Method):
 
     @property
     def kept(self) -> int:
-        """Those from the best start."""
-        return self.draws
+        """Those from the best start, or from all."""
+        return self.draws * (self.starts if self.combine == "mixture" else 1)
 
     @property
     def effort(self) -> str:
@@ -158,6 +179,8 @@ class Svi(Method):
     def account(self) -> str:
         """The bound, and how it is maximised."""
         decay = ", decayed to zero along a cosine" if self.schedule == "cosine" else ""
+        mixture = f"each of the {self.starts} starts, which make a mixture of such distributions"
+        drawn = mixture if self.combine == "mixture" else "it"
         rows = f", each with {self.batch_size} random rows of the data" if self.batch_size else ""
         return rf"""A normal distribution :math:`q_\phi` ({self.guide}, in unconstrained
 space) that maximises the evidence lower bound
@@ -167,7 +190,7 @@ space) that maximises the evidence lower bound
    - \mathrm{{KL}}\left(q_\phi \,\|\, p(\theta, \sigma)\right)
 
 by {self.steps} steps of Adam with learning rate {self.learning_rate}{decay}{rows}; then
-{self.draws} draws from it."""
+{self.draws} draws from {drawn}."""
 
 
 def fit(

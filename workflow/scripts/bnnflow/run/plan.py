@@ -12,6 +12,7 @@ from ..config.relations import (
     is_baseline,
     learns_scales,
     learnt_data,
+    leaves,
     prior_source,
     relatives,
     target_names,
@@ -30,7 +31,7 @@ from .names import dataset, shortened, with_sorted_keys
 from .sources import Source
 
 # Settings of inference, where a fit has them, that combining parts and diagnosing need.
-COMBINING = ("method", "learning_rate")
+COMBINING = ("method", "learning_rate", "combine")
 JUDGING = ("max_tree_depth", "steps", "target_accept")
 
 
@@ -172,7 +173,7 @@ class Plan:
 
     def leaves(self, fit: str) -> list[str]:
         """What a fit's method leaves besides the posterior."""
-        return sorted(self._method(fit).leaves)
+        return sorted(leaves(self.fit(fit)))
 
     def response_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's predictions load by their names."""
@@ -378,10 +379,8 @@ class Plan:
 
     def _own_files(self, fit: str) -> dict[str, str]:
         """Names of the files beside the posterior, by role."""
-        leaves = self._method(fit).leaves
-        return {
-            role: name for left in FILES if left in leaves for role, name in FILES[left].items()
-        }
+        own = leaves(self.fit(fit))
+        return {role: name for left in FILES if left in own for role, name in FILES[left].items()}
 
     def _chosen(self, fit: str, keys: Iterable[str]) -> dict:
         inference = self.fit(fit)["inference"]
