@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from bnnflow.judge import ensembles
 from bnnflow.judge.settings import Diagnostics
@@ -21,28 +22,43 @@ def found(function, weight=None, spread=None, inside=None, series=True):
 
 def test_the_jackknife_of_a_mean_is_the_standard_error_of_chains():
     function = RANDOM.normal(size=(7, 50, 3))
-    error = ensembles.jackknife(function, np.full(7, 1 / 7), ensembles.pooled_summary)[0]
+    error = ensembles.error(function, np.full(7, 1 / 7))[0]
     np.testing.assert_allclose(error, function.mean(1).std(0, ddof=1) / np.sqrt(7))
 
 
 def test_chains_without_weight_count_for_nothing():
     function = RANDOM.normal(size=(6, 50, 2))
     weight = np.array([0.25, 0.25, 0.25, 0.25, 0, 0])
-    told = ensembles.pooled_summary(function, weight)
-    np.testing.assert_allclose(told, ensembles.pooled_summary(function[:4], weight[:4]))
-    error = ensembles.jackknife(function, weight, ensembles.pooled_summary)
-    expected = ensembles.jackknife(function[:4], weight[:4], ensembles.pooled_summary)
-    np.testing.assert_allclose(error, expected)
+    for told in (ensembles.error, ensembles.drift):
+        np.testing.assert_allclose(told(function, weight), told(function[:4], weight[:4]))
 
 
 def test_quantiles_are_those_of_the_weighted_draws():
     """A weight of two is a chain twice."""
     function = RANDOM.normal(size=(3, 399, 2))
-    told = ensembles.pooled_summary(function, np.array([0.5, 0.25, 0.25]))
+    (told,) = ensembles.pooled_summary(function, np.array([[0.5, 0.25, 0.25]]))
     twice = function[[0, 0, 1, 2]].reshape(-1, 2)
     np.testing.assert_allclose(told[0], twice.mean(0))
     exact = np.quantile(twice, ensembles.QUANTILES, axis=0, method="inverted_cdf")
     np.testing.assert_allclose(told[1:], exact)
+
+
+def test_a_drift_is_what_chance_cannot_be():
+    """Chains that wander, each in a direction of its own, do not drift together."""
+    weight, repeats = np.full(12, 1 / 12), 400
+
+    def drift(together):
+        halves = RANDOM.normal([[0], [together]], size=(12, 2, 1))
+        return ensembles.drift(halves.repeat(40, axis=1), weight)[0, 0]
+
+    by_chance = np.mean([drift(0) > 0 for _ in range(repeats)])
+    # Of Student's t with 11 degrees of freedom as much lies beyond 2.
+    expected = 2 * student.sf(2, 11)
+    assert abs(by_chance - expected) < 4 * np.sqrt(expected * (1 - expected) / repeats)
+    # A difference of two means of twelve has the error (2 / 12) ** 0.5.
+    found = np.mean([drift(3) for _ in range(repeats)])
+    error = np.sqrt(2 / 12)
+    assert found == pytest.approx(3 - 2 * error, abs=4 * np.hypot(error, error) / np.sqrt(repeats))
 
 
 def test_the_error_is_that_of_whole_runs_repeated():
@@ -54,13 +70,8 @@ def test_the_error_is_that_of_whole_runs_repeated():
         return centres + RANDOM.normal(size=(chains, draws, 1))
 
     weight = np.full(chains, 1 / chains)
-    means = np.array([ensembles.pooled_summary(run(), weight)[:, 0] for _ in range(runs)])
-    foretold = np.array(
-        [
-            ensembles.jackknife(run(), weight, ensembles.pooled_summary)[:, 0]
-            for _ in range(runs // 10)
-        ]
-    )
+    means = np.array([ensembles.pooled_summary(run(), weight[None])[0, :, 0] for _ in range(runs)])
+    foretold = np.array([ensembles.error(run(), weight)[:, 0] for _ in range(runs // 10)])
     # The mean square of a hundred estimates, each of some 15 degrees of freedom; quantiles of
     # sixteen clusters are rougher.
     ratio = np.sqrt(np.square(foretold).mean(0)) / means.std(0)

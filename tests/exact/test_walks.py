@@ -106,7 +106,12 @@ def test_a_chain_turns_back_where_there_is_no_density():
 
     density = LogDensity(half, torch.tensor(0.0), engine="pyro")
     streams = [torch.Generator().manual_seed(seed) for seed in range(2)]
-    settings = {"optimum_steps": 300, "warmup": 500, "draws": 200, "thinning": 2}
+    settings = {
+        "optimum_steps": 300,
+        "warmup": 500,
+        "draws": 200,
+        "thinning": 2,
+    }
     settings |= {"energy_variance": 0.1, "decoherence": 1.0, "preconditioning": "none"}
     for draws, stats in mclmc.sample(density, streams, **settings):
         assert (draws["z"][:, 0] > -0.01).all()

@@ -27,7 +27,7 @@ def test_a_fit_without_settings_is_a_whole_config():
     fit = config["fits"]["my_first_fit"]
     assert fit["title"] == "My first fit"
     assert fit["data"] == relations.observation_names(config) == ["old", "new"]
-    assert fit["inference"]["method"] == "nuts"
+    assert fit["inference"]["method"] == "mclmc"
     assert fit["inference"]["chains"] > 1
     likelihood = {"likelihood": LIKELIHOODS.made({}).model_dump(exclude_none=True)}
     assert config["models"] == {fit["model"]: Model().model_dump() | likelihood}
@@ -48,15 +48,15 @@ def test_a_config_that_is_spelled_out_means_the_same():
     valid = checked(given_config)
     again = spelled_out(given_config, valid)
     assert list(again["fits"]) == ["mine", "study"]
-    assert again["fits"]["mine"]["inference"]["chains"] == 4
+    assert again["fits"]["mine"]["inference"]["chains"] == 16
     assert checked(again) == valid
 
 
 def test_given_settings_stay_and_the_others_get_their_defaults():
-    inference = {"sampler": "pyro", "warmup": 7}
+    inference = {"method": "nuts", "sampler": "pyro", "warmup": 7}
     config = checked({"fits": {"mine": {"inference": inference, "data": "new"}}})
     made = config["fits"]["mine"]["inference"]
-    assert made == METHODS.made({}).model_dump(exclude_none=True) | inference | {
+    assert made == METHODS.made({"method": "nuts"}).model_dump(exclude_none=True) | inference | {
         "mass_matrix": "diagonal"
     }
     assert config["fits"]["mine"]["data"] == ["new"]
@@ -141,7 +141,7 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
         ({"inference": 3}, "fits.mine.inference: is 3; allowed is a mapping"),
         (
             {"inference": {"method": []}},
-            "fits.mine.inference.method: is []; allowed are nuts, baseline, mclmc, svi",
+            "fits.mine.inference.method: is []; allowed are mclmc, baseline, nuts, svi",
         ),
         (
             {"inference": {"method": "mclmc", "adjusted": True, "energy_variance": 0.1}},

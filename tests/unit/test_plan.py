@@ -159,7 +159,7 @@ def test_every_method_that_is_registered_can_be_planned():
 
 def test_a_fit_is_judged_by_its_method_and_by_its_likelihood(study):
     assert study.likelihood("mcmc_deep")["family"] == "normal"
-    assert study.leaves("mcmc_deep") == ["trajectories"]
+    assert study.leaves("mcmc_deep") == ["sampled", "trajectories"]
 
 
 def test_resources_are_a_fits_own(config):

@@ -15,7 +15,7 @@ data:
 models:
   default: {hidden: [3]}
 fits:
-  mine: {inference: {chains: 2, warmup: 10, draws: 10, max_tree_depth: 4}}
+  mine: {inference: {method: nuts, chains: 2, warmup: 10, draws: 10, max_tree_depth: 4}}
   study:
     grid: {prior.stddev: [1.0, 3.0]}
     inference: {method: svi, steps: 20, draws: 10}

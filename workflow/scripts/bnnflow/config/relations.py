@@ -8,11 +8,11 @@ from ..data import sets, tutorial
 from ..methods.running.method import METHODS
 from . import studies
 
-# The figure of fits whose draws are trajectories.
-SAMPLED = "chains"
+# What a method leaves whose draws are of the posterior itself.
+SAMPLED = "sampled"
 
 # The figure that a fit has by its method: of the first of these that the method leaves.
-OWN_FIGURES = {"trajectories": SAMPLED, "loss": "loss"}
+OWN_FIGURES = {"trajectories": "chains", "loss": "loss"}
 
 
 def leaves(fit: dict) -> frozenset[str]:
@@ -70,7 +70,7 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
 
     first_of = {}
     for name, fit in fits.items():
-        for label in {fit["inference"]["method"], own_figure(fit)}:
+        for label in {fit["inference"]["method"]} | ({SAMPLED} & leaves(fit)):
             alike = kind(splits.get(name), fit["model"], label, fit["prior"], fit["data"])
             first_of.setdefault(alike, name)
 

@@ -1,6 +1,6 @@
 """Whether many chains or members, each of a mode of its own, say the same if made again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -29,10 +29,10 @@ def of_ensemble(
 
     Chains are clusters: draws of a chain are not independent, but chains are. `computation_error`
     is the standard error of the function's pooled mean and of its quantiles, by the jackknife over
-    chains (Efron and Stein, 1981, Annals of Statistics 9), and `half_drift` the difference of the
-    same between the first and the second half of the draws, where these are a series. Both are over
-    the standard deviation of the predictive distribution, a mean over a region's probes, of the
-    worst of mean and quantiles.
+    chains (Efron and Stein, 1981, Annals of Statistics 9). `half_drift` is the difference of the
+    same between the first and the second half of the draws, beyond two such errors of the
+    difference, where draws are a series. Both are over the standard deviation of the predictive
+    distribution, a mean over a region's probes, of the worst of mean and quantiles.
 
     Args:
         function: the latent function (chain, draw, probe).
@@ -46,75 +46,69 @@ def of_ensemble(
     effective = 1 / np.square(weight).sum()
     reason = f"of {chains}" if effective < chains - 0.5 else ""
     yield judged("effective_chains", effective, limits, reason=reason)
+    kept = int((weight > 0).sum())
+    few_chains = too_few(kept, "chain", "chains", FEWEST_CHAINS) if kept < FEWEST_CHAINS else ""
+    few_draws = too_few(draws, "draw", "draws", FEWEST_DRAWS) if draws < FEWEST_DRAWS else ""
+    measures = [("computation_error", error, few_chains)]
+    measures += [("half_drift", drift, few_draws or few_chains)] if series else []
     for region, mask in inside.items():
-        if not mask.any():
-            reason = "no held-out point is there; widen data.held_out"
-            for name in ("computation_error", *(["half_drift"] if series else [])):
-                yield unmeasured(name, reason, region)
-            continue
-        own, scale = function[:, :, mask], spread[mask]
-        if (weight > 0).sum() < FEWEST_CHAINS:
-            few = too_few(int((weight > 0).sum()), "chain", "chains", FEWEST_CHAINS)
-            yield unmeasured("computation_error", few, region)
-        else:
-            error = jackknife(own, weight, pooled_summary)
-            yield judged("computation_error", _worst(error, scale), limits, region)
-        if not series:
-            continue
-        if draws < FEWEST_DRAWS:
-            few = too_few(draws, "draw", "draws", FEWEST_DRAWS)
-            yield unmeasured("half_drift", few, region)
-        else:
-            halves = own[:, : draws // 2], own[:, -(draws // 2) :]
-            first, second = (pooled_summary(half, weight) for half in halves)
-            moved = np.abs(first - second)
-            yield judged("half_drift", _worst(moved, scale), limits, region)
+        nowhere = "" if mask.any() else "no held-out point is there; widen data.held_out"
+        for name, measure, few in measures:
+            if missing := nowhere or few:
+                yield unmeasured(name, missing, region)
+            else:
+                value = _worst(measure(function[:, :, mask], weight), spread[mask])
+                yield judged(name, value, limits, region)
 
 
-def pooled_summary(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def error(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Standard error of `pooled_summary`: (3, probe)."""
+    return jackknife(pooled_summary(function, without_each(weight)))
+
+
+def drift(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """How far `pooled_summary` moves between halves of the draws, beyond two errors: (3, probe)."""
+    half = function.shape[1] // 2
+    sets = np.vstack([weight, without_each(weight)])
+    moved = pooled_summary(function[:, -half:], sets) - pooled_summary(function[:, :half], sets)
+    return (np.abs(moved[0]) - 2 * jackknife(moved[1:])).clip(min=0)
+
+
+def pooled_summary(function: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean and quantiles of the pooled draws.
 
     Args:
         function: (chain, draw, probe).
-        weight: of the chains (chain,), adding up to 1.
+        weights: sets of weights of the chains, each adding up to 1, (set, chain).
 
     Returns:
-        (3, probe).
+        (set, 3, probe).
     """
-    kept = weight > 0
-    own, share = function[kept], weight[kept]
-    mean = np.tensordot(share, own.mean(1), 1)
-    pooled = own.reshape(-1, own.shape[2])
-    shares = np.repeat(share / own.shape[1], own.shape[1])
+    chains, draws, probes = function.shape
+    pooled = function.reshape(-1, probes)
     order = pooled.argsort(0)
-    below = shares[order].cumsum(0)
-    places = [(below < q).sum(0).clip(max=len(pooled) - 1) for q in QUANTILES]
     ranked = np.take_along_axis(pooled, order, 0)
-    return np.stack([mean, *(np.take_along_axis(ranked, at[None], 0)[0] for at in places)])
+    found = [weights @ function.mean(1)]
+    # What rounding takes from a sum of weights.
+    below = [(own[order // draws] / draws).cumsum(0) + 1e-12 for own in weights]
+    for q in QUANTILES:
+        places = np.stack([(own < q).sum(0) for own in below]).clip(max=chains * draws - 1)
+        found.append(np.take_along_axis(ranked, places, 0))
+    return np.stack(found, 1)
 
 
-def jackknife(
-    function: np.ndarray,
-    weight: np.ndarray,
-    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """Standard error of a statistic of weighted chains, each left out in turn.
-
-    Args:
-        function: (chain, draw, probe).
-        weight: of the chains (chain,), adding up to 1, and of none alone.
-        statistic: of functions and weights.
-
-    Returns:
-        As the statistic gives.
-    """
+def without_each(weight: np.ndarray) -> np.ndarray:
+    """Weights of the other chains, for every chain that has one: (kept, chain)."""
     kept = np.flatnonzero(weight)
-    left = []
-    for chain in kept:
-        others = np.where(np.arange(len(weight)) == chain, 0, weight)
-        left.append(statistic(function, others / others.sum()))
-    apart = np.stack(left) - np.mean(left, 0)
-    return np.sqrt((len(kept) - 1) / len(kept) * np.square(apart).sum(0))
+    others = np.where(np.arange(len(weight)) == kept[:, None], 0, weight)
+    return others / others.sum(1, keepdims=True)
+
+
+def jackknife(replicates: np.ndarray) -> np.ndarray:
+    """Standard error (...) of a statistic from its values without each chain (kept, ...)."""
+    count = len(replicates)
+    apart = replicates - replicates.mean(0)
+    return np.sqrt((count - 1) / count * np.square(apart).sum(0))
 
 
 def _worst(apart: np.ndarray, scale: np.ndarray) -> float:

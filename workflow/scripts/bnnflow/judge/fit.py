@@ -16,11 +16,11 @@ from .limits import Limits
 
 # What the posterior of a fit must have to be judged, by what its method leaves.
 NEEDED = {
+    "sampled": [],
     "trajectories": [f"sample_stats/{name}" for name in chains.TRAJECTORY],
     "guide": ["sample_stats/lp", "sample_stats/log_q"],
     "starts": ["starts/elbo"],
     "ensemble": [],
-    "series": [],
     "estimator": [],
 }
 
@@ -105,7 +105,7 @@ def diagnosed(
         own = {name: values.to_numpy() for name, values in stats}
         findings += chains.of_trajectories(own, fit.settings, limits)
     elif "ensemble" in fit.leaves:
-        findings += _of_ensemble(fit.evaluation, "series" in fit.leaves, limits)
+        findings += _of_ensemble(fit.evaluation, "sampled" in fit.leaves, limits)
     elif "estimator" not in fit.leaves:
         findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
     if learning:

@@ -183,11 +183,11 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "half_drift": Meaning(
         "drift of the prediction",
-        "the prediction moves by {value} standard deviations from the first half of the draws to"
-        " the second (limit {limit})",
+        "the prediction moves by {value} standard deviations more than chains wander by chance,"
+        " from the first half of the draws to the second (limit {limit})",
         "Has the pooled prediction come to rest? The change of its mean and of the 5 % and 95 %"
-        " quantiles of the function, over the predictive standard deviation; the mean over a"
-        " region.",
+        " quantiles of the function between halves of the draws, beyond two standard errors, over"
+        " the predictive standard deviation; the mean over a region.",
         (LONGER, MORE_DRAWS, Remedy("more `thinning`", ENSEMBLE)),
         SIGN,
     ),

@@ -54,14 +54,14 @@ class Diagnostics(Settings):
         " where the sampled fit does not fail itself.",
     )
     computation_error: Pair = Field(
-        [0.2, 0.5],
+        [0.3, 1.0],
         description="Standard error of the pooled prediction of many chains, its mean and its"
         " quantiles, over the predictive standard deviation, if the same were computed again.",
     )
     half_drift: Pair = Field(
-        [0.2, 0.5],
+        [0.3, 1.0],
         description="Change of the pooled prediction from the first to the second half of the"
-        " draws, over the predictive standard deviation.",
+        " draws, beyond two standard errors, over the predictive standard deviation.",
     )
     effective_chains: Pair = Field(
         [8.0, 4.0], description="Number of chains of equal weight that would spread as these do."

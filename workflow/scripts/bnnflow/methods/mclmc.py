@@ -36,7 +36,7 @@ class Mclmc(Method):
     """Microcanonical Langevin Monte Carlo."""
 
     part = "chain"
-    leaves = frozenset({"ensemble", "series"})
+    leaves = frozenset({"sampled", "ensemble"})
     priority = 2
 
     method: Literal["mclmc"] = Field(
@@ -50,6 +50,12 @@ class Mclmc(Method):
     )
     optimum_steps: Count = Field(
         2000, description="Steps of Adam from which a chain starts, with a rate that ends at zero."
+    )
+    start_scale: Positive = Field(
+        1.0,
+        description="Standard deviation of the weights from which Adam starts, over one over the"
+        " root of their layer's inputs. Wider starts find more different optima; networks that see"
+        " inputs in other units than their standard deviations need starts as much wider.",
     )
     warmup: Count = Field(
         5000, description="Steps that adapt step size and decoherence length, and are not kept."
@@ -109,7 +115,8 @@ class Mclmc(Method):
         """As for any method: several chains together."""
         from ..files import posterior
 
-        names = ("optimum_steps", "warmup", "draws", "thinning", "decoherence", "preconditioning")
+        names = ("optimum_steps", "start_scale", "warmup", "draws", "thinning")
+        names += ("decoherence", "preconditioning")
         names += ("adjusted", "target_accept" if self.adjusted else "energy_variance")
         settings = {name: getattr(self, name) for name in names}
         chains = sample(density, streams, **settings, checkpoint=checkpoint)
@@ -177,8 +184,9 @@ def sample(
         adjusted: whether trajectories are accepted or rejected.
         checkpoint: where the state is kept; with one that an earlier call has left, the chains go
             on from there and end with the same bytes as chains that were never stopped.
-        settings: optimum_steps, warmup, draws, thinning, decoherence and preconditioning, and
-            energy_variance or, adjusted, target_accept, as the fields of `Mclmc`.
+        settings: optimum_steps, start_scale, warmup, draws, thinning, decoherence and
+            preconditioning, and energy_variance or, adjusted, target_accept, as the fields of
+            `Mclmc`.
 
     Returns:
         For every chain its draws, for every site, in the model's order, an array (draws, ...) in

@@ -55,7 +55,7 @@ class Nuts(Method):
     """The No-U-Turn sampler."""
 
     part = "chain"
-    leaves = frozenset({"trajectories"})
+    leaves = frozenset({"sampled", "trajectories"})
     priority = 2
 
     method: Literal["nuts"] = Field("nuts", description="`nuts` samples the posterior.")

@@ -67,14 +67,14 @@ class Method(Settings, ABC):
         part: what a part is called. The settings have the number of them under its plural, and may
             have how many a job makes, under `<plural>_per_job`.
         leaves: what there is besides the posterior, by which a fit is judged and drawn:
-            "trajectories", draws whose order means something, so that they can be looked at as
-            chains, with the statistics `judge.chains.TRAJECTORY` and the settings max_tree_depth
-            and target_accept; "guide", a normal distribution in unconstrained space, which can be
-            another fit's prior, with the statistics lp and log_q; "ensemble", many chains or
-            members, which are judged by their pooled prediction; "series", draws of these one
-            after another, whose halves are compared; "loss", a number for each of the setting
-            steps; "starts", the bounds of all starts; "estimator", another model that predicts in
-            the place of the network. Where settings decide, a property of the settings.
+            "sampled", draws of the posterior itself, one after another, beside which guides are
+            judged; "trajectories", such draws that are looked at as chains, with the statistics
+            `judge.chains.TRAJECTORY` and the settings max_tree_depth and target_accept; "guide", a
+            normal distribution in unconstrained space, which can be another fit's prior, with the
+            statistics lp and log_q; "ensemble", many chains or members, which are judged by their
+            pooled prediction; "loss", a number for each of the setting steps; "starts", the bounds
+            of all starts; "estimator", another model that predicts in the place of the network.
+            Where settings decide, a property of the settings.
         priority: of making parts among all jobs: the longest first, because others wait for them.
         first_is_fits: whether the first part has the seed of the fit itself.
         method: the name of its module.
@@ -159,4 +159,4 @@ class Method(Settings, ABC):
         """What is done, for the caption of a fit: reStructuredText."""
 
 
-METHODS = Registry(__package__.rpartition(".")[0], Method, key="method", default="nuts")
+METHODS = Registry(__package__.rpartition(".")[0], Method, key="method", default="mclmc")

@@ -14,18 +14,19 @@ from .adam import at_rest, stepped
 RATE = 0.01
 
 
-def begun(density: LogDensity, streams: Sequence[Generator]) -> Tensor:
+def begun(density: LogDensity, streams: Sequence[Generator], scale: float = 1.0) -> Tensor:
     """Adam's states before the first step, (starts, 3, n).
 
-    Weights are normal with the standard deviation 1 / √inputs of their layer, so that a layer's
-    outputs are as large as its inputs (LeCun et al., 1998, Efficient BackProp); all else is 0.
+    Weights are normal with the standard deviation scale / √inputs of their layer, so that with 1 a
+    layer's outputs are as large as its inputs (LeCun et al., 1998, Efficient BackProp); all else
+    is 0.
     """
 
     def start(stream: Generator) -> Tensor:
         values = {site.name: torch.zeros(site.shape, dtype=density.dtype) for site in density.sites}
         for value in values.values():
             if value.dim() > 1:
-                value.normal_(std=value.shape[-1] ** -0.5, generator=stream)
+                value.normal_(std=scale * value.shape[-1] ** -0.5, generator=stream)
         return density.flattened(values)
 
     return at_rest(torch.stack(list(map(start, streams))))

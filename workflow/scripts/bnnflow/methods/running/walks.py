@@ -194,7 +194,7 @@ class Walks:
         facts: what determines the chains besides the density.
         optimum_steps, warmup, draws, thinning: steps up to the optimum and of the warm-up; draws,
             and the steps from one to the next.
-        energy_variance, decoherence, preconditioning: as the settings have them.
+        start_scale, energy_variance, decoherence, preconditioning: as the settings have them.
     """
 
     stride = 1
@@ -215,16 +215,18 @@ class Walks:
         energy_variance: float,
         decoherence: float,
         preconditioning: str,
+        start_scale: float = 1.0,
     ):
         self.density, self.facts, self._streams = density, facts, streams
         self.phases = {"optimum": optimum_steps, "warm-up": warmup, "draws": draws * thinning}
         self._thinning, self._variance = thinning, energy_variance
+        self._start_scale = start_scale
         self._decoherence, self._preconditions = decoherence, preconditioning == "diagonal"
         self._windows = [0, *(round(share * warmup) for share in WINDOWS)]
 
     def init(self) -> State:
         """As for any method."""
-        states = optimum.begun(self.density, self._streams)
+        states = optimum.begun(self.density, self._streams, self._start_scale)
         chains, _, n = states.shape
         vectors, numbers = states.new_zeros(chains, 6, n), states.new_zeros(chains, 6)
         self._factors = factors(optimum.rates(self.phases["optimum"]), states)
