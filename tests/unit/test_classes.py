@@ -209,7 +209,7 @@ def test_chains_that_are_sure_of_a_class_are_measured_by_what_they_leave_open():
     limits = LIMITS | dict.fromkeys(("computation_error", "half_drift"), (0.2, 0.5))
     limits |= {"effective_chains": (2, 1)}
     tree = posterior.merged([posterior.of_chain({"level": np.zeros(draws)})] * chains)
-    left = fit.Left(sure, tree, ["ensemble"], [], {})
+    left = fit.Left(sure, tree, ["ensemble", "sampled"], [], {})
     rows = fit.diagnosed(left, scores.table(sure), limits, {})
     found = {(each.diagnostic, each.region): each.value for each in rows}
     share = own.components.probability().double().numpy().reshape(chains, draws, 2, 3)[:, :, 0]
