@@ -24,6 +24,8 @@ SECTIONS = {
     "nuts": "sampling",
     "nutpie": "sampling",
     "draws": "sampling",
+    "adjusted": "adjusted",
+    "bias": "adjusted",
     "growth": "growth",
     "blocks": "growth",
     "tables": "wide",

@@ -23,6 +23,8 @@ TITLES = {
     "nuts": "Pyro's No-U-Turn sampler at the tutorial's settings",
     "nutpie": "A gradient inside nutpie, and what the sampler adds to the bare call",
     "draws": "Effective draws of the network's function where there are data",
+    "adjusted": "Effective draws per gradient of adjusted microcanonical chains, beside nutpie",
+    "bias": "Bias of microcanonical chains, over the standard deviation",
     "growth": "How cost grows",
     "tables": "Value and gradient of networks for tables, 1,200 rows, a chain",
     "run": "The whole default run on two cores, and the tutorial's code as a plain script",
@@ -72,6 +74,10 @@ TARGETS = (
     *(Target(f"effective draws per second, nutpie {m}, beside NumPyro", "draws",
              "effective draws a second", f"nutpie, {m} / NumPyro", _both(2, 2))
       for m in ("diagonal", "low_rank")),
+    *(Target(f"effective draws of {what} per gradient, adjusted chains beside nutpie", "adjusted",
+             f"effective draws of {what} per gradient", "adjusted / nutpie",
+             {"regression": 2, "normal": 2, "shallow": 2})
+      for what in ("the function", "its square")),
     *(Target(f"whole default run, {cache}, beside the {script}", "run", "whole run",
              f"{script} / {cache}", {"": bound})
       for cache, bound in (("warm cache", 10), ("empty cache", 6))

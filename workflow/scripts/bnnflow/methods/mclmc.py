@@ -81,7 +81,7 @@ class Mclmc(Method):
     decoherence: Positive = Field(
         1.0,
         description="Length over which a chain forgets its direction, over the root of the"
-        " posterior's total variance; with `adjusted` the mean length of a trajectory.",
+        " posterior's total variance; with `adjusted` a trajectory has up to π such lengths.",
     )
     preconditioning: Literal["none", "diagonal"] = Field(
         "none",

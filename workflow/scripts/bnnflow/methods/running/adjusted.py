@@ -4,6 +4,7 @@ The sampler is of Robnik, Cohn-Gordon and Seljak (2025, arXiv:2503.01707); dual 
 Hoffman and Gelman (2014, arXiv:1111.4246).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +38,11 @@ UNIFORM = 2
 # and the next trajectory outlasts the warm-up.
 CALM, EARLY, FORGETTING = 0.2, 10, 0.75
 
+# The longest trajectory over the decoherence length. Lengths are uniform from none to this one, so
+# that on a normal posterior of many entries of equal variance a trajectory's end has no correlation
+# with its beginning: the cosine is zero on average.
+LONGEST = math.pi
+
 # Of the energy's error in a step of the walk before: its variance, an entry.
 ENERGY_VARIANCE = 0.1
 
@@ -53,8 +59,8 @@ def proposed(
     """A step of chains along their trajectories, each of which ends by acceptance or rejection.
 
     A chain that has no step left begins a trajectory at its origin, in a random direction and of a
-    random number of steps, uniform about the mean length. At the last step the end of the
-    trajectory becomes the next origin with the probability min(1, exp(-error)). Whether a
+    random number of steps, uniform up to that of the longest trajectory. At the last step the end
+    of the trajectory becomes the next origin with the probability min(1, exp(-error)). Whether a
     trajectory is accepted does not change how long it takes, so that the origin after any fixed
     number of steps has the distribution of the chain.
 
@@ -77,8 +83,8 @@ def proposed(
     new = begins[..., None]
     place, gradient = origin.where(new, place), slope.where(new, gradient)
     direction = (spread / spread.norm(dim=-1, keepdim=True)).where(new, direction)
-    longest = (2 * length / step - 1).clamp(min=1)
-    left = (much * longest).ceil().clamp(min=1).where(begins, left) - 1
+    steps = much * (LONGEST * length / step - 1)
+    left = steps.ceil().clamp(min=1).where(begins, left) - 1
     new_place, turned, new_gradient, value, gain = leapfrog(
         value_and_grad, place, direction, gradient, scale, step
     )
