@@ -142,6 +142,8 @@ def test_what_is_compiled_agrees_with_pyro(
         ([4, 4], 3, "leaky_relu", "stored", 0.5, {}),
         ([6, 6, 6], 3, "tanh", "student_t_learnt", 1, {"residual": True, "skip": "linear"}),
         ([5], 1, "tanh", "laplace_learnt", 1, {"skip": "linear"}),
+        ([33, 20], 19, "sigmoid", "fan_in", 1, {}),
+        ([20, 20], 7, "relu", "learnt", 1, {"residual": True}),
     ],
 )
 def test_compiled_code_agrees_with_pyro(

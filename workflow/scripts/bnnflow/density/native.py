@@ -1,6 +1,7 @@
 """Functions of tensors as machine code: traced, lowered by PyTorch's compiler, kept in a cache."""
 
 import hashlib
+import inspect
 import logging
 import math
 import operator
@@ -17,24 +18,13 @@ from torch.fx import Graph, GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..jobs import EXHAUSTED, log, remedy
-from . import building, compilers, kept, products
+from . import building, compilers, kept, products, tanh
 
 Function = Callable[..., tuple[Tensor, ...]]
 Program = Callable[[list[Tensor]], list[Tensor]]
 
 # With which the names of programs end.
 PACKAGE = ".pt2"
-
-# Of tanh(x) = x + x³ p(x²), the highest power first, for |x| < TANH_SMALL in single precision;
-# from Moshier's Cephes library.
-TANH_SMALL = 0.625
-TANH_TERMS = (
-    -5.70498872745e-3,
-    2.06390887954e-2,
-    -5.37397155531e-2,
-    1.33314422036e-1,
-    -3.33332819422e-1,
-)
 
 # Of PyTorch's compiler: what takes longer than it gains, or slows deep networks down, or what our
 # products do not know of; fused multiply-add; values that many others need are stored, not worked
@@ -185,7 +175,7 @@ def _lifted(graph: GraphModule) -> list[Tensor]:
 def _machine_code(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Program:
     shapes = [(str(a.dtype), tuple(a.shape), a.stride()) for a in arguments]
     machine = (processor(), platform.libc_ver())
-    code = (graph.code, products.CODE)
+    code = (graph.code, *map(inspect.getsource, (products, tanh)))
     facts = (code, shapes, SETTINGS, torch.__version__, torch.get_num_threads(), machine)
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
     if (path := kept.found(kept.directory(), key, PACKAGE)) and (run := _loaded(path)):
@@ -259,6 +249,7 @@ def _package(
     from torch._inductor.utils import fresh_cache
 
     products.register()
+    tanh.register()
     options = SETTINGS | settings | {"aot_inductor.package": True}
     place = kept.directory()
     # What is kept for all programs is not worth making for one.
@@ -298,19 +289,4 @@ def _quiet() -> Iterator[None]:
         remarks.setLevel(level)
 
 
-def _tanh(x: Tensor) -> Tensor:
-    """Within two units in the last place, as the library's, in a fraction of its time.
-
-    Where a unit saturates its gradient is 1 - tanh², a difference of almost equal numbers: there
-    the result has to be the nearest number, which quotients of polynomials do not reach.
-    """
-    if x.dtype != torch.float32:
-        return NotImplemented
-    square, polynomial = x * x, TANH_TERMS[0]
-    for term in TANH_TERMS[1:]:
-        polynomial = polynomial * square + term
-    large = torch.copysign(1 - 2 / (torch.exp(2 * x.abs()) + 1), x)
-    return torch.where(x.abs() > TANH_SMALL, large, x + x * square * polynomial)
-
-
-_LOWERINGS = products.LOWERINGS | {torch.ops.aten.tanh.default: _tanh}
+_LOWERINGS = products.LOWERINGS | tanh.LOWERINGS

@@ -29,7 +29,7 @@ TYPES = (torch.float32, torch.float64)
 
 aten = torch.ops.aten
 
-_LIBRARY = torch.library.Library("bnnflow", "DEF")
+_LIBRARY = torch.library.Library("bnnflow", "FRAGMENT")
 _LIBRARY.define("product(Tensor a, Tensor b) -> Tensor")
 _LIBRARY.impl("product", torch.bmm, "CPU")
 _LIBRARY.impl("product", lambda a, b: a.new_empty(*a.shape[:2], b.shape[2]), "Meta")
@@ -80,31 +80,39 @@ inline void columns(const T* a, int64_t a_row, int64_t a_term, const T* b, int64
       sums[r][v].store(c + r * c_row + v * L, v + 1 < V ? L : last);
 }
 
-// R rows by S columns, sums over many terms.
+// R rows by S columns, sums over many terms. The next factors are loaded after the present ones are
+// used, or GCC reads a factor from memory at every use.
 template <int64_t R, int64_t S, typename T>
 inline void dots(const T* a, int64_t a_row, const T* b, int64_t b_column, T* c, int64_t c_row,
                  int64_t terms) {
   constexpr int64_t L = Vector<T>::size();
-  Vector<T> sums[R][S];
+  Vector<T> sums[R][S], x[S], y[R];
   #pragma GCC unroll 4
   for (int64_t r = 0; r < R; ++r)
     #pragma GCC unroll 4
     for (int64_t s = 0; s < S; ++s) sums[r][s] = Vector<T>(0);
-  for (int64_t t = 0; t < terms; t += L) {
-    const int64_t count = std::min(L, terms - t);
-    Vector<T> x[S];
+  const auto load = [&](int64_t t, auto... count) {
     #pragma GCC unroll 4
-    for (int64_t s = 0; s < S; ++s) {
-      const T* from = b + s * b_column + t;
-      x[s] = count == L ? Vector<T>::loadu(from) : Vector<T>::loadu(from, count);
-    }
+    for (int64_t s = 0; s < S; ++s) x[s] = Vector<T>::loadu(b + s * b_column + t, count...);
     #pragma GCC unroll 4
-    for (int64_t r = 0; r < R; ++r) {
-      const T* from = a + r * a_row + t;
-      const Vector<T> y = count == L ? Vector<T>::loadu(from) : Vector<T>::loadu(from, count);
+    for (int64_t r = 0; r < R; ++r) y[r] = Vector<T>::loadu(a + r * a_row + t, count...);
+  };
+  const auto add = [&] {
+    #pragma GCC unroll 4
+    for (int64_t r = 0; r < R; ++r)
       #pragma GCC unroll 4
-      for (int64_t s = 0; s < S; ++s) sums[r][s] = at::vec::fmadd(y, x[s], sums[r][s]);
-    }
+      for (int64_t s = 0; s < S; ++s) sums[r][s] = at::vec::fmadd(y[r], x[s], sums[r][s]);
+  };
+  const int64_t whole = terms / L * L;
+  if (whole > 0) load(0);
+  for (int64_t t = L; t < whole; t += L) {
+    add();
+    load(t);
+  }
+  if (whole > 0) add();
+  if (whole < terms) {
+    load(whole, terms - whole);
+    add();
   }
   #pragma GCC unroll 4
   for (int64_t r = 0; r < R; ++r)
@@ -155,8 +163,6 @@ DOTS = """
   }
 }
 """
-
-CODE = SOURCE + COLUMNS + DOTS
 
 
 def together(graph: GraphModule, count: int) -> int:
