@@ -2,7 +2,7 @@
 
 Every section is a function of a module beside this one, which returns its rows. They go into
 bench.csv, in place of the rows that the section left there before, and from it come the summary
-and the plots. Everything is measured on one thread, but for the whole default run.
+and the plots. Everything is measured on one thread and one core, but for the whole runs.
 """
 
 import argparse
@@ -36,6 +36,9 @@ SECTIONS = {
     "cluster": "runs",
 }
 
+# The cores of this machine; XLA spreads a call over all that it may use, whatever its flags say.
+CORES = os.sched_getaffinity(0)
+
 # Before torch and JAX are imported, which read them then.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -61,6 +64,7 @@ def measured(section: str, quick: bool) -> list | None:
     """Rows of a section, or nothing if it fails, which is shown."""
     begin = time.perf_counter()
     print(f"{section} ...", flush=True)
+    os.sched_setaffinity(0, CORES if SECTIONS[section] == "runs" else {max(CORES)})
     try:
         rows = getattr(importlib.import_module(SECTIONS[section]), section)(quick)
     except Exception:
