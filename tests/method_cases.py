@@ -5,6 +5,7 @@ A new method needs an entry in CASES, and no test of its own for what all must d
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyro
@@ -13,6 +14,7 @@ import torch
 
 from bnnflow.density.log_density import LogDensity
 from bnnflow.methods import mclmc, nuts, svi
+from bnnflow.methods.running.method import METHODS
 
 # A linear regression of two targets on three inputs, one of which is nearly another.
 RANDOM = torch.Generator().manual_seed(0)
@@ -78,6 +80,19 @@ def the_chains(density, seed, large, checkpoint, **settings) -> dict[str, np.nda
     return found | {f"{name} 1": values for part in other for name, values in part.items()}
 
 
+def the_members(method, density, seed, large, checkpoint, **settings) -> dict[str, np.ndarray]:
+    """Two."""
+    streams = [torch.Generator().manual_seed(seed + member) for member in (0, 1000)]
+    size = {"optimum_steps": 12, "draws": SMALL["draws"]}
+    if large:
+        size = {"optimum_steps": 1500, "draws": LARGE["draws"]}
+    known = {"observations": len(X), "checkpoint": checkpoint}
+    own = METHODS.made({"method": method} | size | settings)
+    (draws, stats), other = own.members_of(density, streams, **known)
+    found = {f"draws of {name}": values for name, values in draws.items()} | stats
+    return found | {f"{name} 1": values for part in other for name, values in part.items()}
+
+
 @dataclass(frozen=True)
 class Case:
     """A kind of a method.
@@ -88,6 +103,7 @@ class Case:
         settings: that tell it from the method's other kinds.
         steps: that the small fit takes.
         resumes: whether it goes on from a checkpoint.
+        draws: of the small fit.
         independent: draws that the draws of the large fit are at least as good as.
         stddev: of every slope, (3,), that the kind should find.
     """
@@ -97,6 +113,7 @@ class Case:
     settings: dict = field(default_factory=dict)
     steps: int = 0
     resumes: bool = True
+    draws: int = SMALL["draws"]
     independent: float = LARGE["draws"]
     stddev: np.ndarray = field(default_factory=lambda: np.sqrt(COVARIANCE.diagonal()))
 
@@ -125,6 +142,13 @@ CASES = {
     "nuts by nutpie, low rank": Case(
         "nuts", a_chain, {"sampler": "nutpie", "mass_matrix": "low_rank"}, resumes=False, **CHAIN
     ),
+    "nuts by nutpie, from an optimum": Case(
+        "nuts",
+        a_chain,
+        {"sampler": "nutpie", "init": "optimum", "optimum_steps": 12, "mass_matrix": "diagonal"},
+        resumes=False,
+        **CHAIN,
+    ),
     "mclmc": Case("mclmc", the_chains, LANGEVIN, **WALK),
     "mclmc, preconditioned": Case("mclmc", the_chains, LANGEVIN | DIAGONAL, **WALK),
     "mclmc, adjusted": Case("mclmc", the_chains, ADJUSTED, **WALK),
@@ -145,7 +169,12 @@ CASES = {
         stddev=PRECISION.diagonal() ** -0.5,
     ),
     "svi, full covariance": Case("svi", the_starts, {"guide": "AutoMultivariateNormal"}, steps=12),
+    "laplace": Case("laplace", partial(the_members, "laplace"), steps=12),
+    "ensemble": Case("ensemble", partial(the_members, "ensemble"), {"draws": 1}, steps=12, draws=1),
 }
+
+# Those whose draws are spread as the posterior is.
+SPREAD = [name for name in CASES if name != "ensemble"]
 
 
 def assert_same(found, expected) -> None:

@@ -76,7 +76,7 @@ def keys(schema: dict) -> str:
 def diagnostics() -> str:
     """A Markdown table with a row for every diagnostic: the question that it asks, and remedies."""
     rows = [
-        f"| `{name}` | {own.asks} | {'; '.join(remedy.text for remedy in own.remedies)} |\n"
+        f"| `{name}` | {own.asks} | {'; '.join(dict.fromkeys(r.text for r in own.remedies))} |\n"
         for name, own in MEANINGS.items()
     ]
     head = "| diagnostic | asks | if it fails |\n| --- | --- | --- |\n"

@@ -163,7 +163,7 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         (
             "fits.svi_deep.inference.method",
             "vi",
-            "method: is 'vi' (did you mean svi?); allowed are mclmc, baseline, nuts, svi",
+            "method: is 'vi' (did you mean svi?); allowed are mclmc, baseline, ensemble,",
         ),
         ("fits.svi_deep.inference.warmup", 5, "inference: has the unknown key warmup; allowed"),
         ("fits.mcmc_deep.inference.chains", 0, "chains: is 0; allowed is 1 or more"),

@@ -141,7 +141,7 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
         ({"inference": 3}, "fits.mine.inference: is 3; allowed is a mapping"),
         (
             {"inference": {"method": []}},
-            "fits.mine.inference.method: is []; allowed are mclmc, baseline, nuts, svi",
+            "fits.mine.inference.method: is []; allowed are mclmc, baseline, ensemble,",
         ),
         (
             {"inference": {"method": "mclmc", "adjusted": True, "energy_variance": 0.1}},

@@ -67,9 +67,9 @@ def test_every_registered_method_is_in_the_suite():
 @pytest.mark.parametrize("name", CASES)
 def test_draws_have_the_sites_shapes_with_three_inputs_and_two_targets(name):
     found = CASES[name].fitted(engine="pyro")
-    assert found["draws of slopes"].shape == (SMALL["draws"], 2, 3)
+    assert found["draws of slopes"].shape == (CASES[name].draws, 2, 3)
     assert np.isfinite(found["draws of slopes"]).all()
-    assert found["lp"].shape == (SMALL["draws"],)
+    assert found["lp"].shape == (CASES[name].draws,)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -184,7 +184,7 @@ def test_what_a_method_does_not_know_is_refused(case, wrong):
 def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, besides, tmp_path):
     """With weights that are equal, and what the method says that it leaves."""
     own = CASES[name]
-    small = {"method": own.method, "draws": SMALL["draws"]} | own.settings | besides
+    small = {"method": own.method, "draws": own.draws} | own.settings | besides
     sizes = {"optimum_steps": 4, "thinning": 2, "warmup": SMALL["warmup"], "steps": own.steps}
     small |= {key: n for key, n in sizes.items() if key in METHODS[own.method].model_fields}
     method = METHODS.made(small)
@@ -200,7 +200,7 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, besides,
         posterior.write(tree, paths[-1])
     left = method.combined(paths)
     kept = left.posterior["posterior"].sizes
-    assert kept["draw"] == SMALL["draws"]
+    assert kept["draw"] == own.draws
     assert posterior.weights(left.posterior).tolist() == [1 / kept["chain"]] * kept["chain"]
     for name in fit.needed(method.leaves, ["slopes"]):
         group, variable = name.split("/")

@@ -52,17 +52,23 @@ class Meaning:
         return "; ".join(own.text for own in self.remedies if own.helps(inference))
 
 
-PYRO, DIAGONAL, CONSTANT, ENSEMBLE, MIXTURE = (
+PYRO, DIAGONAL, CONSTANT, CHAINS, MIXTURE, DEEP, LAPLACE = (
     {"sampler": "pyro"},
     {"guide": "AutoDiagonalNormal"},
     {"schedule": "constant"},
     {"method": "mclmc"},
     {"combine": "mixture"},
+    {"method": "ensemble"},
+    {"method": "laplace"},
 )
 LONGER = Remedy("a longer `warmup`")
 NUTPIE = Remedy("`sampler: nutpie`", PYRO)
 MORE_DRAWS = Remedy("more `draws`")
-MORE_CHAINS = Remedy("more `chains`", ENSEMBLE), Remedy("more `starts`", MIXTURE)
+MORE_CHAINS = (
+    Remedy("more `chains`", CHAINS),
+    Remedy("more `starts`", MIXTURE),
+    *(Remedy("more `members`", method) for method in (DEEP, LAPLACE)),
+)
 CORRELATED = Remedy("a guide with correlations: `AutoMultivariateNormal`", DIAGONAL)
 SAMPLE = Remedy("a sampled fit: `method: nuts`")
 TOGETHER = Remedy("one fit to all data together")
@@ -175,10 +181,10 @@ MEANINGS: dict[str, Meaning] = {
         "error of the computation",
         "the prediction would move by {value} standard deviations if it were computed again"
         " (limit {limit})",
-        "Would other chains or starts predict the same? The standard error of the pooled mean and"
-        " of the 5 % and 95 % quantiles of the function, by leaving out each of them in turn, over"
-        " the predictive standard deviation; the mean over a region.",
-        (*MORE_CHAINS, Remedy("a longer `warmup`", ENSEMBLE)),
+        "Would other chains, starts or members predict the same? The standard error of the pooled"
+        " mean and of the 5 % and 95 % quantiles of the function, by leaving out each of them in"
+        " turn, over the predictive standard deviation; the mean over a region.",
+        (*MORE_CHAINS, Remedy("a longer `warmup`", CHAINS)),
         SIGN,
     ),
     "half_drift": Meaning(
@@ -188,7 +194,7 @@ MEANINGS: dict[str, Meaning] = {
         "Has the pooled prediction come to rest? The change of its mean and of the 5 % and 95 %"
         " quantiles of the function between halves of the draws, beyond two standard errors, over"
         " the predictive standard deviation; the mean over a region.",
-        (LONGER, MORE_DRAWS, Remedy("more `thinning`", ENSEMBLE)),
+        (LONGER, MORE_DRAWS, Remedy("more `thinning`", CHAINS)),
         SIGN,
     ),
     "pareto_k": Meaning(

@@ -39,6 +39,9 @@ STATISTICS = {
 # Of pyro.infer.autoguide.initialization.
 INITS = {"uniform": "init_to_uniform", "median": "init_to_median", "prior": "init_to_sample"}
 
+# The way to start that is not Pyro's, and its steps unless it is said otherwise.
+OPTIMUM, OPTIMUM_STEPS = "optimum", 2000
+
 # By sampler; the first is what it learns in the warm-up unless it is told otherwise.
 MASS_MATRICES = {"pyro": ("diagonal", "dense"), "nutpie": ("low_rank", "diagonal")}
 
@@ -83,10 +86,16 @@ class Nuts(Method):
         " also `dense`, with `nutpie` also `low_rank`. Without it: `low_rank` for `nutpie`,"
         " `diagonal` for `pyro`.",
     )
-    init: Literal[*INITS] = Field(
+    init: Literal[*INITS, OPTIMUM] = Field(
         "uniform",
         description="Where a chain starts; `uniform` in (-2, 2) for every unconstrained value, the"
-        " `median` of draws from the prior, or a draw from the `prior`.",
+        " `median` of draws from the prior, a draw from the `prior`, or an `optimum` of the"
+        " posterior.",
+    )
+    optimum_steps: Count | None = Field(
+        default_factory=lambda data: OPTIMUM_STEPS if data.get("init") == OPTIMUM else None,
+        description="Steps of Adam from which a chain starts, with a rate that ends at zero."
+        f" Without it: {OPTIMUM_STEPS}. Only with `init: {OPTIMUM}`.",
     )
     seed: Seed | None = Field(
         None, description="Seed of the first chain in place of the derived one."
@@ -98,6 +107,13 @@ class Nuts(Method):
         allowed = MASS_MATRICES.get(sampler := info.data.get("sampler"), (value,))
         if value not in allowed:
             raise fault(f"allowed with the sampler {sampler} are {', '.join(allowed)}")
+        return value
+
+    @field_validator("optimum_steps")
+    @classmethod
+    def _of_its_start(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if (value is not None) != ((init := info.data.get("init")) == OPTIMUM):
+            raise fault(f"allowed with init: {init} is {'a number' if value is None else 'none'}")
         return value
 
     @field_validator("warmup")
@@ -123,6 +139,7 @@ class Nuts(Method):
         (seed,) = seeds
         names = ("warmup", "draws", "target_accept", "max_tree_depth", "mass_matrix")
         settings = {name: getattr(self, name) for name in ("sampler", "init", *names)}
+        settings["optimum_steps"] = self.optimum_steps
         draws, stats = sample_chain(density, seed=seed, **settings, checkpoint=checkpoint)
         return posterior.of_chain(draws, stats, density.facts, encoding)
 
@@ -169,6 +186,7 @@ def sample_chain(
     sampler: str,
     init: str,
     seed: int,
+    optimum_steps: int | None = None,
     checkpoint: Checkpoint | None = None,
     **settings,
 ) -> tuple[Arrays, Arrays]:
@@ -178,8 +196,9 @@ def sample_chain(
         density: of the posterior.
         sampler: "pyro" or "nutpie".
         init: where the chain starts: "uniform" in (-2, 2) in unconstrained space, or the "median"
-            of draws from the prior, or a draw from the "prior".
+            of draws from the prior, or a draw from the "prior", or an "optimum".
         seed: of the whole chain, its starting point included.
+        optimum_steps: of Adam up to the optimum.
         checkpoint: where Pyro's sampler keeps its state, warm-up included; with one that an
             earlier call has left, the chain goes on from there and ends with the same bytes as
             one that was never stopped. nutpie does not give its state away: its chain begins anew.
@@ -201,17 +220,20 @@ def sample_chain(
     """
     import torch
 
-    from .running import by_nutpie, loop
+    from .running import by_nutpie, loop, optimum
 
     for name, value, known in (
         ("sampler", sampler, MASS_MATRICES),
         ("mass matrix", settings["mass_matrix"], MASS_MATRICES.get(sampler, ())),
-        ("init", init, INITS),
+        ("init", init, (*INITS, OPTIMUM)),
     ):
         if value not in known:
             raise ValueError(f"the {name} is {value!r}, not one of {', '.join(known)}")
     stream = torch.Generator().manual_seed(seed)
-    start = _start(density, init, stream)
+    if init == OPTIMUM:
+        start = optimum.optima(density, [stream], optimum_steps)[0]
+    else:
+        start = _start(density, init, stream)
     if sampler == "nutpie":
         if settings["warmup"] < 1:
             raise ValueError("nutpie needs a warmup of at least 1")
@@ -219,7 +241,7 @@ def sample_chain(
             log.info("a chain that is stopped begins anew, because nutpie keeps no state")
         vectors, stats = by_nutpie.chain(density, start, seed=seed, **settings)
     else:
-        method = ByPyro(density, start, stream, [settings, init, seed], **settings)
+        method = ByPyro(density, start, stream, [settings, init, seed, optimum_steps], **settings)
         _, rows = loop.run(method, checkpoint)
         vectors = rows["vector"]
         stats = {name: rows[name].numpy() for name in STATISTICS}

@@ -34,9 +34,6 @@ SCHEDULES = {
 Fit = tuple["AutoContinuous", np.ndarray]
 Arrays = dict[str, np.ndarray]
 
-# Numbers that the densities of a chunk of draws may hold at once.
-CHUNK = 2**22
-
 # Seconds of a step beside the gradient, compiled and by Pyro, and by number of the covariance.
 STEP, PYRO_STEP, COVARIANCE_TIME = 60e-6, 4e-3, 20e-9
 
@@ -284,13 +281,12 @@ def draws(
     import torch
 
     from ..density.pyro_private import drawing_from
+    from .running.drawn import with_densities
 
     with drawing_from(stream), torch.no_grad(), pyro.validation_enabled(False):
         posterior = guide.get_posterior()
         vectors = posterior.sample((count,))
-        values = density.constrained(density.unflattened(vectors))
-        together = math.ceil(observations / len(density.parts))
-        lp = density.log_probs(vectors, max(1, CHUNK // (density.size * together)))
+        values, lp = with_densities(density, vectors, observations)
         stats = {"lp": lp, "log_q": posterior.log_prob(vectors)}
     return tuple(
         {name: value.numpy() for name, value in group.items()} for group in (values, stats)
