@@ -186,7 +186,8 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, besides,
     own = CASES[name]
     small = {"method": own.method, "draws": own.draws} | own.settings | besides
     sizes = {"optimum_steps": 4, "thinning": 2, "warmup": SMALL["warmup"], "steps": own.steps}
-    small |= {key: n for key, n in sizes.items() if key in METHODS[own.method].model_fields}
+    default = METHODS.made({"method": own.method})
+    small |= {key: n for key, n in sizes.items() if getattr(default, key, None)} | own.settings
     method = METHODS.made(small)
     columns = (tuple(Column(name, 0.0, 1.0) for name in names) for names in ("abc", "yz"))
     encoding = Encoding(*columns)

@@ -7,10 +7,12 @@ jobs.start(snakemake)
 import pandas as pd
 
 from bnnflow.files import parameters, posterior, safe
+from bnnflow.methods.running import stacking
 from bnnflow.methods.running.method import METHODS
 
-left = METHODS.made(snakemake.params.settings).combined(snakemake.input)
-tree, to = left.posterior, snakemake.output
+method, to = METHODS.made(snakemake.params.settings), snakemake.output
+left = method.combined(snakemake.input)
+tree = stacking.with_weights(left.posterior) if method.weights == "stacking" else left.posterior
 posterior.write(tree, to.posterior)
 sizes = tree["posterior"].sizes
 jobs.log.info("chains: %d; draws of each: %d", sizes["chain"], sizes["draw"])

@@ -10,7 +10,7 @@ import torch
 from bnnflow.data import table
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters, posterior
-from bnnflow.methods.running import checkpoints
+from bnnflow.methods.running import checkpoints, left_out
 from bnnflow.methods.running.method import METHODS
 from bnnflow.model import build
 
@@ -30,6 +30,9 @@ evaluated = {"engine": snakemake.params.engine, "device": snakemake.params.devic
 density = LogDensity(model, *data, **evaluated, by_rows=True)
 checkpoint = checkpoints.of_job(snakemake)
 known = {"observations": len(data[0]), "encoding": encoding, "checkpoint": checkpoint}
-tree = METHODS.made(snakemake.params.settings).infer(density, seeds, streams, **known)
+method = METHODS.made(snakemake.params.settings)
+tree = method.infer(density, seeds, streams, **known)
+if method.weights == "stacking" and "posterior" in tree.children:
+    tree = left_out.with_scores(tree, density, encoding.targets)
 posterior.write(tree, snakemake.output[0])
 checkpoint.remove()

@@ -75,7 +75,7 @@ def mixture(starts: list[xr.DataTree]) -> tuple[xr.DataTree, np.ndarray]:
 
 def _draws(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """The groups of a posterior."""
-    names = ("posterior", "sample_stats", "encoding")
+    names = ("posterior", "sample_stats", "encoding", "loo")
     return {name: tree[name].to_dataset() for name in names if name in tree.children}
 
 

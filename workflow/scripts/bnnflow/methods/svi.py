@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ..jobs import log
-from ..settings import Count, Few, Positive, Seed
+from ..settings import Count, Few, Positive, Seed, fault
 from .running.method import Combined, Method, Work
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Svi(Method):
     )
     combine: Literal["best", "mixture"] = Field(
         "best",
+        validate_default=True,
         description="What the starts make together; `best`, the posterior of the start with the"
         " best evidence lower bound at its end, or `mixture`, all starts that have not diverged.",
     )
@@ -84,6 +85,13 @@ class Svi(Method):
         " from every start's of a mixture.",
     )
     seed: Seed | None = Field(None, description="Seed in place of the derived one.")
+
+    @field_validator("combine")
+    @classmethod
+    def _with_weights(cls, value: str, info: ValidationInfo) -> str:
+        if value == "best" and info.data.get("weights") == "stacking":
+            raise fault("allowed with weights: stacking is mixture")
+        return value
 
     @property
     def leaves(self) -> frozenset[str]:

@@ -31,7 +31,7 @@ from .names import dataset, shortened, with_sorted_keys
 from .sources import Source
 
 # Settings of inference, where a fit has them, that combining parts and diagnosing need.
-COMBINING = ("method", "learning_rate", "combine")
+COMBINING = ("method", "learning_rate", "combine", "weights")
 JUDGING = ("max_tree_depth", "steps", "target_accept")
 
 

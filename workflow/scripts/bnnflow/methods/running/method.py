@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ...registered import Registry
-from ...settings import Count, Settings
+from ...settings import Count, Settings, fault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ...files.encodings import Encoding
     from ...files.parameters import Site
     from .checkpoints import Checkpoint
+
+
+# That a row's weights are smoothed of (a fifth of them is a tail of 5).
+FEWEST_DRAWS = 25
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,19 @@ class Method(Settings, ABC):
         description="Where the log density is evaluated; `cpu`, the processor, or `cuda`, a GPU.",
     )
     draws: Count
+    weights: Literal["equal", "stacking"] = Field(
+        "equal",
+        description="Of chains, starts or members; `equal`, or `stacking`, by which their mixture"
+        " predicts training rows best that are left out. Stacking needs several of them, with"
+        f" {FEWEST_DRAWS} draws each or more.",
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _enough_draws(cls, value: str, info: ValidationInfo) -> str:
+        if value == "stacking" and info.data.get("draws", FEWEST_DRAWS) < FEWEST_DRAWS:
+            raise fault(f"allowed with fewer than {FEWEST_DRAWS} draws is equal")
+        return value
 
     @classmethod
     def jobs(cls, inference: Mapping) -> list[range]:

@@ -1,0 +1,53 @@
+"""Weights of chains by stacking (Yao, Vehtari, Simpson and Gelman, 2018, doi:10.1214/17-BA1091).
+
+For chains of one posterior that do not mix they are of Yao, Vehtari and Gelman (2022,
+arXiv:2006.12335).
+"""
+
+import numpy as np
+import xarray as xr
+
+from ...files import posterior
+from ...jobs import log
+
+# Nats a row by which the weights found may miss the best score.
+PRECISION = 1e-5
+
+# After these the weights are taken as they are.
+STEPS = 20_000
+
+
+def with_weights(tree: xr.DataTree) -> xr.DataTree:
+    """The posterior with weights that are learnt from its group `loo`.
+
+    Chains that are worse than a constant are stuck and have no weight, unless all are.
+    """
+    gain = tree["loo"]["gain"].to_numpy()
+    stuck = gain < 0
+    if stuck.all():
+        log.warning("all chains predict training rows worse than a constant")
+        stuck[:] = False
+    elif stuck.any():
+        numbers = ", ".join(map(str, np.flatnonzero(stuck)))
+        log.warning("worse than a constant at training rows, and without weight: %s", numbers)
+    weights = np.zeros(len(gain))
+    weights[~stuck] = simplex_weights(tree["loo"]["log_density"].to_numpy()[~stuck])
+    log.info("weights are worth %.3g of %d chains", 1 / np.square(weights).sum(), len(weights))
+    return posterior.weighted(tree, weights)
+
+
+def simplex_weights(log_density: np.ndarray) -> np.ndarray:
+    """Weights (chains,) whose mixture of log densities (chain, row) has the highest mean.
+
+    The score is concave. Steps of expectation and maximisation climb it, and how far it can still
+    rise is at most the largest of its derivatives less 1.
+    """
+    chains = len(log_density)
+    density = np.exp(log_density - log_density.max(0))
+    weights = np.full(chains, 1 / chains)
+    for _ in range(STEPS):
+        slope = (density / (weights @ density)).mean(1)
+        weights = weights * slope
+        if slope.max() - 1 < PRECISION:
+            break
+    return weights / weights.sum()
