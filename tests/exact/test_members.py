@@ -12,7 +12,7 @@ from bnnflow.density.log_density import LogDensity
 from bnnflow.files import posterior
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
-from bnnflow.methods import nuts
+from bnnflow.methods import nuts, svi
 from bnnflow.methods.running import by_nutpie, curvature, optimum
 from bnnflow.methods.running.method import METHODS
 
@@ -128,6 +128,22 @@ def test_a_chain_of_nuts_starts_at_the_optimum(monkeypatch):
         density.value_and_grad(place)[0] for place in (start, torch.tensor(MEAN).ravel())
     )
     assert float(best - reached) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("guide", svi.GAUSSIAN)
+def test_a_start_of_svi_begins_about_the_optimum(guide):
+    settings = {"learning_rate": 1e-6, "schedule": "constant", "steps": 1, "guide": guide}
+    settings |= {"optimum_steps": 6000, "start_scale": 2.0, "observations": len(X)}
+    fitted = svi.fit(of_regression(), [torch.Generator(), torch.Generator()], **settings)
+    for own, _ in fitted:
+        np.testing.assert_allclose(own.loc.detach(), MEAN.ravel(), atol=1e-3)
+
+
+def test_a_scale_of_starts_needs_a_search_for_optima():
+    assert METHODS.made({"method": "svi"}).start_scale is None
+    assert METHODS.made({"method": "svi", "optimum_steps": 5}).start_scale == 1
+    with pytest.raises(ValueError, match="allowed without optimum_steps is none"):
+        METHODS.made({"method": "svi", "start_scale": 2.0})
 
 
 def test_a_search_that_leaves_the_numbers_is_told(monkeypatch):

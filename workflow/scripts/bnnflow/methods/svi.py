@@ -67,6 +67,16 @@ class Svi(Method):
         " none, or the data have no more.",
     )
     steps: Count = Field(20_000, description="Gradient steps, each with one draw from the guide.")
+    optimum_steps: Count | None = Field(
+        None,
+        description="Steps of Adam up the log posterior to an optimum, about which a start begins;"
+        " without it a start begins at the network's initial weights.",
+    )
+    start_scale: Positive | None = Field(
+        default_factory=lambda data: 1.0 if data.get("optimum_steps") else None,
+        description="Standard deviation of the weights from which Adam starts for the optimum, over"
+        " one over the root of their layer's inputs. Without it: 1. Only with `optimum_steps`.",
+    )
     starts: Few = Field(16, description="Independent starts.")
     starts_per_job: Few = Field(
         8,
@@ -85,6 +95,13 @@ class Svi(Method):
         " from every start's of a mixture.",
     )
     seed: Seed | None = Field(None, description="Seed in place of the derived one.")
+
+    @field_validator("start_scale")
+    @classmethod
+    def _of_optima(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if (value is not None) and not info.data.get("optimum_steps"):
+            raise fault("allowed without optimum_steps is none")
+        return value
 
     @field_validator("combine")
     @classmethod
@@ -113,6 +130,7 @@ class Svi(Method):
         from ..files import posterior, starts
 
         names = ("guide", "learning_rate", "schedule", "batch_size", "steps")
+        names += ("optimum_steps", "start_scale")
         settings = {name: getattr(self, name) for name in names}
         known = {"observations": observations}
         try:
@@ -162,7 +180,7 @@ class Svi(Method):
         }.get(self.guide, 0)
         return Work(
             together=min(self.starts_per_job, self.starts),
-            steps=self.steps,
+            steps=self.steps + (self.optimum_steps or 0),
             seconds=gradient + (STEP if compiled else PYRO_STEP) + COVARIANCE_TIME * covariance,
             covariance=covariance,
         )
@@ -187,6 +205,8 @@ class Svi(Method):
         mixture = f"each of the {self.starts} starts, which make a mixture of such distributions"
         drawn = mixture if self.combine == "mixture" else "it"
         rows = f", each with {self.batch_size} random rows of the data" if self.batch_size else ""
+        if self.optimum_steps:
+            rows += f", from an optimum that {self.optimum_steps} steps before have found"
         return rf"""A normal distribution :math:`q_\phi` ({self.guide}, in unconstrained
 space) that maximises the evidence lower bound
 
@@ -208,6 +228,8 @@ def fit(
     schedule: str,
     steps: int,
     batch_size: int | None = None,
+    optimum_steps: int | None = None,
+    start_scale: float | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> list[Fit]:
     """Maximise the evidence lower bound with Adam, one draw from the guide a step.
@@ -225,6 +247,8 @@ def fit(
         schedule: of the learning rate over the steps, "constant", or "cosine" down to zero.
         steps: number of gradient steps.
         batch_size: rows of the data that a step takes; all of them if none, or not fewer.
+        optimum_steps, start_scale: of the search for optima, about which the guides begin; without
+            them they begin where Pyro's do.
         checkpoint: where the state is kept; with one that an earlier call has left, the fit goes
             on from there and ends with the same bytes as one that was never stopped.
 
@@ -240,7 +264,7 @@ def fit(
         SystemExit: if SIGTERM or SIGINT has come, and there is a checkpoint to go on from.
     """
     from ..density.pyro_private import guide_at_start, guides
-    from .running import loop
+    from .running import loop, optimum
     from .running.batches import Batches
     from .running.svi_steps import ByPyro, Compiled, compiled_step
 
@@ -249,7 +273,7 @@ def fit(
     if guide not in guides():
         raise ValueError(f"the guide is {guide!r}, not one of {', '.join(sorted(guides()))}")
     seeds = [stream.get_state() for stream in streams]
-    facts = [guide, learning_rate, schedule, batch_size, steps, *seeds]
+    facts = [guide, learning_rate, schedule, batch_size, steps, optimum_steps, start_scale, *seeds]
     rates = [learning_rate * SCHEDULES[schedule](step / steps) for step in range(steps)]
     begun = [guide_at_start(guides()[guide], density.model, density.head, s) for s in streams]
     if guide not in GAUSSIAN:
@@ -257,6 +281,10 @@ def fit(
     elif density.learnable:
         learnt = ", ".join(density.learnable)
         density.leave_to_pyro(f"the model has parameters of its own to learn: {learnt}")
+    if optimum_steps:
+        places = optimum.optima(density, streams, optimum_steps, start_scale)
+        for own, place in zip(begun, places, strict=True):
+            own.loc.data.copy_(place)
     size = batch_size if batch_size and batch_size < observations else 0
     batches = [Batches(observations, size, steps, s) for s in streams] if size else []
     starts = density, begun, streams, rates, observations, facts, batches
