@@ -132,10 +132,10 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         "posterior.nc": (lambda p: posterior.write(whole, p), posterior.read),
         "start.nc": (
             lambda p: posterior.write(
-                starts.packed([1.0, np.nan], fitted, owned["AutoDiagonalNormal"], SITES, normal(6)),
+                starts.packed([1.0, np.nan], fitted, normal(6), owned["AutoDiagonalNormal"], SITES),
                 p,
             ),
-            starts.read,
+            partial(starts.read, guided=True),
         ),
         "predictions.nc": (lambda p: arrays.write(grid, p), predictions.read),
         "evaluation.nc": (
