@@ -88,8 +88,14 @@ def test_captions_say_what_prior_and_method_a_fit_has(plan):
     told = captions.of_fit(plan, "svi_updated")
     assert "that *svi_shallow* has found" in told["prior"]
     assert captions.of_fit(plan, "svi_shallow")["prior"].startswith("Every weight and bias is")
+    assert not told["stacked"]
     assert told["draws"] == plan.fit("svi_updated")["inference"]["draws"]
     assert f"{told['draws']} draws" in told["account"]
+
+
+def test_captions_say_whether_draws_have_weights_by_stacking(config):
+    config["fits"] = {"mine": {"inference": {"method": "mclmc", "weights": "stacking"}}}
+    assert captions.of_fit(Plan(checked(config)), "mine")["stacked"]
 
 
 def test_the_prior_of_every_fit_is_drawn_but_of_an_update_and_of_a_study(config):

@@ -70,5 +70,5 @@ class Laplace(Members):
             f"Laplace's approximation at {self.members} maxima of the log posterior, each from a"
             f" random start by {self.optimum_steps} steps of Adam: {self.draws} draws"
             r" :math:`\theta_s` from the normal distribution in unconstrained space whose precision"
-            " is the curvature of the log posterior there, with equal weights."
+            " is the curvature of the log posterior there."
         )

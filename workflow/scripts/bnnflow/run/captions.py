@@ -14,7 +14,7 @@ from .plan import Plan
 def of_fit(plan: Plan, name: str) -> dict[str, str | int | bool | dict[str, str]]:
     """The distribution of the response in TeX, by target where targets have their own; in
     reStructuredText what the prior is, and what the method did; whether residuals are correlated;
-    and how many draws the fit keeps.
+    how many draws the fit keeps, and whether their weights are learnt by stacking.
     """
     fit = plan.fit(name)
     source, method = prior_source(fit), METHODS.made(fit["inference"])
@@ -26,6 +26,7 @@ def of_fit(plan: Plan, name: str) -> dict[str, str | int | bool | dict[str, str]
         "is_baseline": is_baseline(fit),
         "correlated": _correlated(plan.likelihood(name) or {}, target_names(plan.config)),
         "draws": method.kept,
+        "stacked": method.weights == "stacking",
     }
 
 
