@@ -185,7 +185,7 @@ def test_fits_to_classes_and_a_number_have_findings_and_verdicts(found):
     ]
     assert len(rows) == 6
     summary = verdicts.of_fits(
-        table.assign(fit="oracle"), pd.DataFrame({"fit": [], "counts_for": [], "verdict": []})
+        table.assign(fit="oracle"), pd.DataFrame(columns=["fit", *verdicts.COLUMNS])
     )
     assert {"lppd_kind_all", "lppd_size_all", "coverage_95_size_all"} <= set(summary)
     assert "coverage_95_kind_all" not in summary
@@ -196,6 +196,7 @@ def test_chains_that_are_sure_of_a_class_are_measured_by_what_they_leave_open():
     chains, draws = 4, 50
     random = np.random.default_rng(4)
     logits = np.zeros((chains * draws, 2, 3))
+    logits[:, 0, 0] = 1
     logits[:, 0, 1] = 7 + np.repeat(random.normal(size=chains), draws)
     logits[:, 1, 1] = 200
     own, stream = Labelled(labelled(logits)), torch.Generator()
@@ -216,7 +217,7 @@ def test_chains_that_are_sure_of_a_class_are_measured_by_what_they_leave_open():
     place = (share @ np.arange(3)).mean(1)
     mean = share.mean((0, 1))
     spread = np.sqrt(mean @ np.arange(3) ** 2 - (mean @ np.arange(3)) ** 2)
-    # Of each chain all draws are alike, and the 5 % quantile is that of the least sure chain.
+    # Of each chain all draws are alike, so that the mean has the error of four numbers.
     assert found["computation_error", "open"] >= place.std(ddof=1) / 2 / spread * (1 - 1e-5)
     assert np.isfinite(found["computation_error", "open"])
     assert found["computation_error", "both"] == pytest.approx(

@@ -630,9 +630,9 @@ def test_every_diagnostic_has_a_meaning_and_every_value_is_said():
         said = meaning.says.format(value="0.123", limit="0.045")
         assert ("0.123" in said and "0.045" in said) or name == "engine"
         assert meaning.remedies
-    kinds = [meaning.kind for meaning in meanings.MEANINGS.values()]
-    assert kinds[0] == meanings.CAUSE
-    assert kinds.index(meanings.SIGN) > max(i for i, k in enumerate(kinds) if k == meanings.CAUSE)
+    parts = [meaning.part for meaning in meanings.MEANINGS.values()]
+    assert parts == sorted(parts, key=meanings.PARTS.index)
+    assert {*parts} == {*meanings.PARTS}
     for name in LIMITS:
         assert any(known == name or known.startswith(f"{name}_") for known in meanings.MEANINGS)
 
@@ -689,15 +689,20 @@ def test_verdicts_in_words():
     both = "R-hat of the function (everywhere); bulk ESS of the function (data)"
     assert verdicts.reasons(table) == both
     assert verdicts.reasons(table, 1) == "R-hat of the function (everywhere); 1 more"
-    assert verdicts.stamp(table) == ("fail", both)
+    of_part = f"computed fails ({both})"
+    assert verdicts.stamp(table) == ("fail", of_part)
+    calibrated = pd.concat(
+        [table, table[:1].assign(diagnostic="calibration_error", verdict="pass")]
+    )
+    assert verdicts.stamp(calibrated) == ("fail", f"{of_part}; calibrated passes")
     assert verdicts.stamp(table, "rhat_function")[1] == "R-hat of the function (everywhere)"
     # A part that is better than the fit does not hide that the fit fails.
-    of_part = f"{both}. What is shown here is WARN: Pareto k: 500 draws"
-    assert verdicts.stamp(table, "pareto_k") == ("fail", of_part)
+    shown = f"{of_part}. What is shown here is WARN: Pareto k: 500 draws"
+    assert verdicts.stamp(table, "pareto_k") == ("fail", shown)
     passing = table.assign(verdict=["fail", "fail", "pass", "pass", "pass"])
     assert verdicts.stamp(passing, "pareto_k") == (
         "fail",
-        "R-hat of the function (everywhere). What is shown here passes",
+        "computed fails (R-hat of the function (everywhere)). What is shown here passes",
     )
     assert verdicts.stamp(table[3:4]) == ("", "")
     assert verdicts.reasons(table[3:4]) == ""

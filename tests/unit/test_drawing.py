@@ -106,7 +106,7 @@ def test_the_prior_of_every_fit_is_drawn_but_of_an_update_and_of_a_study(config)
     assert told["svi_joint"]["observations"] == ["old", "new"]
     assert len({about["seed"] for about in told.values()}) == len(told)
     modules = {path.name for path in drawing.prior_modules(plan)}
-    assert modules == {"normal.py"}
+    assert modules == {"normal.py", "heteroscedastic_normal.py"}
     assert set(drawing.prior_needs(plan)) == {"mem_mb", "runtime"}
     only = {"fits": {"one": config["fits"]["svi_new"] | {"replicates": 2}}}
     assert drawing.priors(Plan(checked(config | only))) == {}

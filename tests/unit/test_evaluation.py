@@ -198,7 +198,7 @@ def test_a_fit_is_judged_by_what_its_method_leaves_and_by_all_sites_of_its_likel
     chains = {f"{kind}_sigma" for kind in ("rhat", "rhat_chain", "ess_bulk", "ess_tail")}
     assert chains <= names(sampled)
     assert not chains & names(guided)
-    neither = {"disagreement", "calibration_error"}
+    neither = {"calibration_error"}
     assert names(guided) == {"elbo_drift", "pareto_k"} | neither
     assert names(replace(guided, leaves=["guide"])) == {"pareto_k"} | neither
     assert names(replace(sampled, leaves=[])) == neither
@@ -274,7 +274,7 @@ def test_every_finding_on_predictions_is_by_target(truth):
 
 def test_a_summary_of_two_targets_names_them():
     metrics = scores.table(evaluated(truth=False)).assign(fit="oracle")
-    row = verdicts.of_fits(metrics, pd.DataFrame({"fit": [], "counts_for": [], "verdict": []}))
+    row = verdicts.of_fits(metrics, pd.DataFrame(columns=["fit", *verdicts.COLUMNS]))
     assert {"lppd_a_young", "coverage_95_b c_all", "error_lppd_a_all"} <= set(row)
     assert not [name for name in row if "rmse_function" in name]
 

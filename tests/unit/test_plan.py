@@ -89,7 +89,7 @@ def test_the_seeds_of_a_run_are_those_of_its_jobs(study):
     assert seeds["data old"] == seeds["data new"] == 42
     assert seeds["data held_out"] == derived(42, "held_out")
     for fit in study.fits:
-        part = "chain" if fit.startswith("mcmc") else "start"
+        part = METHODS[study.fits[fit]["inference"]["method"]].part
         assert seeds[f"{fit} {part} 0"] == study.seeds_of(fit, 0)[0]
 
 
@@ -149,7 +149,9 @@ def test_results_are_all_files_once(study):
 
 def test_only_methods_that_extract_leave_parameters(study):
     folders = {path.split("/")[2] for path in study.parameters()}
-    assert folders == {fit for fit in study.fits if not fit.startswith("mcmc")}
+    assert folders == {
+        name for name, fit in study.fits.items() if fit["inference"].get("combine") == "best"
+    }
 
 
 def test_every_method_that_is_registered_can_be_planned():
@@ -255,7 +257,7 @@ def test_a_change_of_a_likelihood_or_a_prior_refits_what_uses_it(rewritten, stud
 TABLE = {"data": {"table": "a.csv", "targets": ["y"]}, "fits": {"mine": {}}}
 
 
-def test_a_table_has_baselines_and_simulated_data_have_none(study):
+def test_baselines_stand_beside_fits_of_any_data(study):
     plan = Plan(checked(copy.deepcopy(TABLE)))
     assert list(plan.source.references) == ["constant", "linear"]
     files = {
@@ -264,9 +266,9 @@ def test_a_table_has_baselines_and_simulated_data_have_none(study):
         for end in ("csv", "nc")
     }
     assert files <= set(plan.results())
-    assert plan.source.line("") == {"line": "results/evaluations/linear.nc"}
-    assert (list(study.source.references), study.source.line("")) == (["oracle"], {})
-    assert not files & set(study.results())
+    assert plan.source.baselines("")["linear"] == "results/evaluations/linear.nc"
+    assert list(study.source.references) == ["oracle", "constant", "linear"]
+    assert files <= set(study.results())
 
 
 @pytest.mark.parametrize("name", ["oracle", "constant", "linear"])

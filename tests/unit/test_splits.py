@@ -255,7 +255,7 @@ def test_files_of_a_split_lie_in_its_folder():
     own = plan({"mine": SVI}, folds=2, sets=2)
     assert own.observed("mine-fold_2") == [f"results/data/fold_2/batch{n}.csv" for n in (1, 2)]
     assert own.source.columns("fold_2") == {"columns": "results/data/fold_2/columns.json"}
-    assert own.source.line("fold_2") == {"line": "results/evaluations/linear-fold_2.nc"}
+    assert own.source.baselines("fold_2")["linear"] == "results/evaluations/linear-fold_2.nc"
     results = own.results()
     assert len(results) == len(set(results))
     for path in (

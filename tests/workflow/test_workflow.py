@@ -22,6 +22,8 @@ from bnnflow.files import posterior
 NUTS = ("mcmc_shallow", "mcmc_deep")
 SVI = ("svi_deep", "svi_shallow", "svi_updated", "svi_joint", "svi_new")
 FITS = NUTS + SVI
+# Of the default config alone.
+MENDED = ("ensemble_shallow", "ensemble_deep", "ensemble_noise", "svi_mixture")
 OLD, NEW = Counter(generate_data_old=1), Counter(generate_data_new=1)
 DATA = OLD + NEW
 # All figures of a fit are one job.
@@ -29,6 +31,7 @@ DRAWN = dict.fromkeys(NUTS, "plot_sampled") | dict.fromkeys(SVI, "plot_variation
 DRAWN["svi_updated"] = "plot_variational_update"
 PICTURES = Counter(DRAWN.values()) + Counter(plot_comparisons=1)
 PRIORS = Counter(plot_prior=1)
+SCORED = Counter(points=1, evaluate_oracle=1, evaluate_baselines=1, evaluate=7)
 PLOTS = PICTURES + PRIORS + Counter(plot_data=2)
 # The fits that are judged beside a fit, and those that the update's figure shows.
 BESIDE = {
@@ -73,6 +76,7 @@ RESULTS = {
     *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
     *(f"evaluations/{fit}.nc" for fit in FITS),
     "evaluations/oracle.csv",
+    *(f"evaluations/{name}.{end}" for name in ("constant", "linear") for end in ("csv", "nc")),
     *(f"fits/{fit}/posterior.nc" for fit in FITS),
     *(f"predictions/{fit}.nc" for fit in FITS),
     *(
@@ -118,8 +122,9 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    # Fits, data, points, prediction, evaluation, diagnosis, oracle, tables, manifest.
-    expected = sum(posteriors(*FITS).values()) + 4 + 1 + 7 + 7 + 7 + 1 + 1 + 1 + sum(PLOTS.values())
+    # Data, points, prediction, evaluation, diagnosis, oracle, baselines, tables, manifest.
+    others = 4 + 1 + 7 + 7 + 7 + 1 + 1 + 1 + 1
+    expected = sum(posteriors(*FITS).values()) + others + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
 
@@ -267,28 +272,29 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
         ),
         (
             "data: {held_out: [-0.5, 1.5, 500]}",
-            Counter(generate_data_held_out=1, points=1, evaluate_oracle=1, evaluate=7)
-            + judged(*FITS),
+            Counter(generate_data_held_out=1) + SCORED + judged(*FITS),
         ),
         ("diagnostics: {rhat: [1.02, 1.2]}", judged(*FITS)),
         ("strict: true", Counter(check_verdicts=1)),
         (
             f"data: {{observations: [{SMOKE_OLD}, {SMOKE_NEW}, {SMOKE_MORE}]}}",
-            Counter(generate_data_more=1, plot_data=2)
-            + Counter(points=1, evaluate_oracle=1, evaluate=7)
-            + judged(*FITS)
-            + PRIORS,
+            Counter(generate_data_more=1, plot_data=2) + SCORED + judged(*FITS) + PRIORS,
         ),
         (
             f"data: {{observations: [{SMOKE_OLD}, {{name: new, intervals: [[0.2, 0.6, 30]]}}]}}",
-            NEW + posteriors(*SVI[2:]) + Counter(plot_data=1) + fitted(*SVI[2:]) + PRIORS,
+            # The line learns from all data, and every fit is judged beside it.
+            NEW
+            + posteriors(*SVI[2:])
+            + Counter(plot_data=1, evaluate_baselines=1, predict=3, evaluate=3)
+            + judged(*FITS)
+            + PRIORS,
         ),
         ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
         ("predictions: {function_draws: 3}", Counter(predict=7) + PICTURES),
         ("predictions: {grid: [-0.5, 1.5, 300]}", Counter(predict=7) + PICTURES),
         (
             "evaluation: {regions: {left: [[-0.5, 0.5]]}}",
-            Counter(points=1, evaluate_oracle=1, evaluate=7) + judged(*FITS),
+            SCORED + judged(*FITS),
         ),
     ],
 )
@@ -576,7 +582,7 @@ fits:
 
 
 def test_odd_names_and_titles_are_only_names_and_titles(empty):
-    fits = dict.fromkeys(FITS)
+    fits = dict.fromkeys(FITS + MENDED)
     empty.append("config/odd.yaml", ODD)
     empty.append("config/none.yaml", yaml.safe_dump({"fits": fits}))
     arguments = ("--configfile", "config/odd.yaml", "config/none.yaml")
@@ -657,12 +663,12 @@ def test_tables_tell_of_every_fit(finished):
         for name in ("metrics", "diagnostics", "verdicts")
     )
     assert list(metrics.columns[:4]) == ["fit", "region", "metric", "value"]
-    assert set(metrics["fit"]) == {*FITS, "oracle"}
+    assert set(metrics["fit"]) == {*FITS, "oracle", "constant", "linear"}
     regions = {"data", "gap", "extrapolation", "all"}
     assert set(metrics["region"]) == regions
     assert metrics.groupby(["fit", "region"])["metric"].nunique().nunique() == 1
     assert metrics["value"].notna().all()
-    errors = metrics[metrics["fit"] != "oracle"]["error_draws"]
+    errors = metrics[metrics["fit"].isin(FITS)]["error_draws"]
     assert errors.notna().all()
     assert list(diagnostics.columns[:5]) == ["fit", "diagnostic", "value", "threshold", "verdict"]
     assert set(diagnostics["fit"]) == set(FITS)
@@ -670,7 +676,7 @@ def test_tables_tell_of_every_fit(finished):
     assert set(diagnostics["verdict"]) <= known
     unmeasured = diagnostics[diagnostics["verdict"] == "not measurable"]
     assert unmeasured["reason"].notna().all()
-    assert list(verdicts["fit"]) == [*FITS, "oracle"]
+    assert list(verdicts["fit"]) == [*FITS, "oracle", "constant", "linear"]
     updated = diagnostics[diagnostics["fit"] == "svi_updated"].set_index("diagnostic")
     for name in ("forgetting", "transfer", "behind_joint", "behind_alone"):
         assert updated.loc[[name], "value"].notna().all()

@@ -11,7 +11,7 @@ from shutil import rmtree
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from bnnflow.data.references import ORACLE, REFERENCES
+from bnnflow.data.references import BASELINES, ORACLE, REFERENCES
 from bnnflow.run import locales, runs
 from bnnflow.data.reading import TableError
 from bnnflow.files.errors import FileError

@@ -7,7 +7,7 @@ for entry, fits in plan.entries.items():
         input:
             unpack(of(plan.beside, entry)),
             unpack(of_data(plan.source.columns, entry)),
-            unpack(of_data(plan.source.line, entry)),
+            unpack(of_data(plan.source.baselines, entry)),
             posterior=f"results/fits/{plan.place(entry)}/posterior.nc",
             evaluation=f"results/evaluations/{plan.place(entry)}.nc",
             data=of(plan.observed, entry),
@@ -56,6 +56,31 @@ if plan.source.knows_process:
             code=code("evaluate_oracle"),
         script:
             "../scripts/evaluate_oracle.py"
+
+
+# The line is the least that a fit should beat; it learns from all sets from which any fit does.
+rule evaluate_baselines:
+    input:
+        unpack(of_split(plan.source.columns)),
+        points=plan.source.held_out_points(plan.source.place),
+        training=of_split(lambda split: plan.learnt(plan.of_split(plan.fits, split))),
+    output:
+        **{name: plan.source.scores_of(name, plan.source.place) for name in BASELINES},
+        **{f"{name}_rows": plan.source.rows_of(name, plan.source.place) for name in BASELINES},
+    log:
+        plan.record_by_split("logs", "evaluate_baselines"),
+    benchmark:
+        plan.record_by_split("benchmarks", "evaluate_baselines")
+    wildcard_constraints:
+        split=one_of(plan.source.splits),
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        seed=of_split(plan.source.baselines_seed),
+        code=code("evaluate_baselines"),
+    script:
+        "../scripts/evaluate_baselines.py"
 
 
 rule tables:

@@ -24,31 +24,3 @@ rule split_table:
         code=code("split_table"),
     script:
         "../scripts/split_table.py"
-
-
-# The line is the least that a fit should beat; it learns from all sets from which any fit does.
-rule evaluate_baselines:
-    input:
-        columns=data_file(COLUMNS, plan.source.place),
-        points=plan.source.held_out_points(plan.source.place),
-        training=of_split(lambda split: plan.learnt(plan.of_split(plan.fits, split))),
-    output:
-        **{name: plan.source.scores_of(name, plan.source.place) for name in plan.source.baselines},
-        **{
-            f"{name}_rows": plan.source.rows_of(name, plan.source.place)
-            for name in plan.source.baselines
-        },
-    log:
-        plan.record_by_split("logs", "evaluate_baselines"),
-    benchmark:
-        plan.record_by_split("benchmarks", "evaluate_baselines")
-    wildcard_constraints:
-        split=one_of(plan.source.splits),
-    localrule: True
-    conda:
-        "../../envs/base.yaml"
-    params:
-        seed=of_split(plan.source.baselines_seed),
-        code=code("evaluate_baselines"),
-    script:
-        "../scripts/evaluate_baselines.py"

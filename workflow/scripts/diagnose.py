@@ -5,6 +5,7 @@ from bnnflow import jobs
 jobs.start(snakemake)
 
 from bnnflow.data import regions, table
+from bnnflow.data.references import BASELINES
 from bnnflow.files import losses, posterior, predictions, safe
 from bnnflow.judge import findings, fit, scores, verdicts
 from bnnflow.model.several import chosen, of_settings
@@ -31,11 +32,11 @@ beside = {
     )
     for role, name in snakemake.params.beside.items()
 }
-line = given.get("line") and predictions.read_scored(given.line)
+cheaper = {name: predictions.read_scored(given[name]) for name in BASELINES}
 scored = scores.table(left.evaluation)
 limits, learning = snakemake.params.limits, snakemake.params.learning
 around = regions.around(scores.inside_of(left.evaluation))
-found = findings.table(fit.diagnosed(left, scored, limits, beside, learning, line), around)
+found = findings.table(fit.diagnosed(left, scored, limits, beside, learning, cheaper), around)
 scores.write(scored, snakemake.output.scores)
 safe.write_table(found, snakemake.output.diagnostics, float_format="%.6g")
 jobs.log.info("verdict: %s", verdicts.worst(found["verdict"]))

@@ -1,4 +1,4 @@
-"""Score a constant and a linear model: the least that a fit of a table should do."""
+"""Score a constant and a linear model: the least that a fit should do."""
 
 from bnnflow import jobs
 
@@ -12,7 +12,7 @@ from bnnflow.judge import scores
 from bnnflow.predict import levels
 
 given, made = snakemake.input, snakemake.output
-training = table.read(given.training, table.columns_of(given.columns))
+training = table.read(given.training, table.columns_of(given.get("columns")))
 held_out = points.read(given.points)
 y, random = held_out["targets"].to_numpy(), np.random.default_rng(snakemake.params.seed)
 for name, own in baselines.foretold(training, held_out["inputs"].to_numpy()).items():

@@ -1,4 +1,4 @@
-"""What every fit of a table should beat: a constant, and a linear model of the encoded inputs."""
+"""What every fit should beat: a constant, and a linear model of the encoded inputs."""
 
 from collections.abc import Callable
 

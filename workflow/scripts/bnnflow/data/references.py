@@ -3,7 +3,7 @@
 # The process that made the data, where that is known.
 ORACLE = "oracle"
 
-# What every fit of a table should beat.
+# What every fit should beat.
 LINE = "linear"
 BASELINES = "constant", LINE
 

@@ -7,8 +7,8 @@ import numpy as np
 from .findings import Finding, judged, too_few, unmeasured
 from .limits import Limits
 
-# Of the function's draws, beside their mean.
-QUANTILES = (0.05, 0.95)
+# Of the function's draws, beside their mean: in the middle of equal steps of probability.
+QUANTILES = tuple((np.arange(10) + 0.5) / 10)
 
 # Draws that a chain needs so that halves tell of a drift.
 FEWEST_DRAWS = 40
@@ -32,7 +32,8 @@ def of_ensemble(
     chains (Efron and Stein, 1981, Annals of Statistics 9). `half_drift` is the difference of the
     same between the first and the second half of the draws, beyond two such errors of the
     difference, where draws are a series. Both are over the standard deviation of the predictive
-    distribution, a mean over a region's probes, of the worst of mean and quantiles.
+    distribution, a mean over a region's probes: that of the mean, or, if larger, the average of
+    those of the quantiles, which is how far the distribution moves in Wasserstein's distance.
 
     Args:
         function: the latent function (chain, draw, probe).
@@ -62,12 +63,12 @@ def of_ensemble(
 
 
 def error(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Standard error of `pooled_summary`: (3, probe)."""
+    """Standard error of `pooled_summary`: (1 + quantiles, probe)."""
     return jackknife(pooled_summary(function, without_each(weight)))
 
 
 def drift(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """How far `pooled_summary` moves between halves of the draws, beyond two errors: (3, probe)."""
+    """How far `pooled_summary` moves between halves of the draws, beyond two errors."""
     half = function.shape[1] // 2
     sets = np.vstack([weight, without_each(weight)])
     moved = pooled_summary(function[:, -half:], sets) - pooled_summary(function[:, :half], sets)
@@ -82,7 +83,7 @@ def pooled_summary(function: np.ndarray, weights: np.ndarray) -> np.ndarray:
         weights: sets of weights of the chains, each adding up to 1, (set, chain).
 
     Returns:
-        (set, 3, probe).
+        (set, 1 + quantiles, probe).
     """
     chains, draws, probes = function.shape
     pooled = function.reshape(-1, probes)
@@ -112,9 +113,14 @@ def jackknife(replicates: np.ndarray) -> np.ndarray:
 
 
 def _worst(apart: np.ndarray, scale: np.ndarray) -> float:
-    """Of the distances (summary, probe) over a scale (probe,) the largest mean over the probes.
+    """The larger of two distances over a scale (probe,): of the mean, and of the quantiles.
 
     No distance is none on any scale: where all draws are sure of one class, it has no spread.
+
+    Args:
+        apart: of mean and quantiles, (1 + quantiles, probe).
+        scale: (probe,).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(apart > 0, apart / scale, 0).mean(1).max()
+        mean, *others = np.where(apart > 0, apart / scale, 0).mean(1)
+    return max(mean, np.mean(others))

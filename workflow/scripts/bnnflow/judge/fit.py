@@ -11,7 +11,7 @@ import xarray as xr
 from ..data.regions import probes
 from ..model.several import site_of
 from . import calibration, chains, ensembles, guides, scores, skill, update, verdicts
-from .findings import Finding, of_target, unmeasured
+from .findings import Finding, of_target
 from .limits import Limits
 
 # What the posterior of a fit must have to be judged, by what its method leaves.
@@ -80,7 +80,7 @@ def diagnosed(
     limits: Limits,
     beside: Mapping[str, Other],
     learning: Mapping[str, list[str]] | None = None,
-    line: xr.Dataset | None = None,
+    cheaper: Mapping[str, xr.Dataset] | None = None,
 ) -> list[Finding]:
     """Everything.
 
@@ -90,7 +90,7 @@ def diagnosed(
         limits: by name of the diagnostic.
         beside: other fits by role: reference, source, joint, alone.
         learning: of an update the names of the data sets, `old` and `new`.
-        line: scores of the linear model at the same held-out points, where there is one.
+        cheaper: what baselines say of the same held-out points, by their names.
     """
     posterior = fit.posterior["posterior"]
     findings = [*of_engine(posterior.attrs), *_of_optimum(fit, limits)]
@@ -106,12 +106,12 @@ def diagnosed(
         findings += chains.of_trajectories(own, fit.settings, limits)
     elif "ensemble" in fit.leaves:
         findings += _of_ensemble(fit.evaluation, "sampled" in fit.leaves, limits)
-    elif "estimator" not in fit.leaves:
-        findings += _beside_sampled(fit.evaluation, beside.get("reference"), limits)
+    if reference := beside.get("reference"):
+        findings += _beside_sampled(fit.evaluation, reference, limits)
     if learning:
         findings += _of_update(fit.evaluation, beside, learning, limits)
-    if line is not None:
-        findings += _beside_line(fit.evaluation, line, limits)
+    if cheaper:
+        findings += _beside_cheaper(fit.evaluation, cheaper, limits)
     for target, part in scores.by_target(fit.evaluation).items():
         rows = table[table["target"] == target] if target else table
         errors, by_chance = scores.errors(rows), scores.by_chance(part)
@@ -139,29 +139,28 @@ def _of_optimum(fit: Left, limits: Limits) -> Iterator[Finding]:
         yield guides.of_weights(lp - log_q, limits)
 
 
-def _beside_sampled(
-    evaluation: xr.Dataset, reference: Other | None, limits: Limits
-) -> Iterator[Finding]:
+def _beside_sampled(evaluation: xr.Dataset, reference: Other, limits: Limits) -> Iterator[Finding]:
     regions = scores.inside_of(evaluation, "probe_inside")
-    parts = scores.by_target(evaluation)
-    if reference is None:
-        reason = "no sampled fit of the same model, prior and data; add one"
-        yield from (unmeasured("disagreement", reason, region) for region in regions)
-        return
     theirs = scores.by_target(reference.evaluation)
     unsound = {region: verdicts.unsound(reference.diagnostics, region) for region in regions}
-    for target, own in parts.items():
+    for target, own in scores.by_target(evaluation).items():
         pair = (part["probe_quantiles"].to_numpy() for part in (own, theirs[target]))
         yield from of_target(
             guides.of_agreement(*pair, regions, reference.name, limits, unsound), target
         )
 
 
-def _beside_line(evaluation: xr.Dataset, line: xr.Dataset, limits: Limits) -> Iterator[Finding]:
-    theirs = scores.by_target(line)
+def _beside_cheaper(
+    evaluation: xr.Dataset, cheaper: Mapping[str, xr.Dataset], limits: Limits
+) -> Iterator[Finding]:
+    theirs = {name: scores.by_target(own) for name, own in cheaper.items()}
     for target, own in scores.by_target(evaluation).items():
-        pair = (part["log_density"][0].to_numpy() for part in (own, theirs[target]))
-        yield from of_target([skill.of_skill(*pair, limits)], target)
+        density, *others = (
+            part["log_density"][0].to_numpy()
+            for part in (own, *(t[target] for t in theirs.values()))
+        )
+        found = skill.of_skill(density, dict(zip(theirs, others, strict=True)), limits)
+        yield from of_target([found], target)
 
 
 def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:

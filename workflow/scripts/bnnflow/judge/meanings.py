@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from ..files.safe import is_name
 
-# What a diagnostic tells of, in the order in which a reader should look.
-CAUSE, SIGN, PREDICTION, UPDATE, SPEED = "cause", "sign", "prediction", "update", "speed"
+# The parts of a verdict, in the order in which a reader should look: would the same computation,
+# done again, say the same; do held-out observations fall as it says; is it better than what is
+# cheaper.
+COMPUTED, CALIBRATED, SKILLED = PARTS = "computed", "calibrated", "skilled"
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,14 @@ class Meaning:
         says: what a value beyond its limit says, with places for `value` and `limit`.
         asks: the question that it answers.
         remedies: what to do if it fails, the first thing to try first.
-        kind: what it tells of.
+        part: of the verdict, to which it belongs.
     """
 
     words: str
     says: str
     asks: str
     remedies: tuple[Remedy, ...]
-    kind: str
+    part: str
 
     def remedy(self, inference: Mapping[str, object]) -> str:
         """What to do about a fit with these settings of inference."""
@@ -86,7 +88,7 @@ def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
             f"R-hat of {what} within a chain is {{value}} (limit {{limit}})",
             f"Does each chain agree with itself about {what}?",
             (LONGER, MORE_DRAWS, NUTPIE),
-            SIGN,
+            COMPUTED,
         ),
         f"rhat_{quantity}": Meaning(
             f"R-hat of {what}",
@@ -100,14 +102,14 @@ def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
                     " no one of the chains can be trusted there"
                 ),
             ),
-            SIGN,
+            COMPUTED,
         ),
         f"ess_bulk_{quantity}": Meaning(
             f"bulk ESS of {what}",
             f"the bulk ESS of {what} is {{value}} (limit {{limit}})",
             f"How many independent draws are the chains worth for the mean of {what}?",
             (MORE_DRAWS, LONGER, NUTPIE),
-            SIGN,
+            COMPUTED,
         ),
         f"ess_tail_{quantity}": Meaning(
             f"tail ESS of {what}",
@@ -115,7 +117,7 @@ def _of_chains(quantity: str, what: str) -> dict[str, Meaning]:
             f"How many independent draws are the chains worth for the 5 % and 95 % quantiles"
             f" of {what}?",
             (MORE_DRAWS, LONGER, NUTPIE),
-            SIGN,
+            COMPUTED,
         ),
     }
 
@@ -129,35 +131,35 @@ MEANINGS: dict[str, Meaning] = {
         "Has the sampler met places that it cannot enter? The share of draws that end a divergent"
         " trajectory.",
         (Remedy("a higher `target_accept`"), NUTPIE, Remedy("a narrower prior")),
-        CAUSE,
+        COMPUTED,
     ),
     "saturated_depth": Meaning(
         "saturated tree depth",
         "{value} of the trajectories end at the greatest depth of the tree (limit {limit})",
         "Do trajectories end before they turn? The share of those that reach `max_tree_depth`.",
         (LONGER, NUTPIE, Remedy("a higher `max_tree_depth`")),
-        CAUSE,
+        COMPUTED,
     ),
     "acceptance_off_target": Meaning(
         "acceptance off its target",
         "the acceptance of a chain is {value} off its target (limit {limit})",
         "Has the step size adapted?",
         (LONGER,),
-        CAUSE,
+        COMPUTED,
     ),
     "ebfmi": Meaning(
         "E-BFMI",
         "the E-BFMI is {value} (limit {limit})",
         "Does the energy move freely from draw to draw?",
         (LONGER, Remedy("a prior with lighter tails")),
-        CAUSE,
+        COMPUTED,
     ),
     "effective_chains": Meaning(
         "effective chains",
         "the weights leave {value} effective chains (limit {limit})",
         "How many chains carry the prediction? One over the sum of the squared weights.",
         MORE_CHAINS,
-        CAUSE,
+        COMPUTED,
     ),
     "elbo_drift": Meaning(
         "the ELBO still moves",
@@ -166,14 +168,14 @@ MEANINGS: dict[str, Meaning] = {
         " fifths, where noise hides too much in tenths. It is not measurable where noise still"
         " hides a failure.",
         (Remedy("more `steps`"), Remedy("`schedule: cosine`", CONSTANT)),
-        CAUSE,
+        COMPUTED,
     ),
     "restart_spread": Meaning(
         "spread over restarts",
         "the median start ends {value} nats per observation below the best (limit {limit})",
         "Do several `starts` end at the same bound?",
         (Remedy("more `starts`"),),
-        CAUSE,
+        COMPUTED,
     ),
     **_of_chains("function", "the function"),
     **_of_chains(SITE, f"`{SITE}`"),
@@ -181,21 +183,20 @@ MEANINGS: dict[str, Meaning] = {
         "error of the computation",
         "the prediction would move by {value} standard deviations if it were computed again"
         " (limit {limit})",
-        "Would other chains, starts or members predict the same? The standard error of the pooled"
-        " mean and of the 5 % and 95 % quantiles of the function, by leaving out each of them in"
-        " turn, over the predictive standard deviation; the mean over a region.",
+        "Would other chains, starts or members predict the same? The standard error of the"
+        " function's pooled mean, or the average one of its quantiles if that is larger, without"
+        " each of them in turn, over the predictive standard deviation; the mean over a region.",
         (*MORE_CHAINS, Remedy("a longer `warmup`", CHAINS)),
-        SIGN,
+        COMPUTED,
     ),
     "half_drift": Meaning(
         "drift of the prediction",
         "the prediction moves by {value} standard deviations more than chains wander by chance,"
         " from the first half of the draws to the second (limit {limit})",
-        "Has the pooled prediction come to rest? The change of its mean and of the 5 % and 95 %"
-        " quantiles of the function between halves of the draws, beyond two standard errors, over"
-        " the predictive standard deviation; the mean over a region.",
+        "Has the pooled prediction come to rest? The change of the function's mean and quantiles,"
+        " as of `computation_error`, between halves of the draws, beyond two standard errors.",
         (LONGER, MORE_DRAWS, Remedy("more `thinning`", CHAINS)),
-        SIGN,
+        COMPUTED,
     ),
     "pareto_k": Meaning(
         "Pareto k",
@@ -203,7 +204,14 @@ MEANINGS: dict[str, Meaning] = {
         "Can importance weights repair the guide? Above 0.7 they cannot. It fails without a value"
         " where the weights span more than floating-point numbers hold.",
         (CORRELATED, SAMPLE),
-        SIGN,
+        COMPUTED,
+    ),
+    "engine": Meaning(
+        "Pyro's own code",
+        "the fit ran on Pyro's own code",
+        "Was the fit compiled?",
+        (Remedy("the reason says what to install"),),
+        COMPUTED,
     ),
     "disagreement": Meaning(
         "disagreement with the sampled fit",
@@ -213,7 +221,7 @@ MEANINGS: dict[str, Meaning] = {
         " data, in its standard deviations? It is not measurable where the sampled fit itself"
         " fails.",
         (Remedy("trust the sampled fit, if it passes"), CORRELATED),
-        PREDICTION,
+        COMPUTED,
     ),
     "calibration_error": Meaning(
         "calibration",
@@ -221,40 +229,41 @@ MEANINGS: dict[str, Meaning] = {
         "How far are the shares of held-out observations below predictive quantiles, or in central"
         " intervals, from their probabilities, on average and beyond what is chance?",
         (Remedy("look at the picture: a wrong mode, or a wrong model"),),
-        PREDICTION,
+        CALIBRATED,
     ),
     "skill": Meaning(
-        "gain over the linear model",
-        "the gain over the linear model is {value} standard errors (limit {limit})",
-        "Does the fit of a table predict better than the linear model? The mean difference of their"
-        " log densities over the held-out rows, in its standard errors.",
+        "gain over what is cheaper",
+        "the gain over what is cheaper is {value} standard errors (limit {limit})",
+        "Does the fit predict better than the better one of a constant and a linear model? The mean"
+        " difference of their log densities over the held-out observations, in its standard"
+        " errors.",
         (
             Remedy("the linear model, which is simpler"),
             Remedy("the diagnostics above, if they fail"),
             Remedy("another `model` or prior, or more rows"),
         ),
-        PREDICTION,
+        SKILLED,
     ),
     "forgetting": Meaning(
         "forgetting",
         "the update has lost {value} nats per observation (limit {limit})",
         "What has an update lost on the old data?",
         (TOGETHER,),
-        UPDATE,
+        SKILLED,
     ),
     "transfer": Meaning(
         "transfer",
         "the update has won {value} nats per observation (limit {limit})",
         "What has an update won on the new data?",
         (TOGETHER,),
-        UPDATE,
+        SKILLED,
     ),
     "behind_joint": Meaning(
         "behind the joint fit",
         "the update is {value} nats per observation behind the joint fit (limit {limit})",
         "How far is an update behind a fit to all data together?",
         (TOGETHER,),
-        UPDATE,
+        SKILLED,
     ),
     "behind_alone": Meaning(
         "behind the fit to the new data alone",
@@ -262,14 +271,7 @@ MEANINGS: dict[str, Meaning] = {
         " (limit {limit})",
         "How far is an update behind a fit to the new data alone?",
         (TOGETHER,),
-        UPDATE,
-    ),
-    "engine": Meaning(
-        "Pyro's own code",
-        "the fit ran on Pyro's own code",
-        "Was the fit compiled?",
-        (Remedy("the reason says what to install"),),
-        SPEED,
+        SKILLED,
     ),
 }
 

@@ -54,12 +54,12 @@ class Diagnostics(Settings):
         " where the sampled fit does not fail itself.",
     )
     computation_error: Pair = Field(
-        [0.3, 1.0],
+        [0.2, 0.5],
         description="Standard error of the pooled prediction of many chains, its mean and its"
         " quantiles, over the predictive standard deviation, if the same were computed again.",
     )
     half_drift: Pair = Field(
-        [0.3, 1.0],
+        [0.2, 0.5],
         description="Change of the pooled prediction from the first to the second half of the"
         " draws, beyond two standard errors, over the predictive standard deviation.",
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from ..data import references
 from ..files import safe
 from ..files.errors import FileError
-from .meanings import in_order, is_known, meaning
+from .meanings import PARTS, in_order, is_known, meaning
 
 # From the best to the worst.
 VERDICTS = ("pass", "not measurable", "warn", "fail")
@@ -21,6 +21,9 @@ SAMPLING += ("computation_error", "half_drift", "effective_chains")
 
 # Of a fit's diagnostics, all but the numbers text.
 COLUMNS = ("diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason")
+
+# What a figure says of a part of a verdict.
+TOLD = {"not measurable": "cannot be measured", "warn": "warns", "fail": "fails"}
 
 HEADLINES = ("lppd", "rmse_function", "coverage_95")
 
@@ -110,6 +113,12 @@ def unsound(diagnostics: pd.DataFrame, region: str) -> str:
     return reasons(failed.assign(region="", target="", counts_for=""), 2) if len(failed) else ""
 
 
+def by_part(diagnostics: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Of a fit's diagnostics those of every part of the verdict that has some."""
+    parts = diagnostics["diagnostic"].map(lambda name: meaning(name).part)
+    return {part: diagnostics[parts == part] for part in PARTS if (parts == part).any()}
+
+
 def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
     """What a figure says of a fit that does not pass: verdict and reasons; empty for one that does.
 
@@ -122,24 +131,38 @@ def stamp(diagnostics: pd.DataFrame, *names: str) -> tuple[str, str]:
     if verdict == "pass":
         return "", ""
     if not names:
-        return verdict, reasons(diagnostics, 3)
+        return verdict, _told_by_part(diagnostics)
     shown = diagnostics[diagnostics["diagnostic"].isin(names)]
     own = worst(shown["verdict"])
     if own == verdict:
         return verdict, reasons(shown, 3)
     told = "passes" if own == "pass" else f"is {own.upper()}: {reasons(shown, 3)}"
-    return verdict, f"{reasons(diagnostics, 2)}. What is shown here {told}"
+    return verdict, f"{_told_by_part(diagnostics)}. What is shown here {told}"
+
+
+def _told_by_part(diagnostics: pd.DataFrame) -> str:
+    parts = {part: (worst(own["verdict"]), own) for part, own in by_part(diagnostics).items()}
+    told = [
+        f"{part} {TOLD[verdict]} ({reasons(own.assign(reason=''), 2)})"
+        for part, (verdict, own) in parts.items()
+        if verdict != "pass"
+    ]
+    passing = [part for part, (verdict, _) in parts.items() if verdict == "pass"]
+    if passing:
+        told.append(f"{' and '.join(passing)} {'passes' if len(passing) == 1 else 'pass'}")
+    return "; ".join(told)
 
 
 def of_fits(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
     """A row for every fit, and for every reference, which has scores only.
 
     Returns:
-        Columns fit, verdict; by region verdict_<region>, the worst of the diagnostics that count
-        for the region, and the headline scores, <score>_<region>, or <score>_<target>_<region>
-        where there are several targets, each with its error_…, the standard error by draws and
-        points together; reasons. A score that cannot be had, as without a true function, is not
-        among them.
+        Columns fit, verdict; computed, calibrated and skilled, the worst of each part's
+        diagnostics, empty where there are none; by region verdict_<region>, the worst of the
+        diagnostics that count for the region, and the headline scores, <score>_<region>, or
+        <score>_<target>_<region> where there are several targets, each with its error_…, the
+        standard error by draws and points together; reasons. A score that cannot be had, as
+        without a true function, is not among them.
     """
     regions = list(dict.fromkeys(metrics["region"]))
     targets = list(dict.fromkeys(metrics["target"])) if "target" in metrics else [""]
@@ -151,6 +174,8 @@ def of_fits(metrics: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
     for fit in dict.fromkeys(metrics["fit"]):
         own = diagnostics[diagnostics["fit"] == fit]
         row = {"fit": fit, "verdict": worst(own["verdict"]) if len(own) else ""}
+        parts = by_part(own)
+        row |= {part: worst(parts[part]["verdict"]) if part in parts else "" for part in PARTS}
         for region in regions:
             touched = [region in counts.split() for counts in own["counts_for"]]
             found = own.loc[touched, "verdict"]

@@ -19,6 +19,7 @@ from ..config.relations import (
 )
 from ..config.seeds import derived
 from ..data import sets
+from ..data.references import BASELINES
 from ..methods.estimators.gaussian_process import NOISE_FAMILY
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
@@ -332,7 +333,7 @@ class Plan:
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
             files += [f"results/predictions/{fit}/{name}.csv" for name in self.source.new]
-        files += starmap(self.source.rows_of, product(self.source.baselines, self.source.splits))
+        files += starmap(self.source.rows_of, product(BASELINES, self.source.splits))
         return [*files, *self.source.references.values(), *self.tables(), *self.figures()]
 
     def devices(self) -> list[str]:

@@ -11,7 +11,7 @@ from ..config.relations import is_simulated, knows_process
 from ..config.seeds import derived
 from ..data import observed, reading, roles, sets, slices
 from ..data.reading import TableError
-from ..data.references import BASELINES, LINE, ORACLE, at_split
+from ..data.references import BASELINES, ORACLE, at_split
 from ..data.table import columns_of
 from ..files.encodings import Encoding, of_names
 from ..files.errors import FileError
@@ -103,24 +103,19 @@ class Source:
     @property
     def references_by_split(self) -> dict[str, dict[str, str]]:
         """Of what stands beside the fits, by its name, what it is called, and at which split."""
-        names = [*([ORACLE] if self.knows_process else []), *self.baselines]
+        names = [*([ORACLE] if self.knows_process else []), *BASELINES]
         return {name: {at_split(name, split): split for split in self.splits} for name in names}
 
-    @property
-    def baselines(self) -> tuple[str, ...]:
-        """Names of those that a table has."""
-        return () if self.simulated else BASELINES
-
-    def line(self, split: str) -> dict[str, str]:
-        """The linear model of a table at every held-out row."""
-        return {} if self.simulated else {"line": self.rows_of(LINE, split)}
+    def baselines(self, split: str) -> dict[str, str]:
+        """What each says of every held-out point."""
+        return {name: self.rows_of(name, split) for name in BASELINES}
 
     def scores_of(self, reference: str, split: str) -> str:
         """File of the scores of what stands beside the fits."""
         return f"results/evaluations/{at_split(reference, split)}.csv"
 
     def rows_of(self, baseline: str, split: str) -> str:
-        """File of what a baseline says of every held-out row."""
+        """File of what a baseline says of every held-out point."""
         return f"results/evaluations/{at_split(baseline, split)}.nc"
 
     @property
@@ -208,7 +203,7 @@ class Source:
         """Of all jobs that draw random numbers, by their names."""
         simulated = {f"data {name}": self.settings["seed"] for name in self.sets}
         drawn = {"data held_out": self.held_out_seed}
-        drawn |= {} if self.simulated else {"baselines": self.baselines_seed}
+        drawn |= {"baselines": self.baselines_seed}
         own = {
             at_split(job, split): of(split) for job, of in drawn.items() for split in self.splits
         }

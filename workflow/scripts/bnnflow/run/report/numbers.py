@@ -24,8 +24,10 @@ SCORES = {
 
 
 LEGEND = {
-    "verdict": "The worst of a fit's diagnostics: pass, not measurable, warn or fail. A region's"
-    " verdict is the worst of the diagnostics that count there.",
+    "computed": "Whether the same computation, done again, would say the same: pass, not"
+    " measurable, warn or fail, the worst of the diagnostics that count in the region.",
+    "calibrated": "Whether held-out observations fall as the fit says.",
+    "skilled": "Whether the fit predicts better than what is cheaper, and an update than none.",
     "LPPD": "The mean logarithm of the predictive density of the held-out observations, in nats."
     " Higher is better.",
     "RMSE from f": "The root mean square distance of the predictive mean from the true function."
@@ -50,8 +52,9 @@ def of_fit(run: Run, name: str) -> Html:
     targets = list(dict.fromkeys(own["target"])) if "target" in own else [None]
     rows = []
     if found is not None:
-        badges = [badge(opinion.verdict_in(found, region)) for region in run.regions]
-        rows.append([tag("th", "verdict", scope="row"), *badges])
+        for part, judged in verdicts.by_part(found).items():
+            badges = [badge(opinion.verdict_in(judged, region)) for region in run.regions]
+            rows.append([tag("th", part, scope="row"), *badges])
     for target in targets:
         of_target = own if target is None else own[own["target"] == target]
         values = of_target.set_index(["region", "metric"])

@@ -5,27 +5,35 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from ...judge.limits import LOW
-from ...judge.meanings import CAUSE, PREDICTION, SIGN, SPEED, UPDATE, in_order, meaning, shown
-from ...judge.verdicts import worst
+from ...judge.meanings import CALIBRATED, COMPUTED, SKILLED, in_order, meaning, shown
+from ...judge.verdicts import by_part, worst
 
 # What the verdict on a fit means for somebody who wants to use it.
 LEADS = {
     "pass": "Nothing that was measured speaks against this fit.",
     "not measurable": "What was measured keeps its limits. Not all that matters could be measured.",
     "warn": "Use this fit with care.",
-    "fail": "Do not take this fit for the posterior.",
 }
 
-KINDS = {
-    CAUSE: "Possible cause",
-    SIGN: "Signs",
-    PREDICTION: "Predictions",
-    UPDATE: "Update",
-    SPEED: "Speed",
+# The same where a part fails, the first that does.
+FAILED = {
+    COMPUTED: "Do not take this fit for the posterior: the same computation, done again, may say"
+    " something else.",
+    CALIBRATED: "This fit is what its model makes of the data. The model is wrong: held-out"
+    " observations do not fall as it says.",
+    SKILLED: "This fit is not worth its trouble: something simpler predicts as well.",
 }
 
-# Diagnostics of a kind that a sentence names.
-MOST = 2
+# What is said of a part.
+PART = {
+    "pass": "passes",
+    "not measurable": "could not be measured whole",
+    "warn": "warns",
+    "fail": "fails",
+}
+
+# Diagnostics of a part that a sentence names.
+MOST = 3
 
 
 def verdict_in(diagnostics: pd.DataFrame, region: str) -> str:
@@ -41,36 +49,46 @@ def sentences(diagnostics: pd.DataFrame, regions: Sequence[str]) -> Iterator[str
         diagnostics: of the fit.
         regions: the config's, in its order.
     """
-    verdict = worst(diagnostics["verdict"])
-    yield LEADS[verdict]
+    parts = by_part(diagnostics)
+    verdicts = {part: worst(own["verdict"]) for part, own in parts.items()}
+    verdict = worst(verdicts.values())
+    yield LEADS.get(verdict) or next(FAILED[part] for part in verdicts if verdicts[part] == verdict)
     if verdict == "pass":
         return
-    told = diagnostics["verdict"] == verdict
-    kinds = diagnostics["diagnostic"].map(lambda name: meaning(name).kind)
-    for kind, words in KINDS.items():
-        if found := _said(diagnostics[told & (kinds == kind)], diagnostics, regions):
-            more = len(found) - MOST
-            found[MOST:] = [f"{more} more"] if more > 1 else found[MOST:]
-            yield f"{words}: {'; '.join(found)}."
+    for part, own in parts.items():
+        told = f"{part.capitalize()} {PART[verdicts[part]]}"
+        if verdicts[part] == "pass":
+            yield f"{told}."
+            continue
+        found = _said(own[own["verdict"] == verdicts[part]], diagnostics, regions)
+        more = len(found) - MOST
+        found[MOST:] = [f"{more} more"] if more > 1 else found[MOST:]
+        yield f"{told}: {'; '.join(found)}."
     better = [region for region in regions if verdict_in(diagnostics, region) == "pass"]
     if better:
         yield f"What was measured in {_listed(better)} keeps its limits."
 
 
-def summary(verdicts: Mapping[str, str]) -> str:
-    """What to think of all fits together, by their verdicts."""
+def summary(diagnostics: Mapping[str, pd.DataFrame]) -> str:
+    """What to think of all fits together, by what has been found of each."""
+    verdicts = {name: worst(own["verdict"]) for name, own in diagnostics.items()}
     if not verdicts:
         return ""
     passing = [name for name, verdict in verdicts.items() if verdict == "pass"]
     if len(verdicts) == 1:
         (name,) = verdicts
         return f"The fit {name} passes." if passing else f"The fit {name} does not pass."
-    if not passing:
-        return f"None of the {len(verdicts)} fits passes: take none of them for the posterior."
     if len(passing) == len(verdicts):
         return f"All {len(verdicts)} fits pass."
-    verb = "passes" if len(passing) == 1 else "pass"
-    return f"{len(passing)} of {len(verdicts)} fits {verb}: {_listed(passing)}."
+    told = f"None of the {len(verdicts)} fits passes."
+    if passing:
+        verb = "passes" if len(passing) == 1 else "pass"
+        told = f"{len(passing)} of {len(verdicts)} fits {verb}: {_listed(passing)}."
+    parts = {name: by_part(diagnostics[name]) for name in verdicts if name not in passing}
+    judged = {name: own[COMPUTED]["verdict"] for name, own in parts.items() if COMPUTED in own}
+    if computed := [name for name, found in judged.items() if worst(found) == "pass"]:
+        told += f" Computed well, by a model that is not right: {_listed(computed)}."
+    return told
 
 
 def ordered(diagnostics: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -114,10 +114,9 @@ def _all(sections: list[Section]) -> list[Html]:
 
 
 def _head(run: Run) -> Html:
-    verdict = {name: verdicts.worst(found["verdict"]) for name, found in run.diagnostics.items()}
     judged = "Each fit is judged by how it was made, and by"
     parts = [tag("h1", "Bayesian neural networks", class_="title")]
-    lead = [opinion.summary(verdict)] if verdict else []
+    lead = [opinion.summary(run.diagnostics)] if run.diagnostics else []
     lead += [groups.passing(name, spread) for name, spread in run.groups.items()]
     if lead:
         told = f"{judged} {run.held_out}."
