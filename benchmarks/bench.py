@@ -26,6 +26,7 @@ SECTIONS = {
     "draws": "sampling",
     "adjusted": "adjusted",
     "bias": "adjusted",
+    "limits": "limits",
     "growth": "growth",
     "blocks": "growth",
     "tables": "wide",

@@ -25,6 +25,7 @@ TITLES = {
     "draws": "Effective draws of the network's function where there are data",
     "adjusted": "Effective draws per gradient of adjusted microcanonical chains, beside nutpie",
     "bias": "Bias of microcanonical chains, over the standard deviation",
+    "limits": "Verdicts on right fits and on wrong ones, shares, at the default limits",
     "growth": "How cost grows",
     "tables": "Value and gradient of networks for tables, 1,200 rows, a chain",
     "run": "The whole default run on two cores, and the tutorial's code as a plain script",

@@ -307,20 +307,25 @@ def test_transforms_are_uniform_where_the_distribution_is_right():
 def test_skill_is_the_difference_over_its_error():
     line = random().normal(size=50)
     better = line + np.tile([0.4, 0.2], 25)
-    found = of_skill(better, line, LIMITS)
+    found = of_skill(better, {"constant": line - 1, "linear": line}, LIMITS)
     assert found.value == pytest.approx(0.3 / (np.std([0.4, 0.2] * 25, ddof=1) / np.sqrt(50)))
     assert (found.verdict, found.region) == ("pass", "all")
-    assert found.reason == ("its log density is 0.3 ± 0.01 nats per row above the linear model's")
-    assert of_skill(line, better, LIMITS).verdict == "fail"
+    assert found.reason == (
+        "its log density is 0.3 ± 0.01 nats per observation above the linear model's"
+    )
+    assert of_skill(line, {"linear": better}, LIMITS).verdict == "fail"
+    # The best of what is cheaper counts.
+    other = of_skill(line, {"constant": better, "linear": line}, LIMITS)
+    assert (other.verdict, "below the constant model's" in other.reason) == ("fail", True)
 
 
 def test_a_fit_that_is_no_better_than_the_line_is_told():
     line = random().normal(size=100)
     near = line + np.tile([1.0, -1.0], 50)
-    assert of_skill(near, line, LIMITS).verdict == "warn"
-    same = of_skill(line, line, LIMITS)
+    assert of_skill(near, {"linear": line}, LIMITS).verdict == "warn"
+    same = of_skill(line, {"linear": line}, LIMITS)
     assert (same.value, same.verdict) == (0.0, "warn")
-    assert of_skill(line[:1], line[:1], LIMITS).verdict == "not measurable"
+    assert of_skill(line[:1], {"linear": line[:1]}, LIMITS).verdict == "not measurable"
 
 
 def test_a_line_knows_nothing_of_held_out_targets():

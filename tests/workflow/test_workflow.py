@@ -694,9 +694,8 @@ def test_tables_tell_of_every_fit(finished):
     assert updated.loc["forgetting", "counts_for"] == "data all"
     assert updated.loc["transfer", "counts_for"] == "gap all"
     assert updated.loc["behind_alone", "reason"].startswith("beside svi_new, verdict ")
-    # Every variational fit lacks something to be measured in every region.
-    by_region = [f"verdict_{region}" for region in regions]
-    assert not (verdicts.set_index("fit").loc[list(SVI), by_region] == "pass").any(axis=None)
+    # None of these is worth its trouble, over all regions.
+    assert not (verdicts.set_index("fit").loc[list(SVI), "verdict_all"] == "pass").any()
 
 
 def test_lint_and_format_are_clean(finished):
