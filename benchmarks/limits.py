@@ -7,7 +7,7 @@ that is too stiff takes what it misses for noise, and predicts well for what it 
 told beside the others.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -21,6 +21,7 @@ from bnnflow.data.table import Table, fitted, of_names
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import posterior
 from bnnflow.judge import findings, fit, scores, verdicts
+from bnnflow.judge.meanings import PARTS
 from bnnflow.judge.settings import Diagnostics
 from bnnflow.methods import mclmc
 from bnnflow.methods.mclmc import Mclmc
@@ -34,19 +35,20 @@ ROWS, REPLICATIONS, QUICK = 200, 200, 2
 
 NETWORK = {"activation": "tanh", "residual": False, "skip": "none"}
 NORMAL = LIKELIHOODS.made({"family": "normal"}).model_dump()
-WIDE, STIFF = {"hidden": [8]}, {"hidden": [1]}
+# Hidden units: of the network that makes the data, and of one that is too stiff for them.
+UNITS, STIFF = 8, 1
 PRIOR = {"family": "normal", "stddev": 3.0, "scaling": "none"}
 NOISE = 0.1
 
 LONG = {"optimum_steps": 1000, "warmup": 3000, "draws": 50, "thinning": 60}
 SHORT = {"optimum_steps": 20, "warmup": 20, "draws": 50, "thinning": 1}
 
-# What is wrong, by kind: the network, the settings and the noise of the observations.
-KINDS: Mapping[str, tuple[dict, dict, str]] = {
-    "right": (WIDE, LONG, "normal"),
-    "too few steps": (WIDE, SHORT, "normal"),
-    "one noise of many": (WIDE, LONG, "growing"),
-    "heavy tails": (WIDE, LONG, "heavy"),
+# What is wrong, by kind: hidden units, settings, and the noise of the observations.
+KINDS: Mapping[str, tuple[int, dict, str]] = {
+    "right": (UNITS, LONG, "normal"),
+    "too few steps": (UNITS, SHORT, "normal"),
+    "one noise of many": (UNITS, LONG, "growing"),
+    "heavy tails": (UNITS, LONG, "heavy"),
     "too stiff": (STIFF, LONG, "normal"),
 }
 CHAINS = 16
@@ -56,17 +58,12 @@ def limits(quick: bool) -> list[Row]:
     """The share of each verdict, by kind of fit."""
     count, rows = QUICK if quick else REPLICATIONS, []
     for kind in KINDS:
-        found = list(_verdicts(kind, count))
-        for part in ("verdict", "computed", "calibrated", "skilled"):
-            for verdict in ("pass", "warn", "fail"):
-                share = np.mean([own[part] == verdict for own in found])
-                rows.append(row("limits", kind, part, verdict, share, "share", at=count))
+        found = [verdict(kind, seed) for seed in range(count)]
+        for part in ("verdict", *PARTS):
+            for told in verdicts.VERDICTS:
+                share = np.mean([own[part] == told for own in found])
+                rows.append(row("limits", kind, part, told, share, "share", at=count))
     return rows
-
-
-def _verdicts(kind: str, count: int) -> Iterator[dict[str, str]]:
-    for seed in range(count):
-        yield verdict(kind, seed)
 
 
 def verdict(kind: str, seed: int) -> dict[str, str]:
@@ -76,8 +73,8 @@ def verdict(kind: str, seed: int) -> dict[str, str]:
         kind: one of KINDS.
         seed: of the data and of the chains.
     """
-    network, settings, noise = KINDS[kind]
-    model, density, x, y = _density(network["hidden"][0])
+    units, settings, noise = KINDS[kind]
+    model, density, x, y = _density(units)
     learnt, unseen = (_observed(seed, part, noise) for part in range(2))
     encoding = fitted(learnt, "none")
     x.copy_(torch.tensor(learnt.inputs, dtype=torch.float32))
@@ -119,7 +116,7 @@ def _density(units: int) -> tuple[dict, LogDensity, torch.Tensor, torch.Tensor]:
 def _observed(seed: int, part: int, noise: str) -> Table:
     """Observations of a function that a seed alone decides, and places that the part decides."""
     weights = np.random.default_rng([seed, 0])
-    first, bias, last = weights.normal(size=(3, WIDE["hidden"][0])) * PRIOR["stddev"]
+    first, bias, last = weights.normal(size=(3, UNITS)) * PRIOR["stddev"]
     random = np.random.default_rng([seed, 1 + part])
     x = random.uniform(-1.5, 1.5, ROWS)
     f = np.tanh(np.outer(x, first) + bias) @ last

@@ -8,13 +8,12 @@ arXiv:2502.06335).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from ..settings import Count, Few, Positive, Seed, Share, fault
-from .running.method import Combined, Method, Work
+from .running.method import Method, Work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,12 +122,6 @@ class Mclmc(Method):
         return posterior.merged(
             [posterior.of_chain(*own, density.facts, encoding) for own in chains]
         )
-
-    def combined(self, paths: Sequence[str | Path]) -> Combined:
-        """All chains, of equal weight."""
-        from ..files import posterior
-
-        return Combined(posterior.merged([posterior.read(path) for path in paths]))
 
     def work(self, size: int, gradient: float, compiled: bool) -> Work:
         """As for any method."""

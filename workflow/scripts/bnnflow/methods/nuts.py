@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ..jobs import log
 from ..settings import Count, Few, Seed, Share, fault, integer
-from .running.method import Combined, Method, Work
+from .running.method import Method, Work
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -142,12 +141,6 @@ class Nuts(Method):
         settings["optimum_steps"] = self.optimum_steps
         draws, stats = sample_chain(density, seed=seed, **settings, checkpoint=checkpoint)
         return posterior.of_chain(draws, stats, density.facts, encoding)
-
-    def combined(self, paths: Sequence[str | Path]) -> Combined:
-        """All chains."""
-        from ..files import posterior
-
-        return Combined(posterior.merged([posterior.read(path) for path in paths]))
 
     def work(self, size: int, gradient: float, compiled: bool) -> Work:
         """As for any method: all trajectories as long as is allowed."""

@@ -202,8 +202,7 @@ class Source:
     def seeds(self) -> dict[str, int]:
         """Of all jobs that draw random numbers, by their names."""
         simulated = {f"data {name}": self.settings["seed"] for name in self.sets}
-        drawn = {"data held_out": self.held_out_seed}
-        drawn |= {"baselines": self.baselines_seed}
+        drawn = {"data held_out": self.held_out_seed, "baselines": self.baselines_seed}
         own = {
             at_split(job, split): of(split) for job, of in drawn.items() for split in self.splits
         }

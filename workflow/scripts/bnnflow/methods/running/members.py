@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from ...settings import Count, Few, Positive, Seed
-from .method import Combined, Method, Work
+from .method import Method, Work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,12 +94,6 @@ class Members(Method):
             draws = {name: value.numpy() for name, value in values.items()}
             found.append((draws, {"lp": lp.numpy()}))
         return found
-
-    def combined(self, paths: Sequence[str | Path]) -> Combined:
-        """All members, of equal weight."""
-        from ...files import posterior
-
-        return Combined(posterior.merged([posterior.read(path) for path in paths]))
 
     def work(self, size: int, gradient: float, compiled: bool) -> Work:
         """As for any method."""

@@ -143,9 +143,11 @@ class Method(Settings, ABC):
             What the file of these parts has; `combined` reads it.
         """
 
-    @abstractmethod
     def combined(self, paths: Sequence[str | Path]) -> Combined:
-        """What the files of all parts make together."""
+        """What the files of all parts make together: a chain of the posterior each, as it is."""
+        from ...files import posterior
+
+        return Combined(posterior.merged([posterior.read(path) for path in paths]))
 
     @abstractmethod
     def work(self, size: int, gradient: float, compiled: bool) -> Work:
