@@ -85,6 +85,33 @@ def test_chains_weigh_the_same_unless_told(tmp_path):
     np.testing.assert_array_equal(posterior.pooled_weights(found), [0.125] * 8 + [0.0] * 4)
 
 
+FITTED = {"data": ["train"], "model": {"hidden": [3], "likelihood": {"family": "normal"}}}
+
+
+def test_a_posterior_is_known_by_the_settings_of_its_fit(tmp_path):
+    path = tmp_path / "a.nc"
+    posterior.write(posterior.fitted_by(chain(0), FITTED), path)
+    tree = posterior.read(path)
+    posterior.check_settings(tree, {"model": FITTED["model"], "data": ["train"]}, path)
+    other = {"data": ["train"], "model": {"hidden": [4, 4], "skip": "linear"}}
+    with pytest.raises(posterior.SettingsError) as caught:
+        posterior.check_settings(tree, other, path)
+    assert str(caught.value).startswith(
+        f'{path}: was fitted with model.hidden: [3], model.likelihood.family: "normal", model.skip:'
+        " null, but the config now has model.hidden: [4, 4], model.likelihood.family: null,"
+        ' model.skip: "linear"; '
+    )
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "[" * 5000, "1"])
+def test_a_posterior_that_does_not_say_how_it_was_fitted_is_refused(text):
+    tree = chain(0)
+    if text is not None:
+        tree["posterior"].attrs[posterior.SETTINGS] = text
+    with pytest.raises(FileError, match="it does not say by which settings it was fitted"):
+        posterior.check_settings(tree, FITTED, "a.nc")
+
+
 def test_the_best_start_weighs_all_and_keeps_its_encoding(tmp_path):
     guide = {"AutoDiagonalNormal.loc": np.zeros(2)}
     parts = [

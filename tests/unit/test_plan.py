@@ -93,6 +93,13 @@ def test_the_seeds_of_a_run_are_those_of_its_jobs(study):
         assert seeds[f"{fit} {part} 0"] == study.seeds_of(fit, 0)[0]
 
 
+def test_a_posterior_is_known_by_data_model_and_prior(study):
+    found = study.fitted("svi_updated")
+    assert found == {"data": ["new"]} | study.network("svi_updated")
+    assert found["prior"] == {"posterior_of": "svi_shallow"}
+    assert study.fitted("study-stddev_1-0") != study.fitted("study-stddev_4-0")
+
+
 def test_a_prior_that_is_a_posterior_is_a_file(study):
     assert study.prior("svi_updated") == {
         "prior": "results/fits/svi_shallow/parameters.safetensors"

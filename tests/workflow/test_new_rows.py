@@ -64,6 +64,16 @@ def test_a_posterior_is_the_same_whatever_the_held_out_targets(empty):
     assert "data.table: is 'plants.csv'; there is no such file in" in told
     empty.snakemake("--cores", "2", *alone)
     assert [empty.path(name).read_bytes() for name in (NEW, POSTERIOR)] == made
+
+    # What the posterior was fitted with is not guessed from another config.
+    empty.path("plants.yaml").write_text(
+        predict.replace("hidden: [3]", "hidden: [3], activation: relu"), encoding="utf-8"
+    )
+    empty.path(NEW).unlink()
+    told = empty.snakemake("--cores", "2", *alone, fails=True)
+    assert f'{POSTERIOR}: was fitted with model.activation: "tanh", but the config now' in told
+    assert "Traceback" not in told
+    empty.path("plants.yaml").write_text(predict, encoding="utf-8")
     empty.path("gone.csv").rename(empty.path("plants.csv"))
 
     table.assign(soil="peat").to_csv(empty.path("new.csv"), index=False)

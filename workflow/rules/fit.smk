@@ -54,6 +54,7 @@ for entry, fits in plan.entries.items():
             "../../envs/base.yaml"
         params:
             fit=of(str, entry),
+            fitted=of(plan.fitted, entry),
             settings=of(plan.combined_by, entry),
             code=code_with("combine", plan.method_modules, entry),
         script:

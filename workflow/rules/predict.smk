@@ -15,7 +15,7 @@ rule predict:
     resources:
         **by_attempt(plan.prediction_needs),
     params:
-        model=of(lambda fit: plan.network(fit)["model"]),
+        fitted=of(plan.fitted),
         grid=config["predictions"].get("grid"),
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
         torch_threads=1,
@@ -45,7 +45,7 @@ rule predict_new:
     resources:
         **by_attempt(plan.prediction_needs),
     params:
-        model=of(lambda fit: plan.network(fit)["model"]),
+        fitted=of(plan.fitted),
         quantiles=config["predictions"]["quantiles"],
         torch_threads=1,
         code=code_with("predict_new", plan.response_modules),
@@ -70,7 +70,7 @@ rule evaluate:
     resources:
         **by_attempt(plan.prediction_needs),
     params:
-        model=of(lambda fit: plan.network(fit)["model"]),
+        fitted=of(plan.fitted),
         seed=of(plan.simulation_seed),
         torch_threads=1,
         code=code_with("evaluate", plan.response_modules),

@@ -13,7 +13,7 @@ from bnnflow.methods.running.method import METHODS
 method, to = METHODS.made(snakemake.params.settings), snakemake.output
 left = method.combined(snakemake.input)
 tree = stacking.with_weights(left.posterior) if method.weights == "stacking" else left.posterior
-posterior.write(tree, to.posterior)
+posterior.write(posterior.fitted_by(tree, snakemake.params.fitted), to.posterior)
 sizes = tree["posterior"].sizes
 jobs.log.info("chains: %d; draws of each: %d", sizes["chain"], sizes["draw"])
 if left.guide is not None:

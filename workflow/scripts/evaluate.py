@@ -12,12 +12,12 @@ from bnnflow.predict import evaluation, levels, predictive
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
-held_out = points.read(snakemake.input.points)
-tree = posterior.read(snakemake.input.posterior, predictive.NEEDED)
-mixtures = predictive.mixtures(snakemake.params.model, tree, held_out["inputs"].to_numpy())
+held_out, fitted = points.read(snakemake.input.points), snakemake.params.fitted
+tree = predictive.read(snakemake.input.posterior, fitted)
+mixtures = predictive.mixtures(fitted["model"], tree, held_out["inputs"].to_numpy())
 stream = torch.Generator().manual_seed(snakemake.params.seed)
 targets, weight = posterior.encoding(tree).targets, posterior.weights(tree)
-correlation = predictive.correlation(snakemake.params.model, tree)
+correlation = predictive.correlation(fitted["model"], tree)
 found = evaluation.evaluated(
     mixtures, targets, held_out, levels.LEVELS, weight, stream, correlation
 )

@@ -15,8 +15,9 @@ torch.set_num_threads(snakemake.params.torch_threads)
 
 path = snakemake.input.get("grid")
 grid = points.at(path) if path else points.grid({"x": np.linspace(*snakemake.params.grid)})
-tree = posterior.read(snakemake.input.posterior, predictive.NEEDED)
-mixtures = predictive.mixtures(snakemake.params.model, tree, grid["inputs"].to_numpy())
+fitted = snakemake.params.fitted
+tree = predictive.read(snakemake.input.posterior, fitted)
+mixtures = predictive.mixtures(fitted["model"], tree, grid["inputs"].to_numpy())
 targets = posterior.encoding(tree).targets
 kept = predictive.summarised(mixtures, targets, grid, **snakemake.params.kept)
 arrays.write(kept, snakemake.output[0])

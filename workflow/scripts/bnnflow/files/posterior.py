@@ -1,14 +1,16 @@
 """The posterior file: draws of every site in constrained space, in ArviZ's layout."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from ..jobs import ToldError
 from . import encodings, netcdf
 from .encodings import Encoding
-from .errors import FileError
+from .errors import FileError, plain_sentence
 
 # How far the weights of chains may add up to something else than 1.
 ROUNDING = 1e-9
@@ -16,7 +18,20 @@ ROUNDING = 1e-9
 # What a reader of weights or of the encoding needs.
 WEIGHT, ENCODING = "weights/weight", "encoding/input_centre"
 
+# By which a posterior was fitted, as JSON.
+SETTINGS = "settings"
+
+# Letters of the settings that a sentence names.
+SENTENCE = 800
+
 Draws = Mapping[str, np.ndarray]
+
+
+class SettingsError(ToldError):
+    """A posterior was fitted by other settings than those of the config."""
+
+    def __init__(self, told: str):
+        super().__init__(plain_sentence(told, SENTENCE))
 
 
 def of_chain(
@@ -75,6 +90,12 @@ def weighted(tree: xr.DataTree, weights: np.ndarray | None = None) -> xr.DataTre
     return tree
 
 
+def fitted_by(tree: xr.DataTree, settings: Mapping) -> xr.DataTree:
+    """The posterior with the settings by which it was fitted, of types that JSON has."""
+    tree["posterior"].attrs[SETTINGS] = json.dumps(settings)
+    return tree
+
+
 def _joined(attributes: list[Mapping[str, str]], context: object = None) -> dict[str, str]:
     """Facts of all chains, each different one once."""
     keys = dict.fromkeys(key for own in attributes for key in own)
@@ -129,6 +150,37 @@ def opened(path: str | Path, kind: str, needed: Iterable[str]) -> xr.DataTree:
     return xr.DataTree.from_dict({name or "/": group for name, group in groups.items()})
 
 
+def check_settings(tree: xr.DataTree, settings: Mapping, path: str | Path) -> None:
+    """That a posterior was fitted by these settings.
+
+    Args:
+        tree: the posterior, read from the path.
+        settings: of types that JSON has.
+        path: for the error.
+
+    Raises:
+        SettingsError: if not, with both where they differ.
+        FileError: if the posterior does not say by which.
+    """
+    try:
+        found = dict(_flat(json.loads(tree["posterior"].attrs[SETTINGS])))
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = "it does not say by which settings it was fitted"
+        raise FileError(path, "a posterior", reason) from error
+    own = dict(_flat(json.loads(json.dumps(settings))))
+    if differing := [key for key in {**found, **own} if found.get(key) != own.get(key)]:
+        then, now = (
+            ", ".join(
+                f"{key}: {json.dumps(given.get(key), ensure_ascii=False)}" for key in differing
+            )
+            for given in (found, own)
+        )
+        raise SettingsError(
+            f"{path}: was fitted with {then}, but the config now has {now}; give the config that"
+            " was fitted, or leave --allowed-rules out, and the fit is made again"
+        )
+
+
 def encoding(tree: xr.DataTree) -> Encoding:
     """How the data were encoded; of a file that was read as needing `ENCODING`."""
     return encodings.of_dataset(tree["encoding"].to_dataset())
@@ -165,6 +217,15 @@ def _check_weights(given: xr.Dataset, posterior: xr.Dataset) -> None:
     values = weight.to_numpy()
     if values.dtype.kind != "f" or not (values >= 0).all() or abs(values.sum() - 1) > ROUNDING:
         raise ValueError("its weights are not shares, which add up to 1")
+
+
+def _flat(settings: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """By dotted key every setting that is no mapping."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _dataset(arrays: Draws) -> xr.Dataset:

@@ -1,6 +1,7 @@
 """Predictive distributions: mixtures of what the likelihood says at posterior draws."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,6 +28,22 @@ NEEDED = posterior.WEIGHT, posterior.ENCODING
 
 # What a user can do about numbers that are none.
 ASTRAY = "the fit has gone astray; look at its log, and fit again with other settings"
+
+
+def read(path: str | Path, fitted: Mapping) -> xr.DataTree:
+    """Read a fit's posterior, with all that is NEEDED.
+
+    Args:
+        path: of the file.
+        fitted: the settings by which the posterior should have been fitted.
+
+    Raises:
+        FileError: as `posterior.read`.
+        SettingsError: if it was fitted by others.
+    """
+    tree = posterior.read(path, NEEDED)
+    posterior.check_settings(tree, fitted, path)
+    return tree
 
 
 def mixtures(model: dict, tree: xr.DataTree, inputs: np.ndarray) -> list[Mixture]:

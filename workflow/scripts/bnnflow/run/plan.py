@@ -165,11 +165,12 @@ class Plan:
         model = self.config["models"][own["model"]]
         return {"model": with_sorted_keys(model), "prior": with_sorted_keys(own["prior"])}
 
-    def likelihood(self, fit: str) -> dict | None:
-        """The settings of a fit's likelihood, of all targets or by target.
+    def fitted(self, fit: str) -> dict:
+        """The settings by which a posterior is known: what the fit learns from, model, prior."""
+        return {"data": self.fit(fit)["data"], **self.network(fit)}
 
-        Where the kinds of all targets decide, there are none.
-        """
+    def likelihood(self, fit: str) -> dict | None:
+        """The settings of a fit's likelihood, if it has some: of all targets or by target."""
         return self.network(fit)["model"].get("likelihood")
 
     def leaves(self, fit: str) -> list[str]:
