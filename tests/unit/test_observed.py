@@ -286,6 +286,29 @@ NUMBERED = [float(n) for n in range(7, 7 + ROWS)]
             "the column b is of numbers, but for 1 row, such as '1,5'; correct them, leave them"
             " blank, or list all levels under data.levels.b",
         ),
+        *(
+            (
+                {"b": ["cm", *some("1.5", "2.5", "4.0")[1:]], "a": [None, *some(1.5, 2.5)[1:]]},
+                {"missing": missing},
+                "the column b is of numbers, but for 1 row, such as 'cm'; correct them",
+            )
+            for missing in ("refuse", "drop", "median")
+        ),
+        *(
+            (
+                {"b": some(*numbers)},
+                {},
+                f"the column b has numbers such as {told}, whose marks may be of thousands or",
+            )
+            for numbers, told in (
+                (("1,000", "500"), "'1,000' and '500'"),
+                (("2,5", "3,5"), "'2,5'"),
+                (("1'000.5", "2 000,5"), '"1\'000.5"'),
+            )
+        ),
+        ({"b": [f"${n}.50" for n in range(ROWS)]}, {}, "the column b has 40 different texts in 4"),
+        ({"b": some("1.2.3", "1.2.4", "2024-01")}, {}, None),
+        ({"b": some("1,000", "500")}, {"levels": {"b": ["500", "1,000"]}}, None),
         ({"b": some("u\nv", "w")}, {}, "the column b has the text 'u\\nv'; allowed are levels of"),
         ({"b": some("u" * 201, "w")}, {}, "the column b has the text 'uuu"),
         (

@@ -111,6 +111,37 @@ def test_what_only_looks_like_a_number_is_a_text(tmp_path, text):
     assert frame(tmp_path, f"a;b\n{text};1\n2;2\n")["a"] == [text, "2"]
 
 
+@pytest.mark.parametrize(
+    ("values", "separator", "are_texts"),
+    [
+        (("1,234", "950"), "\t", True),
+        (("1.234", "950"), ",", True),
+        (("-1.234.567", "950"), ",", True),
+        (("1.234", "1.950"), ",", False),
+        (("1.234", "0.95"), ",", False),
+        (("1.234", "9.5"), ",", False),
+        (("0.123", "950"), ",", False),
+        (("1.2345", "950"), ",", False),
+    ],
+)
+def test_numbers_whose_marks_may_be_of_thousands_are_left_as_texts(
+    tmp_path, values, separator, are_texts
+):
+    rows = "".join(f"{value}{separator}1\n" for value in (*values, "NA"))
+    found = frame(tmp_path, f"a{separator}b\n{rows}")["a"]
+    numbers = [float(value.replace(",", ".")) for value in values] if not are_texts else values
+    assert found[:2] == [*numbers]
+    assert pd.isna(found[2])
+
+
+def test_points_beside_decimal_commas_may_be_of_thousands(tmp_path):
+    rows = "a;b;c\n{};0,5;1,5\n{};2,5;3,5\n"
+    assert frame(tmp_path, rows.format("1.234", "2.345")) == {
+        **{"a": ["1.234", "2.345"], "b": [0.5, 2.5], "c": [1.5, 3.5]},
+    }
+    assert frame(tmp_path, rows.format("1.25", "2.345"))["a"] == [1.25, 2.345]
+
+
 def test_numbers_beyond_all_are_infinite(tmp_path):
     assert frame(tmp_path, f"a,b,c\n1e999,-inf,{'9' * 400}\n1,1,1\n") == {
         "a": [np.inf, 1],
@@ -139,8 +170,9 @@ def test_numbers_beyond_all_are_infinite(tmp_path):
             r": has a column of the name 'a+'; allowed are names of at most 2",
         ),
         ("a\x1b[2J,b\n1,2\n", r": has a column of the name 'a\\x1b\[2J'; allowed"),
-        ("a,b\n1,2,3\n", r", line 2: has 3 values, but the header has 2 names; give every row"),
+        ("a,b\n1,2,3\n", r", line 2: has 3 values, but the header has 2 names, a, b; give every"),
         ("a,b\n1,2\n3\n", r", line 3: has 1 values, but the header has 2 names"),
+        ("Series 3\na,b\n1,2\n", r".*1 names, Series 3; .*, and remove what stands above the nam"),
         ("a b c\n1 2 3\n4 5 6\n", r": has columns that blanks separate; write it with commas"),
         ("a,b\n1,2".encode("utf-16-le"), r": is no text in utf-8, because it has bytes of value 0"),
         (codecs.BOM_UTF32_LE + "a,b".encode("utf-32-le"), r": is no text in utf-16, because"),

@@ -178,6 +178,10 @@ def test_what_is_no_number_is_told(tmp_path):
             NEW.replace("20;no", "20;?"),
             "the column cast is blank in 1 row, first in row 3; fits have seen no blank the",
         ),
+        (
+            NEW.replace("1,5", "1.234").replace("20", "950"),
+            "the column width has numbers such as '1.234' and '950', whose marks may be of",
+        ),
         (NEW.replace("1,5", "wide"), "the column width is of numbers, but here it has 'wide'"),
         (
             NEW.replace("1,5", "-1"),

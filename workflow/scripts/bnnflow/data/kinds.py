@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..files.columns import LONGEST, Column
-from .reading import TableError, is_number
+from .numerals import is_marked, is_number
+from .reading import TableError
 
 # Whole numbers are counts where some are as small as the first and none is above the second.
 SMALL, LARGE = 10, 1000
@@ -23,6 +24,9 @@ LARGEST = 1e150
 
 # Names that an error lists.
 SHOWN = 10
+
+# How a number with signs about it begins.
+SIGNED = re.compile(r"\W*\d")
 
 # How a date begins.
 DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b")
@@ -149,6 +153,26 @@ def flags(columns: Sequence[Column], table: pd.DataFrame, missing: str) -> Itera
             yield Column(name, kind="flag", of=column.name)
 
 
+def check_texts(values: pd.Series) -> None:
+    """That texts (n,) are no numbers, with faults or without.
+
+    Raises:
+        TableError: if they are.
+    """
+    name, counts = values.name, values.value_counts()
+    for is_one in (is_number, is_marked):
+        numbers = counts[list(map(is_one, counts.index))]
+        wrong = values[values.notna() & ~values.isin(numbers.index)]
+        if len(wrong) and numbers.sum() > len(wrong):
+            raise TableError(
+                f"the column {name} is of numbers, but for {_rows(len(wrong))}, such as"
+                f" {_example(wrong)}; correct them, leave them blank, or list all levels under"
+                f" data.levels.{name}"
+            )
+    if len(counts) and not len(wrong):
+        raise TableError(f"{_of_marks(values)}, or list all levels under data.levels.{name}")
+
+
 def as_numbers(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     """Columns as numbers: levels by their places, blanks as what stands for them, flags as 1.
 
@@ -229,6 +253,8 @@ def _as_numbers(table: pd.DataFrame, column: Column) -> np.ndarray:
         found = texts.map(places).to_numpy(dtype=float)
     elif not is_numeric(values):
         wrong = values.notna() & ~values.map(is_number, na_action="ignore").eq(True)
+        if not wrong.any():
+            raise TableError(_of_marks(values))
         raise TableError(
             f"the column {column.name} is of numbers, but here it has {_example(values[wrong])},"
             f" first in row {_first(wrong)}"
@@ -280,24 +306,25 @@ def _levels(values: pd.Series, declared: Levels, transform: str) -> Column:
     return Column(name, kind="binary" if len(levels) == 2 else "classes", levels=levels)
 
 
+def _of_marks(values: pd.Series) -> str:
+    """What is wrong with numbers that may have marks of thousands."""
+    marked = values.str.contains(r"\D", na=False)
+    numbers = [_example(own) for own in (values[marked], values[~marked]) if own.notna().any()]
+    return (
+        f"the column {values.name} has numbers such as {' and '.join(numbers)}, whose marks may be"
+        " of thousands or decimal; write thousands without a mark, and decimals in every number"
+        " with the mark of the other columns, or with a point"
+    )
+
+
 def _check_levels(values: pd.Series, levels: Sequence[str]) -> None:
-    """That texts are neither numbers with faults nor identifiers."""
-    name, numbers = values.name, values.map(is_number)
-    if numbers.mean() <= 0.5:
-        # As texts are left as they are, also with a decimal comma.
-        numbers = values.str.replace(",", ".").map(is_number)
-    if numbers.mean() > 0.5 and not numbers.all():
-        wrong = values[~numbers]
-        raise TableError(
-            f"the column {name} is of numbers, but for {_rows(len(wrong))}, such as"
-            f" {_example(wrong)}; correct them, leave them blank, or list all levels under"
-            f" data.levels.{name}"
-        )
+    """That texts are no identifiers."""
+    name = values.name
     if len(levels) > max(FEW_LEVELS, len(values) // 2):
         plain = ""
         if DATE.match(levels[0]):
             plain = "; of dates make numbers, such as days since the first"
-        elif any(level[:1].isdigit() for level in levels):
+        elif any(map(SIGNED.match, levels)):
             plain = "; if these are numbers, write them without units and signs between digits"
         raise UselessError(
             f"the column {name} has {len(levels)} different texts in {len(values)} rows, as an"

@@ -189,8 +189,19 @@ def _together(
     given: pd.DataFrame, unseen: pd.DataFrame | None, names: list[str], settings: Mapping
 ) -> pd.DataFrame:
     """The rows of both tables, levels as declared."""
+    whole = kinds.as_declared(_joined(given, unseen, names, settings), settings["levels"])
+    for name in names:
+        if name not in settings["levels"] and not kinds.is_numeric(whole[name]):
+            kinds.check_texts(whole[name])
+    return whole
+
+
+def _joined(
+    given: pd.DataFrame, unseen: pd.DataFrame | None, names: list[str], settings: Mapping
+) -> pd.DataFrame:
+    """The rows of both tables."""
     if unseen is None:
-        return kinds.as_declared(given, settings["levels"])
+        return given
     path = settings["held_out"]["table"]
     roles.check(names, list(unseen), f"{path}: lacks")
     for name in names:
@@ -202,8 +213,7 @@ def _together(
                 f" {'numbers' if one else 'texts'} in data.table; list its levels under data.levels"
                 " if it has some"
             )
-    whole = pd.concat([given, unseen], ignore_index=True)
-    return kinds.as_declared(whole, settings["levels"])
+    return pd.concat([given, unseen], ignore_index=True)
 
 
 def _kept(table: pd.DataFrame, inputs: list[str], targets: list[str], missing: str) -> np.ndarray:

@@ -18,6 +18,7 @@ from ..files import safe
 from ..files.columns import LONGEST
 from ..files.errors import plain_sentence
 from ..jobs import ToldError
+from .numerals import is_number, may_be_thousands
 
 log = logging.getLogger("bnnflow")
 
@@ -34,8 +35,9 @@ BEGINNING = 1 << 20
 # Rows of the beginning of a Parquet file.
 FIRST = 10_000
 
-# Lines from which the separator and the decimal mark are told.
-SAMPLE = 200
+# Lines from which the separator and the decimal mark are told, and rows from which marks of
+# thousands are.
+SAMPLE, MANY = 200, 2_000
 
 # By their first bytes; without any a text is UTF-8, or else Western European.
 MARKS = {
@@ -58,8 +60,6 @@ TOLD = re.compile(r"sep=(.)\n", re.I)
 
 # What pandas calls the numbers of rows, which are no column of the table.
 INDEX = re.compile(r"__index_level_\d+__")
-
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I | re.ASCII)
 
 # Of one table.
 MOST_COLUMNS, MOST_VALUES = 10_000, 100_000_000
@@ -114,11 +114,6 @@ def as_written(path: str | Path) -> tuple[pd.DataFrame, str]:
     return pd.DataFrame(rows, columns=names, dtype=object), _decimal(text, separator)
 
 
-def is_number(text: str) -> bool:
-    """Whether a text is one finite number with a point."""
-    return NUMBER.fullmatch(text) is not None
-
-
 def _is_parquet(path: str | Path) -> bool:
     return Path(path).suffix.lower() in (".parquet", ".pq")
 
@@ -128,6 +123,8 @@ def _csv(path: str | Path, most: int | None = None) -> pd.DataFrame:
     decimal = _decimal(text, separator)
     form = {"sep": separator, "decimal": decimal, "na_values": list(BLANKS)}
     form |= {"keep_default_na": False, "skip_blank_lines": True, "skipinitialspace": True}
+    unclear = _unclear(text, separator, names, decimal)
+    form["dtype"] = dict.fromkeys(unclear, str)
     try:
         found = pd.read_csv(
             io.StringIO(text), header=0, names=names, index_col=False, low_memory=False, **form
@@ -138,7 +135,10 @@ def _csv(path: str | Path, most: int | None = None) -> pd.DataFrame:
         raise TableError(f"{path}: has lines of quotes and nothing else; remove them")
     told = [f"separator {separator!r}", f"decimal mark {decimal!r}", f"encoding {coding}"]
     log.info("%s: %d rows of %d columns (%s)", path, len(found), len(names), ", ".join(told))
-    return pd.DataFrame({name: _numbers(found[name], decimal) for name in names})
+    texts = {name: _texts(found[name]) for name in unclear}
+    return pd.DataFrame(
+        {name: texts[name] if name in texts else _numbers(found[name], decimal) for name in names}
+    )
 
 
 def _parquet(path: str | Path, most: int | None = None) -> pd.DataFrame:
@@ -212,14 +212,19 @@ def _numbers(column: pd.Series, decimal: str) -> pd.Series:
         return column.map({True: "true", False: "false"}).astype(object)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.astype(float)
-    texts = column.astype(object).map(str, na_action="ignore").str.strip()
-    texts = texts.where(~texts.isin(BLANKS) & texts.notna(), None).astype(object)
+    texts = _texts(column)
     known = texts.dropna()
     plain = known if decimal == "." else known.str.replace(decimal, ".")
     if plain.map(is_number).all():
         return plain.astype(float).reindex(texts.index)
     lower = known.str.lower()
     return (lower if lower.isin(("true", "false")).all() else known).reindex(texts.index)
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """Texts without the blanks around them."""
+    texts = column.astype(object).map(str, na_action="ignore").str.strip()
+    return texts.where(~texts.isin(BLANKS) & texts.notna(), None).astype(object)
 
 
 def _lines(path: str | Path, most: int | None) -> tuple[str, str, list[str], int, str]:
@@ -243,7 +248,8 @@ def _lines(path: str | Path, most: int | None) -> tuple[str, str, list[str], int
                 if len(row) != len(names):
                     raise TableError(
                         f"{path}, line {rows.line_num}: has {len(row)} values, but the header has"
-                        f" {len(names)} names; give every row a value or a blank for every name"
+                        f" {len(names)} names, {', '.join(names)[:60]}; give every row a value or"
+                        " a blank for every name, and remove what stands above the names"
                     )
     except csv.Error as error:
         raise TableError(f"{path}: is no table ({_line(error)})") from error
@@ -351,6 +357,17 @@ def _decimal(text: str, separator: str) -> str:
     commas = sum(value.count(",") == 1 and is_number(value.replace(",", ".")) for value in values)
     points = sum("." in value and is_number(value) for value in values)
     return "," if commas > points else "."
+
+
+def _unclear(text: str, separator: str, names: list[str], decimal: str) -> list[str]:
+    """Columns of numbers whose marks may be of thousands, by the first rows."""
+    rows = itertools.islice(filter(_has_values, _rows(text, separator)), 1, MANY)
+    columns = ({value.strip() for value in values} for values in zip(*rows, strict=True))
+    return [
+        name
+        for name, values in zip(names, columns, strict=True)
+        if may_be_thousands(values.difference(BLANKS), decimal)
+    ]
 
 
 def _check_names(path: str | Path, names: list[str]) -> None:
