@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bnnflow.data import distances, observed, splits
+from bnnflow.data import distances, kinds, observed, splits
 from bnnflow.data.reading import TableError
 from bnnflow.data.settings import Own
 from bnnflow.data.table import Table
@@ -332,6 +332,22 @@ def test_too_few_rows_are_refused():
     assert refused(table().head(11)) == "the table leaves 9 training rows; needed are 10 or more"
     where = {"held_out": {"where": {"a": [100, None]}}}
     assert refused(table(), **where) == "the table leaves 0 held-out rows; needed are 2 or more"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (range(ROWS), True),
+        (range(7, ROWS + 7), True),
+        (np.arange(ROWS) + 0.5, False),
+        (range(0, 2 * ROWS, 2), False),
+        ([None, *range(1, ROWS)], False),
+        ([f"{n}" for n in range(ROWS)], False),
+        (range(20), False),
+    ],
+)
+def test_what_counts_the_rows(values, expected):
+    assert kinds.counts_rows(pd.Series(values)) == expected
 
 
 def test_a_sorted_target_of_whole_numbers_is_no_identifier():

@@ -162,7 +162,11 @@ def test_numbers_beyond_all_are_infinite(tmp_path):
         ('""\n1\n', r": has several|: begins with the numbers 1"),
         ('""', r": begins with no names of columns"),
         (",\n1,2\n", r": begins with no names of columns"),
-        (",a\n1,2\n", r": has no name for the column 1 in its first line; name it, or remove what"),
+        (
+            ",a\n1,2\n",
+            r": has no name for the column 1 in its first line \(pandas writes row numbers so with"
+            r"out index=False\); name it, or remove what",
+        ),
         ("Series 3;;\na;b;y\n1;2;3\n", r": has no name for columns 2, 3 in its first line; name"),
         ("1.5,2\n3,4\n", r": begins with the numbers 1\.5, 2, and not with the names"),
         (

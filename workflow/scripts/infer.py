@@ -12,7 +12,7 @@ from bnnflow.density.log_density import LogDensity
 from bnnflow.files import parameters, posterior
 from bnnflow.methods.running import checkpoints, left_out
 from bnnflow.methods.running.method import METHODS
-from bnnflow.model import build
+from bnnflow.model import build, several
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
@@ -31,6 +31,9 @@ density = LogDensity(model, *data, **evaluated, by_rows=True)
 checkpoint = checkpoints.of_job(snakemake)
 known = {"observations": len(data[0]), "encoding": encoding, "checkpoint": checkpoint}
 method = METHODS.made(snakemake.params.settings)
+if "estimator" not in method.leaves:
+    likelihood = several.in_words(network["model"]["likelihood"], encoding.targets)
+    jobs.log.info("likelihood: %s", ", ".join(likelihood))
 tree = method.infer(density, seeds, streams, **known)
 if method.weights == "stacking" and "posterior" in tree.children:
     tree = left_out.with_scores(tree, density, encoding.targets)

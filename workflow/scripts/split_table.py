@@ -23,6 +23,11 @@ arrays.write(found.points, made.points)
 for column in (*found.held_out.about.inputs, *found.held_out.about.targets):
     levels = f": {', '.join(column.levels[:10])}" if column.levels else ""
     jobs.log.info("the column %s: %s%s", column.name, kinds.WORDS[column.kind], levels)
+    if column.name in rows and kinds.counts_rows(rows[column.name]):
+        told = (
+            "the column %s counts the rows; if it tells nothing else, leave it out of data.inputs"
+        )
+        jobs.log.warning(told, column.name)
 counts = {
     part: ", ".join(f"{name} {count}" for name, count in found.facts[part].items())
     for part in ("training", "regions")

@@ -112,8 +112,7 @@ def target_column(
             )
         return column
     _check_numbers(values, transform)
-    whole = (seen % 1 == 0).all()
-    if whole and _counts_rows(seen):
+    if counts_rows(seen):
         raise TableError(
             f"the target {name} looks like an identifier, because it counts the rows; name another"
             " target"
@@ -123,7 +122,7 @@ def target_column(
             f"the target {name} is 0 in {_rows(zeros)}, where its density under sqrt is infinite;"
             " take log1p, or no transform"
         )
-    if transform != "none" or not whole:
+    if transform != "none" or (seen % 1).any():
         return Column(name, transform=transform)
     if set(seen) == {0.0, 1.0}:
         column, allowed = Column(name, kind="binary", levels=("0", "1")), values.isin((0, 1))
@@ -219,6 +218,13 @@ def as_sorted(levels: Iterable[str]) -> list[str]:
 def is_numeric(values: pd.Series) -> bool:
     """Whether a column is of numbers, and not of texts."""
     return pd.api.types.is_numeric_dtype(values.dtype)
+
+
+def counts_rows(values: pd.Series) -> bool:
+    """Whether each of many values is the number of its row, but for where one begins to count."""
+    if len(values) <= FEW_LEVELS or not is_numeric(values):
+        return False
+    return (values % 1 == 0).all() and (values - values.index).nunique() == 1
 
 
 def suggestion(name: str, names: Sequence[str]) -> str:
@@ -365,12 +371,6 @@ def _check_numbers(values: pd.Series, transform: str) -> None:
             f"the column {name} has {wrong} values of which {transform} is no number, the least"
             f" {known.min():g}; needed are values of {words}"
         )
-
-
-def _counts_rows(values: pd.Series) -> bool:
-    """Whether each of many values is the number of its row, but for where one begins to count."""
-    steps = values - values.index
-    return len(values) > FEW_LEVELS and steps.nunique() == 1
 
 
 def _rows(count: int) -> str:

@@ -375,9 +375,10 @@ def _check_names(path: str | Path, names: list[str]) -> None:
         raise TableError(f"{path}: has {len(names)} columns; allowed are {MOST_COLUMNS} or fewer")
     if blank := [str(place) for place, name in enumerate(names, 1) if not name]:
         what = f"the column {blank[0]}" if len(blank) == 1 else f"columns {', '.join(blank[:10])}"
+        row_numbers = " (pandas writes row numbers so without index=False)" * (blank == ["1"])
         raise TableError(
-            f"{path}: has no name for {what} in its first line; name it, or remove what stands"
-            " above the names"
+            f"{path}: has no name for {what} in its first line{row_numbers}; name it, or remove"
+            " what stands above the names"
         )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise TableError(

@@ -182,6 +182,19 @@ def chosen(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dic
     return _joined(found)
 
 
+def in_words(found: Mapping | Sequence[Mapping], targets: Sequence[Column]) -> list[str]:
+    """How each target is distributed: normal of log(price), categorical of colour.
+
+    Args:
+        found: settings of the likelihood as `chosen` has them.
+        targets: the columns.
+    """
+    each = [found] * len(targets) if isinstance(found, Mapping) else found
+    names = [t.name if t.transform == "none" else f"{t.transform}({t.name})" for t in targets]
+    families = (own["family"].replace("_", " ") for own in each)
+    return [f"{family} of {name}" for family, name in zip(families, names, strict=True)]
+
+
 def unchecked(given: Mapping | None, targets: Sequence[Column]) -> dict | tuple[dict, ...]:
     """As `chosen`, whether or not a likelihood suits its target."""
     return _joined(_each(given, targets))

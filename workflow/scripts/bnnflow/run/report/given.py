@@ -55,13 +55,10 @@ def likelihood(run: Run, settings: Mapping | None) -> str:
     """
     targets = table.columns_of(run.columns(run.splits[0])).targets
     found = several.chosen(settings, targets)
-    each = [found] * len(targets) if isinstance(found, Mapping) else found
-    told = [
-        f"{own['family'].replace('_', ' ')} of {_transformed(column)}"
-        for own, column in zip(each, targets, strict=True)
-    ]
+    told = several.in_words(found, targets)
     more = [f"{len(told) - LEVELS} more"] if len(told) > LEVELS else []
-    together = ["with correlated residuals"] if each[0].get("correlated") else []
+    correlated = isinstance(found, Mapping) and found.get("correlated")
+    together = ["with correlated residuals"] if correlated else []
     return ", ".join([*told[:LEVELS], *more, *together])
 
 
@@ -73,10 +70,6 @@ def new_rows(run: Run, *fits: str) -> Html:
     more = [f"{len(there) - FILES} more"] if len(there) > FILES else []
     told = "Predictions of new rows: ", joined([*there[:FILES], *more]), "."
     return tag("p", told) if there else html("")
-
-
-def _transformed(column: Column) -> str:
-    return column.name if column.transform == "none" else f"{column.transform}({column.name})"
 
 
 def _split(run: Run) -> Html:
