@@ -91,6 +91,8 @@ def test_what_belongs_together_is_not_broken():
         ([], True, "", None),
         ([-770, 2], True, "logarithmic beyond ±1", ["−1000", "−100", "−10", "−1", "0", "1"]),
         ([-1e30, 2], True, "logarithmic beyond ±1", None),
+        ([-8.3, -2.0], True, "", None),
+        ([-11.0, -2.0], True, "logarithmic beyond ±1", None),
         ([0.02, 2], False, "logarithmic", ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]),
         ([1e-9, 1e12], False, "logarithmic", None),
         ([7.0, 70.0, np.inf, np.nan, -1.0], False, "logarithmic", ["10", "20", "50"]),

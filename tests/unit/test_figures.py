@@ -372,6 +372,19 @@ def test_scores_of_what_is_known_only():
     assert [figure.axes[i].get_title(loc="left") for i in (0, 4)] == ["height", "weight"]
 
 
+def test_scores_of_targets_of_several_kinds_stand_side_by_side():
+    """Each at the left, whatever scores the others have."""
+    classes, count = ("lppd", "brier", "error_rate"), ("lppd", "crps", "coverage_95")
+    own = [metrics({"mine": 1.0}, classes, target="kind")]
+    own += [metrics({"mine": 1.0}, count, target="count")]
+    own.append(metrics({"mine": 1.0}, ("lppd",), target="jointly"))
+    axes = draw_scores(pd.concat(own), {"mine": "pass"}).axes
+    told = [each.get_xlabel().split("\n")[0] for each in axes]
+    lppd = "LPPD, nats per point"
+    assert told == [lppd, "Brier score", "Error rate", lppd, "CRPS", "Coverage of", lppd]
+    assert [each.get_subplotspec().colspan.start for each in axes] == [0, 1, 2, 0, 1, 2, 0]
+
+
 def test_a_single_region_needs_no_legend():
     found = metrics({"mine": 1.0})
     figure = draw_scores(found[found["region"] == "gap"], {"mine": "pass"})
@@ -530,7 +543,7 @@ def test_the_prior_of_classes_is_the_probability_of_the_second():
     kind = Column("kind", kind="classes", levels=("red", "green", "blue"))
     tables = {"old": pd.DataFrame({"x": [0.0, 0.5, 1.0], "kind": [0.0, 2.0, 1.0]})}
     (axes,) = draw_prior("mine", [kind], [view()], tables, SETS).axes
-    assert axes.get_ylabel() == "probability of green"
+    assert axes.get_ylabel() == "probability that kind is\ngreen"
     low, high = axes.get_ylim()
     assert low < 0 < 1 < high < 1.1
     assert legend(axes)["old observations"].get_ydata().tolist() == [0, 0, 1]

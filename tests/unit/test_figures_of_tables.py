@@ -356,7 +356,7 @@ def test_observations_are_drawn_against_predictions_with_their_intervals():
     assert near.get_color() != far.get_color()
     assert len(near.get_xdata()) == len(far.get_xdata()) == 30
     assert diagonal.get_xdata().tolist() == diagonal.get_ydata().tolist()
-    assert second.get_xlabel() == "predicted strength"
+    assert second.get_xlabel() == "predicted strength (MPa)"
     assert [axes.get_xlabel() for axes in others[:3]] == ["alloy", "width (mm)", "age"]
     # One standard deviation above, everywhere.
     np.testing.assert_allclose(others[1].lines[0].get_ydata(), 1)
@@ -418,7 +418,7 @@ def test_a_sheet_of_tables_compares_fits_on_the_same_axes():
     assert len({axes.get_xlim() for axes in shown}) == 2
     # Each target is predicted on an axis of its own, whose label stands below the last of a column.
     labels = {axes.get_xlabel() for axes in shown}
-    assert labels == {"", "predicted strength", "predicted colour"}
+    assert labels == {"", "predicted strength (MPa)", "predicted colour"}
     headings = [text.get_text() for axes in shown for text in axes.texts[:1]]
     assert sorted(headings) == ["a: A fit", "b: A fit", "c: A fit"]
     assert figure.get_suptitle() == "a beside its prior"
@@ -488,8 +488,8 @@ def test_a_study_of_targets_of_several_kinds_has_no_empty_panel(levels, rows_of,
     assert all(axes.lines for axes in figure.axes)
     # In their order, the likeliest of many.
     shown = [1] if levels == 2 else range(levels)[-rows_of:]
-    assert [axes.get_ylabel() for axes in panels[::2]] == [
-        f"probability of {kind.levels[place]}" for place in shown
+    assert [axes.get_ylabel().replace("\n", " ") for axes in panels[::2]] == [
+        f"probability that kind is {kind.levels[place]}" for place in shown
     ]
     for axes, place in zip(panels[::2], shown, strict=True):
         np.testing.assert_allclose(axes.lines[0].get_ydata(), shares[place])
@@ -554,7 +554,7 @@ def test_over_an_only_input_classes_have_their_probabilities():
     axes = inputs.axes_of(about, {})
     figure = dependence.draw_dependences("mine", "", ("", ""), *axes, found, rows(about=about))
     (only,) = figure.axes
-    assert only.get_ylabel() == "probability of yes"
+    assert only.get_ylabel() == "probability that broken is\nyes"
     told, _ = texts(figure)
     assert {"probability", "2.5–97.5 % quantiles of the function"} <= {*told}
 
@@ -565,7 +565,7 @@ def test_of_two_classes_the_second_has_the_band():
     axes = inputs.axes_of(YES, {})
     figure = dependence.draw_dependences("mine", "", ("", ""), *axes, found, rows(about=YES))
     first = figure.axes[0]
-    assert first.get_ylabel() == "probability of yes"
+    assert first.get_ylabel() == "probability that broken is\nyes"
     band = first.collections[0].get_paths()[0].vertices[:, 1]
     np.testing.assert_allclose([band.min(), band.max()], [0.305, 0.495], rtol=1e-6)
     assert not any(dependence.TOTAL in told for told in texts(figure)[0])
@@ -651,6 +651,25 @@ def test_a_logarithmic_axis_has_ticks_that_are_apart_and_can_be_read():
         shown = [label.get_text() for label in axes.get_xticklabels()]
         assert {*ticks} <= {*shown}
         assert len(shown) < 7
+
+
+def test_an_axis_of_logarithms_of_one_more_is_linear_about_zero_and_equally_wide_beyond():
+    mileage = inputs.Axis(Column("mileage", transform="log1p"))
+    for limits, ticks in (((-0.5, 4), ["0", "1"]), ((0, 40_000), ["0", "1", "100", "10000"])):
+        axes = canvas.Figure().subplots()
+        mileage.prepare(axes, "x")
+        axes.set_xlim(limits)
+        axes.figure.draw_without_rendering()
+        shown = [label.get_text() for label in axes.get_xticklabels()]
+        assert {*ticks} <= {*shown}
+        assert len(shown) < 7
+    low, high = mileage.ends(np.array([0.0, np.e**4 - 1]))
+    assert (low, high) == pytest.approx((-np.expm1(0.12), np.expm1(4.12)))
+    # Bars of training rows are equally wide, but where the axis turns.
+    values = np.array([10.0, 1e5])
+    dependence.draw_seen(axes, mileage, np.geomspace(10, 1e5, 50), values)
+    ends = np.log([[bar.get_x(), bar.get_x() + bar.get_width()] for bar in axes.patches[1:]])
+    np.testing.assert_allclose(np.diff(ends), np.log(1e4) / 30, rtol=0.06)
 
 
 def test_bands_of_a_target_whose_logarithm_is_learnt_lie_above_the_training_rows():

@@ -45,6 +45,7 @@ with _alone():
     from matplotlib.ticker import (
         FixedLocator,
         FuncFormatter,
+        Locator,
         LogLocator,
         NullFormatter,
         NullLocator,
@@ -215,7 +216,7 @@ def scaled(
     values = np.asarray(list(values), dtype=float)
     values = values[np.isfinite(values) & (signed | (values > 0))]
     low, high = (values.min(), values.max()) if len(values) else (0.0, 0.0)
-    if high - low <= 5 if signed else high <= 5 * low:
+    if high <= 5 * low or (signed and (high - low <= 5 or low >= 5 * high)):
         axes.locator_params(axis=which, nbins=max(2, int(0.75 / gap)))
         return ""
     set_scale = {"x": axes.set_xscale, "y": axes.set_yscale}[which]
@@ -233,11 +234,20 @@ def scaled(
     return "logarithmic beyond ±1" if signed else "logarithmic"
 
 
-def logarithmic(axes: Axes, which: str) -> None:
-    """Make an axis logarithmic, with ticks that can be read, whatever its limits will be."""
-    {"x": axes.set_xscale, "y": axes.set_yscale}[which]("log")
+def logarithmic(axes: Axes, which: str, signed: bool = False) -> None:
+    """Make an axis logarithmic, with ticks that can be read, whatever its limits will be.
+
+    Args:
+        axes: that have the axis.
+        which: "x" or "y".
+        signed: whether the axis is linear between -1 and 1.
+    """
+    set_scale = {"x": axes.set_xscale, "y": axes.set_yscale}[which]
+    set_scale("symlog", linthresh=1) if signed else set_scale("log")
     axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
-    axis.set_major_locator(_Apart())
+    axis.set_major_locator(_SignedApart() if signed else _Apart())
+    if signed:
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_label(value)))
     axis.set_minor_formatter(NullFormatter())
 
@@ -285,6 +295,14 @@ class _Apart(LogLocator):
     def __call__(self):
         low, high = sorted(self.axis.get_view_interval())
         return np.array(_ticks(low, high, np.log10, signed=False, gap=0.17))
+
+
+class _SignedApart(Locator):
+    """The same on an axis that is linear between -1 and 1."""
+
+    def __call__(self):
+        low, high = sorted(self.axis.get_view_interval())
+        return np.array(_ticks(low, high, self.axis.get_transform().transform, True, gap=0.17))
 
 
 class _Complaints(logging.Handler):

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..files.columns import TRANSFORMS
 from .canvas import CLASSES, Axes, Figure, head, legend_below
 from .frame import TOTAL, between, legend_entries
 from .inputs import PANELS, UPRIGHT, WORD, Axis, cut, left_out, sheet, wrapped
@@ -194,13 +193,12 @@ def _not_averaged(label: str) -> str:
 
 def limits_of(target: Axis, values: np.ndarray) -> tuple[float, float]:
     """Range of a target in which all values lie, above a foot for the training rows."""
-    log = target.column.transform == "log"
-    ends = np.array([values.min(), values.max()])
-    low, high = np.log(ends) if log else ends
+    forward, back = target.placed
+    low, high = forward(np.array([values.min(), values.max()]))
     margin = 0.05 * (high - low)
     high += margin
     limits = low - margin - FOOT / (1 - FOOT) * (high - low + margin), high
-    return tuple(np.exp(limits)) if log else limits
+    return tuple(back(np.array(limits)))
 
 
 def draw_dependence(axes: Axes, axis: Axis, own: Dependence, target: int) -> None:
@@ -233,7 +231,7 @@ def classes_of(found: Sequence[Dependence], target: int) -> list[int]:
 
 def probability_of(target: Axis, place: int) -> str:
     """How the axis of a class's probability is called."""
-    return wrapped(f"probability of {target.levels[place]}", UPRIGHT)
+    return wrapped(f"probability that {target.name} is {target.levels[place]}", UPRIGHT)
 
 
 def draw_classes(
@@ -295,7 +293,7 @@ def draw_seen(axes: Axes, axis: Axis, seen: np.ndarray, values: np.ndarray) -> N
         axes.bar(np.arange(len(counts)), FOOT * counts / counts.max(), width=0.6, **look)
         return
     # Equally wide as they are drawn.
-    forward, back = TRANSFORMS["log" if axis.column.transform == "log" else "none"]
+    forward, back = axis.placed
     edges = back(np.linspace(*forward(values[[0, -1]]), BARS + 1))
     counts, _ = np.histogram(seen, edges)
     axes.stairs(FOOT * counts / counts.max(), edges, fill=True, **look)

@@ -1,7 +1,7 @@
 """Columns of tables as axes of figures: labels, levels and scales; which of many are shown."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 
@@ -25,6 +25,16 @@ WRITTEN, LEVEL, SHORT = 14, 16, 11
 
 # Height of a letter, over the size of the font.
 ASCENT = 0.76
+
+# By transform of columns whose axes are logarithmic: what makes values places on such an axis, and
+# its inverse.
+LOGARITHMIC = {
+    "log": (np.log, np.exp),
+    "log1p": (
+        lambda values: np.sign(values) * np.log1p(np.abs(values)),
+        lambda places: np.sign(places) * np.expm1(np.abs(places)),
+    ),
+}
 
 # What a flag says.
 FLAG = ("no", "yes")
@@ -78,8 +88,8 @@ class Axis:
         long = which == "x" and max(map(len, words.split("\n"))) > NARROW
         axis.set_label_text(words, fontsize="small" if long else "medium", parse_math=False)
         axis.set_tick_params(labelsize="small")
-        if self.column.transform == "log":
-            logarithmic(axes, which)
+        if self.column.transform in LOGARITHMIC:
+            logarithmic(axes, which, signed=self.column.transform != "log")
             return
         if not self.levels:
             fewer_ticks(axes, which)
@@ -87,13 +97,17 @@ class Axis:
         write_levels(axes, which, self.levels)
         {"x": axes.set_xlim, "y": axes.set_ylim}[which](-0.6, len(self.levels) - 0.4)
 
+    @property
+    def placed(self) -> tuple[Callable, Callable]:
+        """What makes values places on the axis, and its inverse."""
+        return LOGARITHMIC.get(self.column.transform, (np.asarray, np.asarray))
+
     def ends(self, values: np.ndarray) -> tuple[float, float]:
         """Limits of axes that show values (n,), with a margin."""
-        log = self.column.transform == "log"
-        low, high = np.log([values.min(), values.max()]) if log else (values.min(), values.max())
+        forward, back = self.placed
+        low, high = forward([values.min(), values.max()])
         margin = 0.03 * ((high - low) or 1.0)
-        ends = np.array([low - margin, high + margin])
-        return tuple(np.exp(ends) if log else ends)
+        return tuple(back(np.array([low - margin, high + margin])))
 
     def spread(self, values: np.ndarray, which: str = "x") -> np.ndarray:
         """Where dots of values (n,) stand on an axis: those of a level side by side in a strip."""

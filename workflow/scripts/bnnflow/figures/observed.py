@@ -166,7 +166,9 @@ def draw_observed(
             draw_outcome(first, target, own, parts)
             draw_diagonal(first, target.ends(own.drawn))
             _draw_judged(second, own.mean, own, parts)
-            target.prepare(second, "x", wrapped(f"predicted {target.name}", LETTERS))
+            target.prepare(
+                second, "x", wrapped(f"predicted {labelled(target.name, target.unit)}", LETTERS)
+            )
         for axes, place in zip(others, shown, strict=True):
             _draw_judged(axes, inputs[place].spread(values[:, place]), own, parts)
             if len(values) >= BINNED:
@@ -222,7 +224,7 @@ def draw_outcome(axes: Axes, target: Axis, own: Outcome, parts: Mapping) -> None
     faint = {"color": "C1", "alpha": 0.3, "linewidth": 1, "zorder": 1, "label": INTERVAL}
     axes.vlines(own.mean[chosen], own.low[chosen], own.high[chosen], **faint)
     _draw_dots(axes, own.mean, own.observed, parts, markersize=3, zorder=2)
-    target.prepare(axes, "x", wrapped(f"predicted {target.name}", LETTERS))
+    target.prepare(axes, "x", wrapped(f"predicted {labelled(target.name, target.unit)}", LETTERS))
     target.prepare(axes, "y", wrapped(f"observed {labelled(target.name, target.unit)}", UPRIGHT))
 
 

@@ -12,7 +12,7 @@ from ..files.columns import Column
 from .canvas import Figure, head, legend_below, logarithmic, rcParams, scaled
 from .dependence import probability_of
 from .frame import Frame, Tables, draw_observations, legend_entries, prepare
-from .inputs import Axis, write_levels
+from .inputs import LOGARITHMIC, Axis, write_levels
 
 HALF, MOST = "half of all new observations", "95 in 100 new observations"
 FUNCTIONS = "functions"
@@ -110,8 +110,8 @@ def draw_prior(
                 axes.set_ylabel("")
             if view.input.levels:
                 write_levels(axes, "x", view.input.levels)
-            elif view.input.column.transform == "log":
-                logarithmic(axes, "x")
+            elif view.input.column.transform in LOGARITHMIC:
+                logarithmic(axes, "x", signed=view.input.column.transform != "log")
             used.append(axes)
     for axes in grid.flat:
         if axes not in used:

@@ -40,20 +40,21 @@ def draw_scores(metrics: pd.DataFrame, verdicts: Mapping[str, str]) -> Figure:
     fits, regions = (list(dict.fromkeys(metrics[name])) for name in ("fit", "region"))
     by_target = dict(iter(metrics.groupby("target", sort=False))) if "target" in metrics else {}
     by_target = by_target or {"": metrics}
-    shown = {name: told for name, told in SHOWN.items() if name in set(metrics["metric"])}
+    shown = {
+        target: [name for name in SHOWN if name in set(table["metric"])]
+        for target, table in by_target.items()
+    }
     row = min(1.3 * ROW, TALLEST / (len(fits) * len(by_target)))
     width = rcParams["figure.figsize"][0]
     figure = Figure(figsize=(1.4 * width, (row * len(fits) + 1) * len(by_target) + 0.8))
-    ratios = [1.5 if name == "lppd" else 1 for name in shown]
-    grid = figure.subplots(
-        len(by_target), len(shown), sharey=True, squeeze=False, width_ratios=ratios
-    )
+    columns = max(map(len, shown.values()))
+    ratios = [1.5, *[1] * (columns - 1)]
+    grid = figure.subplots(len(by_target), columns, sharey=True, squeeze=False, width_ratios=ratios)
     for line, (target, table) in zip(grid, by_target.items(), strict=True):
-        for axes, (metric, told) in zip(line, shown.items(), strict=True):
-            if metric not in set(table["metric"]):
-                axes.remove()
-                continue
-            _draw_metric(axes, table, fits, regions, metric, told)
+        for axes, metric in zip(line, shown[target], strict=False):
+            _draw_metric(axes, table, fits, regions, metric, SHOWN[metric])
+        for axes in line[len(shown[target]) :]:
+            axes.remove()
         line[0].set_title(target, loc="left", parse_math=False)
     size = min(rcParams["font.size"], 36 * row)
     names = [_name(fit, verdicts.get(fit)) for fit in fits]
