@@ -236,7 +236,7 @@ def _work(folder: Path) -> dict[str, float]:
 
 
 def _is_submitted(job: str) -> bool:
-    return re.match(r"(predict|evaluate)/|\w+_(chain|start)/", job) is not None
+    return re.match(r"predict/|\w+_(chain|start)/", job) is not None
 
 
 @contextmanager

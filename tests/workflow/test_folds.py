@@ -75,7 +75,7 @@ def test_a_table_in_folds_is_fitted_compared_and_reported(empty):
         file.write(ANOTHER)
     each = ("start", "posterior")
     jobs = Counter({f"other_{part}": 2 for part in each}) + Counter(diagnose_other=2)
-    jobs += Counter(predict=2, predict_new=2, evaluate=2, plot_group=3)
+    jobs += Counter(predict=2, predict_new=2, plot_group=3)
     assert empty.planned(*FILES) == jobs + Counter(tables=1, plot_comparisons=1)
     one = "results/figures/mine-fold_2_observed.png"
     assert empty.planned(one, *FILES) == Counter(plot_variational=1)

@@ -126,7 +126,7 @@ def test_a_run_on_the_cluster_gives_the_bytes_of_a_local_one(finished, overdue, 
     assert not different
 
     jobs = submitted(printed)
-    others = Counter(predict=7, evaluate=7, plot_prior=1)
+    others = Counter(predict=7, plot_prior=1)
     fits = [rule for rule in re.findall(r"^rule (\w+):$", printed, re.M) if rule not in others]
     assert Counter(rule for _, rule, _ in jobs) == Counter(fits) + others
     assert Counter(fits) == Counter(

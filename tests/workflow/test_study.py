@@ -27,7 +27,7 @@ def test_a_study_runs_grows_and_is_reported(project):
     project.append("config/study.yaml", STUDY)
     study = (*SMOKE, "config/study.yaml")
     shared = Counter(tables=1, plot_comparisons=1, plot_group=1)
-    each = ("study_start", "study_posterior", "predict", "evaluate", "diagnose_study")
+    each = ("study_start", "study_posterior", "predict", "diagnose_study")
     assert project.planned(*study) == Counter(dict.fromkeys(each, 4)) + shared
     project.snakemake("--cores", "2", *study)
     assert project.planned(*study) == Counter()

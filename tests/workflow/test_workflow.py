@@ -31,7 +31,7 @@ DRAWN = dict.fromkeys(NUTS, "plot_sampled") | dict.fromkeys(SVI, "plot_variation
 DRAWN["svi_updated"] = "plot_variational_update"
 PICTURES = Counter(DRAWN.values()) + Counter(plot_comparisons=1)
 PRIORS = Counter(plot_prior=1)
-SCORED = Counter(points=1, evaluate_oracle=1, evaluate_baselines=1, evaluate=7)
+SCORED = Counter(points=1, evaluate_oracle=1, evaluate_baselines=1, predict=7)
 PLOTS = PICTURES + PRIORS + Counter(plot_data=2)
 # The fits that are judged beside a fit, and those that the update's figure shows.
 BESIDE = {
@@ -64,8 +64,7 @@ def judged(*fits):
 def fitted(*fits):
     """The jobs after these fits have new posteriors."""
     beside = {other for fit in fits for other in BESIDE.get(fit, ())}
-    made = Counter(predict=len(fits), evaluate=len(fits))
-    return made + judged(*{*fits, *beside})
+    return Counter(predict=len(fits)) + judged(*{*fits, *beside})
 
 
 RESULTS = {
@@ -285,13 +284,13 @@ def test_a_change_of_inference_code_refits_what_runs_it(project, module, jobs):
             # The line learns from all data, and every fit is judged beside it.
             NEW
             + posteriors(*SVI[2:])
-            + Counter(plot_data=1, evaluate_baselines=1, predict=3, evaluate=3)
+            + Counter(plot_data=1, evaluate_baselines=1, predict=3)
             + judged(*FITS)
             + PRIORS,
         ),
         ("figures: {ylim: [-2, 3]}", Counter(plot_data=2) + PICTURES),
-        ("predictions: {function_draws: 3}", Counter(predict=7) + PICTURES),
-        ("predictions: {grid: [-0.5, 1.5, 300]}", Counter(predict=7) + PICTURES),
+        ("predictions: {function_draws: 3}", fitted(*FITS)),
+        ("predictions: {grid: [-0.5, 1.5, 300]}", fitted(*FITS)),
         (
             "evaluation: {regions: {left: [[-0.5, 0.5]]}}",
             SCORED + judged(*FITS),

@@ -1,9 +1,12 @@
+# On the grid, which figures show, and at held-out points, by which a fit is judged.
 rule predict:
     input:
         unpack(of_data(plan.source.grid)),
         posterior="results/fits/{fit}/posterior.nc",
+        held_out=of_data(plan.source.held_out_points),
     output:
-        "results/predictions/{fit}.nc",
+        grid="results/predictions/{fit}.nc",
+        held_out="results/evaluations/{fit}.nc",
     log:
         "results/logs/predict/{fit}.log",
     benchmark:
@@ -18,6 +21,7 @@ rule predict:
         fitted=of(plan.fitted),
         grid=config["predictions"].get("grid"),
         kept={key: config["predictions"][key] for key in ("quantiles", "function_draws")},
+        seed=of(plan.simulation_seed),
         torch_threads=1,
         code=code_with("predict", plan.response_modules),
     script:
@@ -51,28 +55,3 @@ rule predict_new:
         code=code_with("predict_new", plan.response_modules),
     script:
         "../scripts/predict_new.py"
-
-
-rule evaluate:
-    input:
-        posterior="results/fits/{fit}/posterior.nc",
-        points=of_data(plan.source.held_out_points),
-    output:
-        "results/evaluations/{fit}.nc",
-    log:
-        "results/logs/evaluate/{fit}.log",
-    benchmark:
-        "results/benchmarks/evaluate/{fit}.tsv"
-    wildcard_constraints:
-        fit=plan.fits_of(plan.entries),
-    conda:
-        "../../envs/torch.yaml"
-    resources:
-        **by_attempt(plan.prediction_needs),
-    params:
-        fitted=of(plan.fitted),
-        seed=of(plan.simulation_seed),
-        torch_threads=1,
-        code=code_with("evaluate", plan.response_modules),
-    script:
-        "../scripts/evaluate.py"

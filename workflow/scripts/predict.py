@@ -1,4 +1,4 @@
-"""Predictive distribution of a fit on the grid."""
+"""What a fit says on the grid, and of the held-out observations."""
 
 from bnnflow import jobs
 
@@ -9,16 +9,27 @@ import torch
 
 from bnnflow.data import points
 from bnnflow.files import arrays, posterior
-from bnnflow.predict import predictive
+from bnnflow.predict import evaluation, levels, predictive
 
-torch.set_num_threads(snakemake.params.torch_threads)
+given, params = snakemake.input, snakemake.params
+torch.set_num_threads(params.torch_threads)
 
-path = snakemake.input.get("grid")
-grid = points.at(path) if path else points.grid({"x": np.linspace(*snakemake.params.grid)})
-fitted = snakemake.params.fitted
-tree = predictive.read(snakemake.input.posterior, fitted)
-mixtures = predictive.mixtures(fitted["model"], tree, grid["inputs"].to_numpy())
-targets = posterior.encoding(tree).targets
-kept = predictive.summarised(mixtures, targets, grid, **snakemake.params.kept)
-arrays.write(kept, snakemake.output[0])
+tree = predictive.read(given.posterior, params.fitted)
+model = params.fitted["model"]
+targets, weight = posterior.encoding(tree).targets, posterior.weights(tree)
+
+path = given.get("grid")
+grid = points.at(path) if path else points.grid({"x": np.linspace(*params.grid)})
+mixtures = predictive.mixtures(model, tree, grid["inputs"].to_numpy())
+arrays.write(predictive.summarised(mixtures, targets, grid, **params.kept), snakemake.output.grid)
+
+held_out = points.read(given.held_out)
+mixtures = predictive.mixtures(model, tree, held_out["inputs"].to_numpy())
+stream = torch.Generator().manual_seed(params.seed)
+correlation = predictive.correlation(model, tree)
+found = evaluation.evaluated(
+    mixtures, targets, held_out, levels.LEVELS, weight, stream, correlation
+)
+arrays.write(found, snakemake.output.held_out)
 jobs.log.info("%d draws at %d points", mixtures[0].draws, grid.sizes["point"])
+jobs.log.info("%d draws at %d held-out points", mixtures[0].draws, held_out.sizes["point"])
