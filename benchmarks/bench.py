@@ -24,6 +24,8 @@ SECTIONS = {
     "nuts": "sampling",
     "nutpie": "sampling",
     "draws": "sampling",
+    "mclmc_step": "microcanonical",
+    "reach": "microcanonical",
     "adjusted": "adjusted",
     "bias": "adjusted",
     "limits": "limits",
@@ -78,7 +80,11 @@ def measured(section: str, quick: bool) -> list | None:
 def main() -> None:
     """Measure the sections asked for, then write the table, the summary and the plots."""
     given = arguments()
-    missing = [name for name in ("jax", "numpyro", "arviz") if not importlib.util.find_spec(name)]
+    missing = [
+        name
+        for name in ("jax", "numpyro", "blackjax", "arviz")
+        if not importlib.util.find_spec(name)
+    ]
     if missing:
         sys.exit(f"{', '.join(missing)} missing: pip install -r benchmarks/requirements.txt")
     os.environ.update(ONE_THREAD)

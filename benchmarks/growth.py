@@ -29,10 +29,12 @@ from bnnflow.density import native
 
 AXES = {
     "points": (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000),
-    "width": (5, 10, 20, 50, 100, 200, 500),
+    "entries": (17, 142, 1_022, 5_182, 20_162, 50_174),
     "depth": (1, 2, 5, 10, 20),
-    "chains": (1, 4, 16, 64, 256),
+    "chains": (1, 4, 16, 64, 256, 1_024),
 }
+# Hidden widths of networks with so many entries, the noise's one included.
+ENTRIES = {17: (5,)} | {w * (w + 4) + 2: (w, w) for w in (10, 30, 70, 140, 222)}
 # Of tables evaluated in blocks and whole: hidden widths, inputs, rows and chains.
 TABLES = [
     (hidden, inputs, rows, chains)
@@ -41,7 +43,7 @@ TABLES = [
     for rows in (10_000, 100_000, 1_000_000)
     for chains in (1, 8)
 ]
-QUICK = {"points": (1_000, 10_000), "width": (5, 50), "depth": (1, 3), "chains": (1, 4)}
+QUICK = {"points": (1_000, 10_000), "entries": (17, 142), "depth": (1, 3), "chains": (1, 4)}
 
 TIME = "value and gradient"
 FOUND = (
@@ -56,7 +58,7 @@ LARGE = 10_000
 
 
 def growth(quick: bool) -> list[Row]:
-    """Value and gradient against points, width, depth and chains: time, floor, memory."""
+    """Value and gradient against points, entries, depth and chains: time, floor, memory."""
     core = speed()
     rows = of_core("growth", core)
     for axis, sizes in (QUICK if quick else AXES).items():
@@ -89,12 +91,14 @@ def blocks(quick: bool) -> list[Row]:
 
 def _size(axis: str, size: int) -> tuple[tuple[int, ...], int, int]:
     """Hidden widths, points and chains of a size on an axis."""
-    return {
-        "points": ((5,), size, 1),
-        "width": ((size,), 1_000, 1),
-        "depth": ((10,) * size, 1_000, 1),
-        "chains": ((5,), 1_000, size),
-    }[axis]
+    match axis:
+        case "points":
+            return (5,), size, 1
+        case "entries":
+            return ENTRIES[size], 1_000, 1
+        case "depth":
+            return (10,) * size, 1_000, 1
+    return (5,), 1_000, size
 
 
 def floor(widths: Sequence[int], points: int, speed: dict[str, float]) -> float:

@@ -92,8 +92,8 @@ def numpyro_data(problem: Problem) -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(problem.x.numpy()), jnp.asarray(problem.y.numpy())
 
 
-def numpyro_value_and_grad(problem: Problem, layout: str, *, batched: bool = False) -> Callable:
-    """NumPyro's potential and its gradient, jitted, of a flat vector of the workflow or of many."""
+def numpyro_potential(problem: Problem, layout: str) -> Callable:
+    """NumPyro's potential of a flat vector of the workflow."""
     found = initialize_model(
         jax.random.key(0), numpyro_model(problem, layout), model_args=numpyro_data(problem)
     )
@@ -104,6 +104,11 @@ def numpyro_value_and_grad(problem: Problem, layout: str, *, batched: bool = Fal
         parts = zip(sites, jnp.split(vector, ends), strict=True)
         return found.potential_fn({site.name: part.reshape(site.shape) for site, part in parts})
 
-    function = jax.value_and_grad(potential)
+    return potential
+
+
+def numpyro_value_and_grad(problem: Problem, layout: str, *, batched: bool = False) -> Callable:
+    """The same and its gradient, jitted, of a flat vector or of many."""
+    function = jax.value_and_grad(numpyro_potential(problem, layout))
     call = jax.jit(jax.vmap(function) if batched else function)
     return lambda vectors: jax.block_until_ready(call(vectors))

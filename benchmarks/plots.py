@@ -15,7 +15,7 @@ OURS, PEER, FLOOR = "#0072B2", "#BBBBBB", "#D55E00"
 COLOURS = dict(zip(CAUSES, ("#E69F00", "#CC79A7", "#0072B2", "#56B4E9"), strict=True))
 AXES = {
     "points": "points (one hidden layer of 5)",
-    "width": "width of the hidden layer (1,000 points)",
+    "entries": "entries of the posterior (1,000 points)",
     "depth": "hidden layers of 10 (1,000 points)",
     "chains": "chains (hidden layer of 5, 1,000 points)",
 }

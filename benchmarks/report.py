@@ -23,6 +23,8 @@ TITLES = {
     "nuts": "Pyro's No-U-Turn sampler at the tutorial's settings",
     "nutpie": "A gradient inside nutpie, and what the sampler adds to the bare call",
     "draws": "Effective draws of the network's function where there are data",
+    "mclmc_step": "A step of microcanonical chains, 16 in one call, per chain",
+    "reach": "Log density of held-out rows by seconds of one core, many short chains beside NUTS",
     "adjusted": "Effective draws per gradient of adjusted microcanonical chains, beside nutpie",
     "bias": "Bias of microcanonical chains, over the standard deviation",
     "limits": "Verdicts on right fits and on wrong ones, shares, at the default limits",
@@ -36,7 +38,7 @@ TITLES = {
 # Why a job takes its time, in the order in which it comes.
 CAUSES = ("imports", "trace and load", "sampling and optimisation", "other work")
 
-PACKAGES = ("torch", "pyro-ppl", "nutpie", "jax", "numpyro", "numpy", "snakemake")
+PACKAGES = ("torch", "pyro-ppl", "nutpie", "jax", "numpyro", "blackjax", "numpy", "snakemake")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,15 @@ TARGETS = (
     *(Target(f"effective draws per second, nutpie {m}, beside NumPyro", "draws",
              "effective draws a second", f"nutpie, {m} / NumPyro", _both(2, 2))
       for m in ("diagonal", "low_rank")),
+    Target("microcanonical step, over the bare gradient", "mclmc_step", "a step of a chain",
+           "step / gradient", {"shallow": 1.25, "deep": 1.25, "tabular": 1.25}, at_most=True),
+    *(Target(f"microcanonical step, beside blackjax, {layout}", "mclmc_step", "a step of a chain",
+             f"{who} / step", {"shallow": 1.5, "deep": 1.5, "tabular": 1.5})
+      for who, layout in (("blackjax", "points by units"),
+                          ("blackjax, units by points", "units by points"))),
+    Target("log density of held-out rows per second, mclmc beside nutpie", "reach",
+           "core seconds until nutpie's best", "nutpie / mclmc",
+           {"shallow": 10, "deep": 10, "noise": 10}),
     *(Target(f"effective draws of {what} per gradient, adjusted chains beside nutpie", "adjusted",
              f"effective draws of {what} per gradient", "adjusted / nutpie",
              {"regression": 2, "normal": 2, "shallow": 2})
