@@ -121,8 +121,8 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     jobs = re.findall(r"^ +(?:jobid|log|benchmark): (\S+)", finished.printed, re.M)
     logs = {name for name in jobs if name.endswith(".log")}
     benchmarks = {name for name in jobs if name.endswith(".tsv")}
-    # Data, points, prediction, evaluation, diagnosis, oracle, baselines, tables, manifest.
-    others = 4 + 1 + 7 + 7 + 7 + 1 + 1 + 1 + 1
+    # Data, points, predictions, diagnoses, oracle, baselines, tables, manifest.
+    others = 4 + 1 + 7 + 7 + 1 + 1 + 1 + 1
     expected = sum(posteriors(*FITS).values()) + others + sum(PLOTS.values())
     assert len(logs) == len(benchmarks) == expected
     assert {name.removeprefix("results/") for name in logs | benchmarks} <= set(made)
