@@ -274,8 +274,12 @@ def test_baselines_stand_beside_fits_of_any_data(study):
     }
     assert files <= set(plan.results())
     assert plan.source.baselines("")["linear"] == "results/evaluations/linear.nc"
+    assert plan.rows() == {
+        "rows": [f"results/evaluations/{name}.nc" for name in ("mine", "constant", "linear")]
+    }
     assert list(study.source.references) == ["oracle", "constant", "linear"]
-    assert files <= set(study.results())
+    assert {*files, "results/evaluations/oracle.nc"} <= set(study.results())
+    assert "results/tables/differences.csv" in study.tables()
 
 
 @pytest.mark.parametrize("name", ["oracle", "constant", "linear"])

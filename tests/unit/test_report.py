@@ -409,6 +409,34 @@ def test_hostile_words_are_only_words(results, config):
     assert page.text.count("<script>alert(1)</script>") >= 3
 
 
+def test_a_fit_is_told_how_far_it_is_from_the_best_and_from_the_process(results):
+    run = results(fits={"mine": {}, "other": {}})
+    for name in run.config["fits"]:
+        run.fit(name)
+    run.picture("scores")
+    keys = {"settings": "", "other_settings": "", "region": "data", "metric": "lppd", "splits": 1}
+    rows = [
+        keys | {"group": name, "other": other, "difference": apart, "error": 0.025}
+        for name, other, apart in (
+            ("mine", "linear", 7.0), ("mine", "oracle", -0.6), ("mine", "other", -0.25),
+            ("other", "linear", 8.0), ("other", "oracle", -0.35),
+        )
+    ]  # fmt: skip
+    (run.folder / "tables").mkdir()
+    safe.write_table(pd.DataFrame(rows), run.folder / "tables/differences.csv")
+    (run.folder / "evaluations").mkdir()
+    safe.write_table(scores(run.regions), run.folder / "evaluations/oracle.csv")
+    page = run.page()
+    assert_sound(page)
+    # The first region is the data.
+    assert "less oracle −0.6 ± 0.025 –" in page.text
+    assert "less other −0.25 ± 0.025 –" in page.text
+    assert "less oracle −0.35 ± 0.025 –" in page.text
+    assert "less linear" not in page.text
+    assert page.text.count("less other") == 1
+    assert "How far the LPPD is above that of another" in page.text
+
+
 def test_a_study_alone_is_told_by_its_spread(results, config):
     fits = {"study": config["fits"]["svi_new"] | {"replicates": 3, "title": "A <study>"}}
     run = results(fits=fits)

@@ -16,11 +16,12 @@ from bnnflow.data.reading import TableError
 from bnnflow.data.table import describe
 from bnnflow.files import safe
 from bnnflow.files.encodings import of_names
+from bnnflow.judge import scores
 from bnnflow.judge import splits as over
 from bnnflow.run.plan import Plan
 from bnnflow.run.report import differences
 from bnnflow.run.report import given as given_in_report
-from bnnflow.run.report.found import Run
+from bnnflow.run.report.found import Picture, Run
 from bnnflow.run.targets import unknown_target
 
 SVI = {"inference": {"method": "svi", "seed": 3}}
@@ -270,6 +271,8 @@ def test_files_of_a_split_lie_in_its_folder():
     told = unknown_target(["results/data/fold_3/batch1.csv"], own, set())
     assert "no data set 'fold_3/batch1', but fold_1/batch1, fold_1/batch2, fold_2/batch1" in told
     assert "all_fits" not in "".join(results)
+    # Splits are compared by their scores.
+    assert own.rows() == {}
 
 
 def test_another_fit_and_more_repeats_leave_the_others_alone():
@@ -296,7 +299,9 @@ def test_differences_are_paired_and_their_error_counts_what_splits_share():
     other = metrics.assign(metric="points")
     cells = {(name, ""): [f"{name}-{n}" for n in "123"] for name in ("a", "b", "linear")}
     found = over.by_split(pd.concat([metrics, lost, other]), cells, {fit: fit[-1] for fit in fits})
-    compared = list(over.pairs([("a", ""), ("b", "")], [("linear", "")]))
+    fits = [("a", ""), ("b", "")]
+    assert over.leader(found, fits) == ("a", "")
+    compared = list(over.pairs(fits, [("linear", ""), ("a", ""), ("a", "")]))
     assert compared == [
         (("a", ""), ("linear", "")), (("b", ""), ("linear", "")), (("b", ""), ("a", "")),
     ]  # fmt: skip
@@ -317,7 +322,7 @@ def test_differences_are_paired_and_their_error_counts_what_splits_share():
 def test_replicates_count_by_their_mean_and_means_have_errors():
     fits = [f"a-{r}-{n}" for r in "01" for n in "12"] + [f"linear-{n}" for n in "12"]
     metrics = pd.DataFrame(
-        {"fit": fits, "region": "all", "metric": "crps", "value": [1.0, 3.0, 3.0, 9.0, 1.0, 1.0]}
+        {"fit": fits, "region": "all", "metric": "lppd", "value": [1.0, 3.0, 3.0, 9.0, 1.0, 1.0]}
     )
     verdicts = pd.DataFrame({"fit": fits, "verdict": ["pass"] * 4 + [""] * 2})
     groups = {"a": {"": fits[:4]}}
@@ -326,7 +331,7 @@ def test_replicates_count_by_their_mean_and_means_have_errors():
     spread, apart = studies.over_splits(
         metrics, verdicts, groups, references, of_split, overlap=0.5
     )
-    row = spread.set_index(["group", "metric"]).loc[("a", "crps")]
+    row = spread.set_index(["group", "metric"]).loc[("a", "lppd")]
     assert (row["fits"], row["mean"]) == (4, 4)
     # 2 and 6 have the variance 8.
     np.testing.assert_allclose(row["error"], np.sqrt(8 * (1 / 2 + 0.5)))
@@ -335,6 +340,58 @@ def test_replicates_count_by_their_mean_and_means_have_errors():
     means = studies.as_scores(spread).set_index("fit")
     assert means["value"].to_dict() == {"a": 4, "linear": 1}
     assert means.loc["linear", "error_points"] == 0
+
+
+def test_the_best_of_several_targets_is_that_of_all_together():
+    rows = [
+        (fit, target, metric, value)
+        for fit, values in {"a": (9.0, 1.0), "b": (2.0, 3.0)}.items()
+        for target, value in zip(("y", scores.JOINTLY), values, strict=True)
+        for metric in ("lppd", "points")
+    ]
+    metrics = pd.DataFrame(rows, columns=["fit", "target", "metric", "value"]).assign(region="all")
+    cells = {(name, ""): [name] for name in ("a", "b")}
+    assert over.leader(over.by_split(metrics, cells, {"a": "1", "b": "1"}), cells) == ("b", "")
+
+
+def test_differences_row_by_row_are_paired():
+    random = np.random.default_rng(0)
+    shared, ups = random.normal(size=(2, 400))
+    densities = {
+        "mine": {"": shared + 0.25},
+        "study-0": {"": shared + ups},
+        "study-1": {"": shared - ups + 1},
+        "linear": {"": shared - 0.5},
+    }
+    inside = {"all": np.ones(400, bool), "one": np.arange(400) == 7}
+    cells = {"study": {"": ["study-0", "study-1"]}}
+    told = studies.by_rows(densities, cells, ["linear"], inside)
+    assert list(told) == list(over.COLUMNS)
+    told = told.set_index(["group", "other", "region"])
+    # The mean of the replicates is 0.5 above what all share, at every row; it is the best.
+    assert set(told.index.droplevel("region")) == {
+        ("mine", "linear"), ("mine", "study"), ("study", "linear"),
+    }  # fmt: skip
+    apart = told["difference"].xs("all", level="region")
+    np.testing.assert_allclose(apart.to_numpy(), [0.75, -0.25, 1.0])
+    np.testing.assert_allclose(told["error"].xs("all", level="region"), 0, atol=1e-15)
+    assert told["error"].xs("one", level="region").isna().all()
+    alone = studies.by_rows(densities, {}, ["linear"], inside)
+    alone = alone.set_index(["group", "other", "region"]).loc[("study-0", "linear", "all")]
+    assert alone["error"] == pytest.approx(ups.std(ddof=1) / np.sqrt(400))
+
+
+def test_differences_of_several_targets_are_of_each_and_of_all_that_both_know():
+    density = {
+        fit: {"y": np.full(3, own), "z": np.zeros(3), scores.JOINTLY: np.full(3, -own)}
+        for fit, own in (("a", 1.0), ("b", 2.0))
+    }
+    density["oracle"] = {"y": np.zeros(3), "z": np.zeros(3)}
+    told = studies.by_rows(density, {}, ["oracle"], {"all": np.ones(3, bool)})
+    told = told.set_index(["group", "other", "target"])["difference"].sort_index()
+    assert told["a", "oracle"].to_dict() == {"y": 1, "z": 0}
+    assert told["b", "a"].to_dict() == {"y": 1, "z": 0, scores.JOINTLY: -1}
+    assert ("a", "b") not in told.index
 
 
 def test_held_out_rows_for_each_training_row():
@@ -389,8 +446,12 @@ def test_the_report_says_how_a_table_was_split(run, data, told):
     )
 
 
+COMPARED = {"scores": Picture("scores.png", "")}
+
+
 def test_the_report_has_every_difference_with_its_error(run):
     own = run(folds=2)
+    own = Run(own.config, own.results, COMPARED)
     assert own.differences is None
     keys = {"group": "mine", "settings": "k=1", "other": "linear", "other_settings": ""}
     rows = [
@@ -399,12 +460,33 @@ def test_the_report_has_every_difference_with_its_error(run):
     ]
     (own.results / "tables").mkdir()
     safe.write_table(pd.DataFrame(rows), own.results / "tables/differences.csv")
-    page = differences.of_run(Run(own.config, own.results, {}))
+    page = differences.of_run(Run(own.config, own.results, COMPARED))
     assert "<b>mine k=1</b> less <b>linear</b></td><td>2</td>" in page
     assert page.count("−0.5 ± 0.04") == 2
     # The quantile of a Student t with one degree of freedom is 12.7.
     assert "<b>−0.5" not in page
     rows[0]["error"] = 0.039
     safe.write_table(pd.DataFrame(rows), own.results / "tables/differences.csv")
-    assert "<b>−0.5 ± 0.039</b>" in differences.of_run(Run(own.config, own.results, {}))
+    page = differences.of_run(Run(own.config, own.results, COMPARED))
+    assert "<b>−0.5 ± 0.039</b>" in page
+    # An earlier run's are of no use where not all fits are compared.
+    assert Run(own.config, own.results, {}).differences is None
     assert "<div>LPPD</div><div>RMSE</div>" in page
+
+
+def test_studies_of_one_split_are_compared_by_rows(tmp_path):
+    fits = {"study": SVI | {"replicates": 2}, "mine": SVI}
+    keys = {"settings": "", "other": "linear", "other_settings": "", "region": "all"}
+    keys |= {"metric": "lppd", "splits": 1, "difference": -0.5}
+    rows = [keys | {"group": name, "error": 0.25} for name in fits]
+    (tmp_path / "tables").mkdir()
+    safe.write_table(pd.DataFrame(rows)[list(over.COLUMNS)], tmp_path / "tables/differences.csv")
+    (tmp_path / "data").mkdir()
+    facts = {"rows": 9, "regions": {"all": 8}}
+    describe(of_names(["a"], ["y"]), facts, tmp_path / "data/columns.json")
+    page = differences.of_run(Run(checked(config(fits)), tmp_path, COMPARED))
+    # Of a normal variable 1.96 errors are the level; a fit of no study has its own place.
+    assert "<b>−0.5 ± 0.25</b>" in page
+    assert "<b>mine</b>" not in page
+    assert "<th>splits</th>" not in page
+    assert "independent" in page

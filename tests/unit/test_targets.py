@@ -78,5 +78,7 @@ def test_fits_that_a_table_will_lose_are_named(tmp_path):
 
 def test_a_table_that_there_is_not_is_told_with_those_there_are(plan):
     fault = told(plan, "results/tables/foo.csv")
-    assert fault.endswith("there is no table 'foo', but metrics, diagnostics, verdicts, groups")
+    assert fault.endswith(
+        "there is no table 'foo', but metrics, diagnostics, verdicts, groups, differences"
+    )
     assert told(plan, "results/tables/metrics.csv", "results/tables/verdicts.checked") is None

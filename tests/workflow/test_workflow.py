@@ -31,6 +31,7 @@ DRAWN = dict.fromkeys(NUTS, "plot_sampled") | dict.fromkeys(SVI, "plot_variation
 DRAWN["svi_updated"] = "plot_variational_update"
 PICTURES = Counter(DRAWN.values()) + Counter(plot_comparisons=1)
 PRIORS = Counter(plot_prior=1)
+REFERENCES = ("oracle", "constant", "linear")
 SCORED = Counter(points=1, evaluate_oracle=1, evaluate_baselines=1, predict=7)
 PLOTS = PICTURES + PRIORS + Counter(plot_data=2)
 # The fits that are judged beside a fit, and those that the update's figure shows.
@@ -71,11 +72,10 @@ RESULTS = {
     "manifest.json",
     *(f"data/{name}.csv" for name in ("old", "new", "truth", "held_out")),
     "data/points.nc",
-    *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts")),
+    *(f"tables/{name}.csv" for name in ("metrics", "diagnostics", "verdicts", "differences")),
     *(f"fits/{fit}/{name}.csv" for fit in FITS for name in ("scores", "diagnostics")),
     *(f"evaluations/{fit}.nc" for fit in FITS),
-    "evaluations/oracle.csv",
-    *(f"evaluations/{name}.{end}" for name in ("constant", "linear") for end in ("csv", "nc")),
+    *(f"evaluations/{name}.{end}" for name in REFERENCES for end in ("csv", "nc")),
     *(f"fits/{fit}/posterior.nc" for fit in FITS),
     *(f"predictions/{fit}.nc" for fit in FITS),
     *(
@@ -663,7 +663,7 @@ def test_tables_tell_of_every_fit(finished):
         for name in ("metrics", "diagnostics", "verdicts")
     )
     assert list(metrics.columns[:4]) == ["fit", "region", "metric", "value"]
-    assert set(metrics["fit"]) == {*FITS, "oracle", "constant", "linear"}
+    assert set(metrics["fit"]) == {*FITS, *REFERENCES}
     regions = {"data", "gap", "extrapolation", "all"}
     assert set(metrics["region"]) == regions
     assert metrics.groupby(["fit", "region"])["metric"].nunique().nunique() == 1
@@ -676,7 +676,7 @@ def test_tables_tell_of_every_fit(finished):
     assert set(diagnostics["verdict"]) <= known
     unmeasured = diagnostics[diagnostics["verdict"] == "not measurable"]
     assert unmeasured["reason"].notna().all()
-    assert list(verdicts["fit"]) == [*FITS, "oracle", "constant", "linear"]
+    assert list(verdicts["fit"]) == [*FITS, *REFERENCES]
     updated = diagnostics[diagnostics["fit"] == "svi_updated"].set_index("diagnostic")
     for name in ("forgetting", "transfer", "behind_joint", "behind_alone"):
         assert updated.loc[[name], "value"].notna().all()
@@ -694,6 +694,16 @@ def test_tables_tell_of_every_fit(finished):
     assert updated.loc["forgetting", "counts_for"] == "data all"
     assert updated.loc["transfer", "counts_for"] == "gap all"
     assert updated.loc["behind_alone", "reason"].startswith("beside svi_new, verdict ")
+    # Paired differences are those of the scores.
+    lppd = metrics[metrics["metric"] == "lppd"].set_index(["fit", "region"])["value"]
+    differences = pandas.read_csv(finished.path("results/tables/differences.csv"))
+    best = lppd.xs("all", level="region")[list(FITS)].idxmax()
+    pairs = {(fit, other) for fit in FITS for other in (*REFERENCES, best) if fit != other}
+    assert set(zip(differences["group"], differences["other"], strict=True)) == pairs
+    for row in differences.itertuples():
+        apart = lppd[row.group, row.region] - lppd[row.other, row.region]
+        assert row.difference == pytest.approx(apart, abs=1e-4 * (1 + abs(lppd).max()))
+    assert (differences["error"] > 0).all()
     # None of these is worth its trouble, over all regions.
     assert not (verdicts.set_index("fit").loc[list(SVI), "verdict_all"] == "pass").any()
 

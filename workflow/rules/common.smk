@@ -216,8 +216,8 @@ def told_of_verification(log):
         raise WorkflowError(str(error)) from None
 
 
-def tables_of_groups():
-    """The tables of groups, and of differences between them, as outputs, where there are some."""
+def compared():
+    """The tables of differences, and of groups where there are some, as outputs."""
     return {
         name: report(
             f"results/tables/{name}.csv",
@@ -225,7 +225,7 @@ def tables_of_groups():
             labels={"table": name},
             caption=f"../report/{name}.rst",
         )
-        for name in plan.tables_of_groups()
+        for name in plan.compared()
     }
 
 

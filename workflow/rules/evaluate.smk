@@ -41,7 +41,8 @@ if plan.source.knows_process:
         input:
             points=plan.source.held_out_points(plan.source.place),
         output:
-            plan.source.scores_of(ORACLE, plan.source.place),
+            scores=plan.source.scores_of(ORACLE, plan.source.place),
+            rows=plan.source.rows_of(ORACLE, plan.source.place),
         log:
             plan.record_by_split("logs", "evaluate_oracle"),
         benchmark:
@@ -86,11 +87,12 @@ rule evaluate_baselines:
 rule tables:
     input:
         **plan.source.columns_of_splits,
+        **plan.rows(),
         references=plan.source.references.values(),
         scores=expand("results/fits/{fit}/scores.csv", fit=plan.fits),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.fits),
     output:
-        **tables_of_groups(),
+        **compared(),
         metrics=report(
             "results/tables/metrics.csv",
             category="5. Trust",

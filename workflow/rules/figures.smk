@@ -189,7 +189,7 @@ rule plot_comparisons:
     input:
         **plan.source.truth,
         **plan.source.columns(plan.source.first),
-        **plan.judged(plan.single),
+        **drawing.evaluations(plan, plan.single),
         **({"groups": "results/tables/groups.csv"} if config["splits"] else {}),
         predictions=expand("results/predictions/{fit}.nc", fit=plan.single),
         diagnostics=expand("results/fits/{fit}/diagnostics.csv", fit=plan.single),

@@ -1,12 +1,13 @@
 """Many fits from one entry of the config: over a grid of settings, and over seeds."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import product
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..files import safe
@@ -223,10 +224,45 @@ def over_splits(
     known = {name: split for own in references.values() for name, split in own.items()}
     values = splits.by_split(metrics, fits | others, {**of_split, **known})
     error = splits.mean_over(values, overlap)["error"]
-    compared = splits.pairs(list(fits), list(others))
+    compared = splits.pairs(fits, [*others, next(iter(fits)), splits.leader(values, fits)])
     return (
         spread.join(error, on=values.index.names),
         splits.paired_differences(values, compared, overlap),
+    )
+
+
+def by_rows(
+    densities: Mapping[str, Mapping[str, np.ndarray]],
+    groups: Mapping[str, Cells],
+    references: Iterable[str],
+    inside: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Paired differences of log density over the held-out rows of the one split.
+
+    Args:
+        densities: by fit and by reference, as `scores.log_densities` has them.
+        groups: the cells of every group by its name.
+        references: names of what stands beside the fits.
+        inside: by region which of the rows (n,) lie in it.
+
+    Returns:
+        As `splits.row_differences`; a fit of no group stands for itself, and the mean of replicates
+        for their combination of settings.
+    """
+    grouped = {fit for cells in groups.values() for fit in fits_of(cells)}
+    cells = {(name, ""): [name] for name in densities if name not in grouped}
+    for group, own in groups.items():
+        cells |= {(group, words): fits for words, fits in own.items()}
+    mean = {
+        cell: {
+            target: np.mean([densities[fit][target] for fit in fits], axis=0)
+            for target in densities[fits[0]]
+        }
+        for cell, fits in cells.items()
+    }
+    beside = [(name, "") for name in references]
+    return splits.row_differences(
+        mean, [cell for cell in cells if cell not in beside], beside, inside
     )
 
 

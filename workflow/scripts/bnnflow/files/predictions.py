@@ -67,13 +67,13 @@ def read(path: str | Path) -> xr.Dataset:
 
 
 def read_scored(path: str | Path) -> xr.Dataset:
-    """Read the scores of a baseline at every held-out point.
+    """Read what a fit, or what stands beside fits, says of every held-out point.
 
     Raises:
         FileError: if the file is damaged, lacks a variable or holds numbers that are not finite.
     """
     return arrays.read(
-        path, "scores of a baseline", POINTS | SCORED, TRUTH | SCORED_CLASSES | TOGETHER
+        path, "scores at held-out points", POINTS | SCORED, TRUTH | SCORED_CLASSES | TOGETHER
     )
 
 

@@ -50,6 +50,19 @@ def by_target(evaluation: xr.Dataset) -> dict[str, xr.Dataset]:
     return dict(zip(names if len(names) > 1 else [""], own, strict=True))
 
 
+def log_densities(evaluation: xr.Dataset) -> dict[str, np.ndarray]:
+    """Log predictive densities of every held-out point (n,), in nats, by target.
+
+    Where there are several targets, that of all together is there as JOINTLY, if it is known.
+    """
+    found = {
+        target: own["log_density"][0].to_numpy() for target, own in by_target(evaluation).items()
+    }
+    if "joint_log_density" in evaluation:
+        found[JOINTLY] = evaluation["joint_log_density"][0].to_numpy()
+    return found
+
+
 def has_classes(evaluation: xr.Dataset) -> bool:
     """Whether a target has classes; the evaluation is of `by_target`."""
     return "class_probability" in evaluation

@@ -1,4 +1,4 @@
-"""What several splits of a table say together: means of scores, and paired differences of fits.
+"""How far fits lie apart: paired differences, over the rows of one split or over several splits.
 
 Splits share training rows, so that their scores depend on each other: the variance of a mean over
 splits is taken as (1/k + held-out rows / training rows) of the variance between splits, where there
@@ -8,9 +8,12 @@ are k (Nadeau and Bengio, 2003, doi:10.1023/A:1024068626366).
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..files import safe
+from .scores import JOINTLY
+from .skill import EVERYWHERE, lead
 
 # A row of a study: the group, and its settings in words.
 Cell = tuple[str, str]
@@ -71,10 +74,24 @@ def mean_over(values: pd.DataFrame, overlap: float) -> pd.DataFrame:
     return pd.DataFrame({"splits": count, "mean": values.mean(axis=1), "error": error})
 
 
-def pairs(fits: Sequence[Cell], references: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
-    """What is compared: every fit with each reference, and all others with the first."""
+def pairs(fits: Iterable[Cell], others: Iterable[Cell]) -> Iterator[tuple[Cell, Cell]]:
+    """What is compared: every fit with each of the others, each once, and none with itself."""
+    others = dict.fromkeys(others)
     for fit in fits:
-        yield from ((fit, other) for other in (*references, *fits[:1]) if other != fit)
+        yield from ((fit, other) for other in others if other != fit)
+
+
+def leader(values: pd.DataFrame, fits: Iterable[Cell]) -> Cell:
+    """The fit with the highest LPPD over all held-out rows, of all targets together.
+
+    Args:
+        values: as `by_split` has them.
+        fits: among which it is.
+    """
+    at = {"region": EVERYWHERE, "metric": "lppd"}
+    at |= {"target": JOINTLY} if "target" in values.index.names else {}
+    lppd = values.xs(tuple(at.values()), level=tuple(at)).mean(axis=1)
+    return lppd.loc[list(fits)].idxmax()
 
 
 def paired_differences(
@@ -100,9 +117,41 @@ def paired_differences(
         cells = {"group": group, "settings": settings}
         cells |= {"other": other, "other_settings": other_settings}
         tables.append(found.reset_index().assign(**cells))
-    table = pd.concat(tables)
-    first = [name for name in (*COLUMNS[:5], "target", *COLUMNS[5:]) if name in table]
-    return table[first]
+    return _in_order(pd.concat(tables))
+
+
+def row_differences(
+    density: Mapping[Cell, Mapping[str, np.ndarray]],
+    fits: Sequence[Cell],
+    references: Sequence[Cell],
+    inside: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Paired differences of log density, row by row, where there is one split.
+
+    Args:
+        density: by cell, and by target as `scores.log_densities` has them, of every row (n,).
+        fits: cells, each of which is compared with all references and with the best fit.
+        references: cells.
+        inside: by region which of the rows (n,) lie in it.
+
+    Returns:
+        As `paired_differences`, of the metric `lppd` and one split.
+    """
+    whole = JOINTLY if len(density[fits[0]]) > 1 else ""
+    best = max(fits, key=lambda cell: density[cell][whole].mean())
+    rows = []
+    for fit, other in pairs(fits, [*references, best]):
+        for region, mask in inside.items():
+            for target in (name for name in density[fit] if name in density[other]):
+                apart = lead(*(density[cell][target][mask] for cell in (fit, other)))
+                rows.append((*fit, *other, region, target, "lppd", 1, *apart))
+    names = (*COLUMNS[:5], "target", *COLUMNS[5:])
+    table = pd.DataFrame(rows, columns=names)
+    return table if table["target"].any() else _in_order(table.drop(columns="target"))
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in (*COLUMNS[:5], "target", *COLUMNS[5:]) if name in table]]
 
 
 def read(path: str | Path) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Which figures a fit has, the files that they are drawn from, and what their job is told."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..config.relations import own_figure, prior_source, shows_prior
@@ -50,6 +51,12 @@ def figures(plan: Plan, own: str | None, updated: bool) -> dict[str, Drawn]:
     label = {"figure": "{fit} beside its prior"}
     beside = {"beside_prior": ("{fit}_beside_prior", "update", "3. Comparisons", label)}
     return of_fit | (beside if updated else {})
+
+
+def evaluations(plan: Plan, fits: Iterable[str]) -> dict[str, list[str]]:
+    """What fits of a table say of held-out rows, where figures compare them by that."""
+    files = [f"results/evaluations/{fit}.nc" for fit in fits]
+    return {} if plan.source.simulated else {"evaluations": files}
 
 
 def priors(plan: Plan) -> dict[str, Drawn]:
@@ -117,7 +124,7 @@ def files(plan: Plan, fit: str) -> dict[str, str | list[str]]:
     fits = list(roles(plan, fit).values())
     own = DRAWN_FROM.get(own_figure(plan.fit(fit)), {})
     return {role: f"results/fits/{fit}/{name}" for role, name in own.items()} | {
-        **plan.judged(fits),
+        **evaluations(plan, fits),
         "predictions": [f"results/predictions/{name}.nc" for name in fits],
         "diagnostics": [f"results/fits/{name}/diagnostics.csv" for name in fits],
         "evaluation": f"results/evaluations/{fit}.nc",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from itertools import chain, product, starmap
+from itertools import chain
 from pathlib import Path
 
 from ..config.agreement import FIGURES_OF_FIT
@@ -19,7 +19,6 @@ from ..config.relations import (
 )
 from ..config.seeds import derived
 from ..data import sets
-from ..data.references import BASELINES
 from ..methods.estimators.gaussian_process import NOISE_FAMILY
 from ..methods.running.method import METHODS, Method
 from ..model.likelihood import LIKELIHOODS
@@ -283,11 +282,6 @@ class Plan:
         limits = {key: self.config["figures"].get(key) for key in ("xlim", "ylim")}
         return limits | {"sets": self.observations, "units": self.source.units}
 
-    def judged(self, fits: Iterable[str]) -> dict[str, list[str]]:
-        """What fits of a table say of held-out rows, where figures compare them by that."""
-        files = [f"results/evaluations/{fit}.nc" for fit in fits]
-        return {} if self.source.simulated else {"evaluations": files}
-
     def panels(self, fits: Iterable[str]) -> list[dict]:
         """Names, titles and data of the pictures of fits: the data that each has learnt from."""
         return [
@@ -317,13 +311,17 @@ class Plan:
 
     def tables(self) -> list[str]:
         """Files of the tables over all fits."""
-        names = ("metrics", "diagnostics", "verdicts", *self.tables_of_groups())
+        names = ("metrics", "diagnostics", "verdicts", *self.compared())
         return [f"results/tables/{name}.csv" for name in names]
 
-    def tables_of_groups(self) -> list[str]:
-        """Names of the tables of groups: their spread, and differences over splits."""
-        differences = ["differences"] if self.config["splits"] else []
-        return [*(["groups"] if self.groups else []), *differences]
+    def compared(self) -> list[str]:
+        """Names of the tables that compare fits: their differences, and the spread of groups."""
+        return [*(["groups"] if self.groups else []), "differences"]
+
+    def rows(self) -> dict[str, list[str]]:
+        """What fits and references say of every held-out row, where there is one split."""
+        files = [f"results/evaluations/{fit}.nc" for fit in self.fits]
+        return {} if self.config["splits"] else {"rows": [*files, *self.source.rows_beside]}
 
     def results(self) -> list[str]:
         """All that a run makes, but logs, benchmarks, the manifest and the report."""
@@ -334,7 +332,7 @@ class Plan:
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
             files += [f"results/predictions/{fit}/{name}.csv" for name in self.source.new]
-        files += starmap(self.source.rows_of, product(BASELINES, self.source.splits))
+        files += self.source.rows_beside
         return [*files, *self.source.references.values(), *self.tables(), *self.figures()]
 
     def devices(self) -> list[str]:

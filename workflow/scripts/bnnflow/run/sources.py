@@ -101,6 +101,12 @@ class Source:
         }
 
     @property
+    def rows_beside(self) -> list[str]:
+        """Files of what `references` say of every held-out point, in their order."""
+        by_split = self.references_by_split.items()
+        return [self.rows_of(name, split) for name, own in by_split for split in own.values()]
+
+    @property
     def references_by_split(self) -> dict[str, dict[str, str]]:
         """Of what stands beside the fits, by its name, what it is called, and at which split."""
         names = [*([ORACLE] if self.knows_process else []), *BASELINES]
@@ -114,9 +120,9 @@ class Source:
         """File of the scores of what stands beside the fits."""
         return f"results/evaluations/{at_split(reference, split)}.csv"
 
-    def rows_of(self, baseline: str, split: str) -> str:
-        """File of what a baseline says of every held-out point."""
-        return f"results/evaluations/{at_split(baseline, split)}.nc"
+    def rows_of(self, reference: str, split: str) -> str:
+        """File of what stands beside the fits says of every held-out point."""
+        return f"results/evaluations/{at_split(reference, split)}.nc"
 
     @property
     def files(self) -> list[str]:

@@ -1,5 +1,6 @@
-"""The section of the report that compares studies split by split."""
+"""The section of the report that compares studies, split by split or row by row."""
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -10,18 +11,25 @@ from .numbers import SCORES, ranged, rows_of_scores
 # The level of the test by which two studies differ.
 LEVEL = 0.05
 
-TOLD = (
+BOLD = f"tells it from nothing at the level {100 * LEVEL:g} %."
+OVER_SPLITS = (
     "Each row is the mean of one study's scores less another's, over the splits, ± its standard"
     " error. Of the LPPD a positive difference is better, of all other scores a negative one."
     " Splits share training rows, and the error counts that. A difference is bold where the t test"
-    " with that error (Nadeau and Bengio, 2003) tells it from nothing at the level"
-    f" {100 * LEVEL:g} %."
+    f" with that error (Nadeau and Bengio, 2003) {BOLD}"
+)
+OVER_ROWS = (
+    "Each row is the mean of one study's log density less another's, over the held-out rows, ± its"
+    " standard error. A positive difference is better. The best study is best at these same rows,"
+    " which favours that study. A difference is bold where the error, taken as if rows were"
+    f" independent, {BOLD}"
 )
 
 
 def of_run(run: Run) -> Html:
-    """Differences of every study from what stands beside the fits, and from the first study."""
-    own = run.differences
+    """Differences of every study from what stands beside the fits, and from other studies."""
+    own, several = run.differences, len(run.splits) > 1
+    own = own[own["group"].isin(run.config["groups"])]
     targets = list(dict.fromkeys(own["target"])) if "target" in own else [None]
     metrics = rows_of_scores(set(own["metric"]))
     names = ["group", "settings", "other", "other_settings"]
@@ -37,10 +45,11 @@ def of_run(run: Run) -> Html:
                     column.append(_difference(values, (region, metric), metric))
         cells = [[tag("div", line) for line in cell] for cell in (labels, *columns)]
         one, less = f"{group} {settings}".strip(), f"{other} {other_settings}".strip()
-        splits = f"{found['splits'].max():.0f}"
-        rows.append([[tag("b", one), " less ", tag("b", less)], splits, *cells])
-    head = ["", "splits", "", *run.regions]
-    return html([tag("p", TOLD), html_table(head, rows, class_="spread")])
+        count = [f"{found['splits'].max():.0f}"] if several else []
+        rows.append([[tag("b", one), " less ", tag("b", less)], *count, *cells])
+    head = ["", *(["splits"] if several else []), "", *run.regions]
+    told = OVER_SPLITS if several else OVER_ROWS
+    return html([tag("p", told), html_table(head, rows, class_="spread")])
 
 
 def _difference(values: pd.DataFrame, at: tuple[str, str], metric: str) -> Html:
@@ -48,5 +57,6 @@ def _difference(values: pd.DataFrame, at: tuple[str, str], metric: str) -> Html:
         return html("–")
     row = values.loc[at]
     told = ranged(row["difference"], row["error"], *SCORES[metric][1:])
-    reach = stats.t.ppf(1 - LEVEL / 2, row["splits"] - 1) * row["error"]
+    freedom = row["splits"] - 1 or np.inf
+    reach = stats.t.ppf(1 - LEVEL / 2, freedom) * row["error"]
     return tag("b", told) if abs(row["difference"]) > reach else html(told)

@@ -136,9 +136,9 @@ class Run:
 
     @cached_property
     def differences(self) -> pd.DataFrame | None:
-        """Differences of scores between studies, where there are several splits."""
+        """Differences of scores between fits and studies, where all are compared."""
         path = self.results / "tables" / "differences.csv"
-        there = len(self.splits) > 1 and path.exists()
+        there = "scores" in self.pictures and path.exists()
         return splits.read(path) if there else None
 
     def seconds(self, name: str) -> float:

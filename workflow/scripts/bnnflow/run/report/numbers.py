@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from ...data.references import REFERENCES
+from ...data.references import BASELINES, REFERENCES
 from ...judge import limits, verdicts
 from ...judge.meanings import meaning, shown
 from . import opinion
@@ -23,6 +23,9 @@ SCORES = {
 }
 
 
+# What the LPPD of another is taken from.
+LESS = "less"
+
 LEGEND = {
     "computed": "Whether the same computation, done again, would say the same: pass, not"
     " measurable, warn or fail, the worst of the diagnostics that count in the region.",
@@ -30,6 +33,9 @@ LEGEND = {
     "skilled": "Whether the fit predicts better than what is cheaper, and an update than none.",
     "LPPD": "The mean logarithm of the predictive density of the held-out observations, in nats."
     " Higher is better.",
+    LESS: "How far the LPPD is above that of another, by the differences at every observation: of"
+    " the process that made the data, and of the fit with the highest LPPD, which these same"
+    " observations have picked.",
     "RMSE from f": "The root mean square distance of the predictive mean from the true function."
     " Lower is better.",
     "RMSE": "The root mean square distance of the predictive mean from the observations. Lower is"
@@ -64,6 +70,7 @@ def of_fit(run: Run, name: str) -> Html:
             words, factor, form = SCORES[metric]
             cells = [_score(values, (region, metric), factor, form) for region in run.regions]
             rows.append([tag("th", words, scope="row"), *cells])
+            rows += _leads(run, name, target) if metric == "lppd" else []
     return html_table(["", *run.regions], rows, class_="scores")
 
 
@@ -71,6 +78,24 @@ def rows_of_scores(metrics: Collection[str]) -> list[str]:
     """Those of the metrics that the report shows."""
     left_out = {"rmse"} if "rmse_function" in metrics else set()
     return [metric for metric in SCORES if metric in metrics and metric not in left_out]
+
+
+def _leads(run: Run, name: str, target: str | None) -> list[list[Html]]:
+    """How far a fit's LPPD is above that of the process and of the best fit, by region."""
+    every = run.differences
+    if every is None:
+        return []
+    own = every[(every["group"] == name) & ~every["other"].isin(BASELINES)]
+    own = own if target is None else own[own["target"] == target]
+    rows = []
+    for (other, settings), found in own.groupby(["other", "other_settings"], sort=False):
+        by_region = found.set_index("region")
+        apart = by_region[["difference", "error"]].reindex(run.regions).itertuples(index=False)
+        cells = [
+            "–" if pd.isna(value) else ranged(value, error, 1, ".2g") for value, error in apart
+        ]
+        rows.append([tag("th", f"{LESS} {other} {settings}".strip(), scope="row"), *cells])
+    return rows
 
 
 def _score(values: pd.DataFrame, at: tuple[str, str], factor: float, form: str) -> str:
@@ -97,6 +122,7 @@ def legend(metrics: Collection[str], references: Collection[str] = (), errors: b
     shown_ = rows_of_scores(metrics)
     absent = {words for metric, (words, *_) in SCORES.items() if metric not in shown_}
     absent |= set(REFERENCES) - set(references) | (set() if errors else {"±"})
+    absent |= set() if references else {LESS}
     told = {word: text for word, text in LEGEND.items() if word not in absent}
     terms = [[tag("dt", word), tag("dd", text)] for word, text in told.items()]
     return folded("What the numbers mean", tag("dl", terms))

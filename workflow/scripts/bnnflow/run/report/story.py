@@ -331,8 +331,9 @@ def _groups(run: Run) -> Iterator[Section]:
 
 
 def _differences(run: Run) -> Iterator[Section]:
-    if run.differences is not None:
-        yield Section("differences", "Differences over splits", differences.of_run(run))
+    if run.groups and run.differences is not None:
+        title = "Differences over splits" if len(run.splits) > 1 else "Differences between studies"
+        yield Section("differences", title, differences.of_run(run))
 
 
 def _comparisons(run: Run) -> Iterator[Section]:
