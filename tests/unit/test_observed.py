@@ -1,6 +1,7 @@
 """A table of one's own: what its columns are, which rows no fit sees, and what is refused."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -524,6 +525,18 @@ def test_distances_are_over_the_usual_one_whatever_the_unit():
         training = Table(pd.DataFrame({"x": unit * np.arange(11.0), "y": 0.0}), of_names("x", "y"))
         rows = Table(pd.DataFrame({"x": unit * np.array([3.5, 10, 12]), "y": 0.0}), training.about)
         np.testing.assert_allclose(distances.relative(rows, training), [0.5, 0, 2], atol=1e-6)
+
+
+def test_rows_of_other_inputs_than_the_training_rows_have_no_distance():
+    found = divided(table())
+    training, rows = found.sets["train"], found.held_out
+    a, b = rows.about.inputs
+    others = replace(rows.about, inputs=(replace(a, transform="log"), replace(b, name="c")))
+    with pytest.raises(TableError, match=r"differ from those .* in a, b, c; give the config"):
+        distances.relative(replace(rows, about=others), training)
+    scaled = replace(rows.about, inputs=(replace(a, centre=3.0, scale=2.0), b))
+    same = distances.relative(replace(rows, about=scaled), training)
+    np.testing.assert_array_equal(same, distances.relative(rows, training))
 
 
 def test_an_even_choice_stands_for_many_rows(monkeypatch):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..files.columns import encoded
+from .reading import TableError
 from .table import Table, fitted
 
 # Training rows that stand for all where there are more, and rows from which the usual distance is
@@ -23,7 +24,15 @@ def relative(rows: Table, training: Table) -> np.ndarray:
 
     Raises:
         PrecisionError: if a column of the training rows has no finite standard deviation.
+        TableError: if the rows have other inputs than the training rows.
     """
+    here, there = ({own.as_they_are() for own in of.about.inputs} for of in (rows, training))
+    if differing := sorted({column.name for column in here ^ there}):
+        raise TableError(
+            f"the training rows in results/data differ from those that the fit has learnt from, in"
+            f" {', '.join(differing)}; give the config that was fitted, and make the training rows"
+            " again, or leave --allowed-rules out, and the fit is made again"
+        )
     columns = fitted(training, "standard").inputs
     near = encoded(_evenly(training.inputs, MOST), columns)
     usual = np.quantile(to_nearest(_evenly(near, SOME), near, itself=True), USUAL, method="higher")

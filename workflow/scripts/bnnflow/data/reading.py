@@ -37,7 +37,7 @@ FIRST = 10_000
 
 # Lines from which the separator and the decimal mark are told, and rows from which marks of
 # thousands are.
-SAMPLE, MANY = 200, 2_000
+SAMPLE, MANY = 200, 1_000
 
 # By their first bytes; without any a text is UTF-8, or else Western European.
 MARKS = {
