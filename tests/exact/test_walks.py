@@ -73,6 +73,19 @@ def test_the_step_size_has_the_energys_variance(energy_variance):
     assert energy_variance / 4 < found < 4 * energy_variance
 
 
+def test_the_draws_have_a_smaller_step_than_the_warmup():
+    """By the sixth root of the variances' ratio, from the last tenth of the warm-up on."""
+    streams = [torch.Generator().manual_seed(seed) for seed in range(4)]
+    density = LogDensity(normal, torch.tensor(0.0), engine="pyro")
+    settings = {"optimum_steps": 10, "warmup": 200, "draws": 5, "thinning": 1}
+    settings |= {"energy_variance": 0.01, "decoherence": 1.0, "preconditioning": "none"}
+    hot = walks.Walks(density, streams, [], **settings | {"energy_variance": 0.64})
+    state, _ = hot.step(hot.step(hot.init(), range(10))[0], range(10, 190))
+    _, rows = walk(**settings, warmup_energy_variance=0.64)
+    # 64 is 2⁶.
+    torch.testing.assert_close(rows["step_size"], state.numbers[:, walks.STEP].expand(5, 4) / 2)
+
+
 @pytest.mark.parametrize("preconditioning", ["none", "diagonal"])
 @pytest.mark.parametrize("warmup", [1, 2, 3, 6])
 def test_chains_of_hardly_any_warmup_move(warmup, preconditioning):

@@ -148,6 +148,10 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
             "inference.energy_variance: is 0.1; allowed with adjusted: true is none",
         ),
         (
+            {"inference": {"adjusted": True, "warmup_energy_variance": 1.0}},
+            "inference.warmup_energy_variance: is 1.0; allowed with adjusted: true is none",
+        ),
+        (
             {"inference": {"method": "mclmc", "target_accept": 0.8}},
             "inference.target_accept: is 0.8; allowed with adjusted: false is none",
         ),

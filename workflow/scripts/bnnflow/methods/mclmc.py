@@ -30,6 +30,9 @@ SECONDS = 3e-6
 # To which the step size is adapted, unless it is said otherwise.
 ENERGY_VARIANCE, TARGET_ACCEPT = 0.1, 0.9
 
+# Settings of the step size, of chains that are adjusted and of others.
+ADAPTED, WALKED = ("target_accept",), ("energy_variance", "warmup_energy_variance")
+
 
 class Mclmc(Method):
     """Microcanonical Langevin Monte Carlo."""
@@ -72,6 +75,12 @@ class Mclmc(Method):
         " step size is adapted to; smaller is nearer to the exact posterior. Without it:"
         f" {ENERGY_VARIANCE}. Not with `adjusted`.",
     )
+    warmup_energy_variance: Positive | None = Field(
+        None,
+        description="Energy variance of the first nine tenths of the warm-up. One larger than"
+        " `energy_variance` carries chains farther from their optima; the step size then shrinks by"
+        " the sixth root of the ratio. Without it: that of `energy_variance`. Not with `adjusted`.",
+    )
     target_accept: Share | None = Field(
         default_factory=lambda data: TARGET_ACCEPT if data.get("adjusted") else None,
         description="Mean acceptance probability that the step size is adapted to. Without it:"
@@ -101,6 +110,13 @@ class Mclmc(Method):
             raise fault(f"allowed with adjusted: {str(adjusted).lower()} is {known}")
         return value
 
+    @field_validator("warmup_energy_variance")
+    @classmethod
+    def _of_walks(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("adjusted"):
+            raise fault("allowed with adjusted: true is none")
+        return value
+
     def infer(
         self,
         density: LogDensity,
@@ -116,7 +132,8 @@ class Mclmc(Method):
 
         names = ("optimum_steps", "start_scale", "warmup", "draws", "thinning")
         names += ("decoherence", "preconditioning")
-        names += ("adjusted", "target_accept" if self.adjusted else "energy_variance")
+        names += ("adjusted",)
+        names += ADAPTED if self.adjusted else WALKED
         settings = {name: getattr(self, name) for name in names}
         chains = sample(density, streams, **settings, checkpoint=checkpoint)
         return posterior.merged(
@@ -153,6 +170,8 @@ class Mclmc(Method):
             aim = (
                 f"the variance of the energy's error in a step is {self.energy_variance:g} an entry"
             )
+            if self.warmup_energy_variance is not None:
+                aim += f", and {self.warmup_energy_variance:g} in most of the warm-up"
         return (
             f"{kind}: {chains}, each from the end of"
             f" {self.optimum_steps} steps of Adam up the log posterior, with {self.warmup} steps of"
@@ -178,8 +197,8 @@ def sample(
         checkpoint: where the state is kept; with one that an earlier call has left, the chains go
             on from there and end with the same bytes as chains that were never stopped.
         settings: optimum_steps, start_scale, warmup, draws, thinning, decoherence and
-            preconditioning, and energy_variance or, adjusted, target_accept, as the fields of
-            `Mclmc`.
+            preconditioning, and energy_variance and warmup_energy_variance or, adjusted,
+            target_accept, as the fields of `Mclmc`.
 
     Returns:
         For every chain its draws, for every site, in the model's order, an array (draws, ...) in

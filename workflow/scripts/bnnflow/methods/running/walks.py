@@ -40,6 +40,9 @@ BLOCK = 50
 # Shares of the warm-up after which the scales of the entries are learnt.
 WINDOWS = (0.2, 0.4, 0.7)
 
+# Share of the warm-up after which it has the step size of the draws, where it began with a larger.
+COOLING = 0.9
+
 # Draws of a prior variance that a learnt scale counts besides the chain's own.
 PRIOR_DRAWS, PRIOR_VARIANCE = 5, 1e-3
 
@@ -194,7 +197,8 @@ class Walks:
         facts: what determines the chains besides the density.
         optimum_steps, warmup, draws, thinning: steps up to the optimum and of the warm-up; draws,
             and the steps from one to the next.
-        start_scale, energy_variance, decoherence, preconditioning: as the settings have them.
+        start_scale, energy_variance, warmup_energy_variance, decoherence, preconditioning: as the
+            settings have them.
     """
 
     stride = 1
@@ -216,10 +220,14 @@ class Walks:
         decoherence: float,
         preconditioning: str,
         start_scale: float = 1.0,
+        warmup_energy_variance: float | None = None,
     ):
         self.density, self.facts, self._streams = density, facts, streams
         self.phases = {"optimum": optimum_steps, "warm-up": warmup, "draws": draws * thinning}
-        self._thinning, self._variance = thinning, energy_variance
+        self._thinning, self._variance = thinning, warmup_energy_variance or energy_variance
+        # The variance goes with the sixth power of the step size (Robnik et al., 2023).
+        self._cooled = (energy_variance / self._variance) ** (1 / 6)
+        self._cools = int(COOLING * warmup) if warmup_energy_variance else warmup
         self._start_scale = start_scale
         self._decoherence, self._preconditions = decoherence, preconditioning == "diagonal"
         self._windows = [0, *(round(share * warmup) for share in WINDOWS)]
@@ -287,7 +295,11 @@ class Walks:
             if begin == number > 0:
                 before = max(start for start in self._windows if start < number)
                 vectors, values = self._rescaled(vectors, values, number - before)
-            learning = vectors.new_tensor([1.0, 1 / (number - begin + 1)])
+            if number == self._cools:
+                values = values.clone()
+                values[:, STEP] *= self._cooled
+            adapting = float(number < self._cools)
+            learning = vectors.new_tensor([adapting, 1 / (number - begin + 1)])
             vectors, values, _ = self._walk(vectors, noise, values, learning)
         return replace(state, vectors=vectors, numbers=values, streams=self._at)
 
