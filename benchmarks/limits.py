@@ -2,7 +2,8 @@
 
 A function is drawn from a network's prior, observations from the function with normal noise. A
 right fit is of that very model by many short chains. A wrong one has one thing wrong: too few
-steps; one noise for observations whose noise grows thirtyfold; tails that no normal has. A network
+steps; steps too short to leave the optima; one noise for observations whose noise grows
+thirtyfold; tails that no normal has. A network
 that is too stiff takes what it misses for noise, and predicts well for what it is: its verdict is
 told beside the others.
 """
@@ -42,11 +43,14 @@ NOISE = 0.1
 
 LONG = {"optimum_steps": 1000, "warmup": 3000, "draws": 50, "thinning": 60}
 SHORT = {"optimum_steps": 20, "warmup": 20, "draws": 50, "thinning": 1}
+STILL = {"optimum_steps": 1000, "warmup": 100, "draws": 50, "thinning": 1}
+STILL |= {"energy_variance": 1e-8}
 
 # What is wrong, by kind: hidden units, settings, and the noise of the observations.
 KINDS: Mapping[str, tuple[int, dict, str]] = {
     "right": (UNITS, LONG, "normal"),
     "too few steps": (UNITS, SHORT, "normal"),
+    "still at the optima": (UNITS, STILL, "normal"),
     "one noise of many": (UNITS, LONG, "growing"),
     "heavy tails": (UNITS, LONG, "heavy"),
     "too stiff": (STIFF, LONG, "normal"),
@@ -82,8 +86,8 @@ def verdict(kind: str, seed: int) -> dict[str, str]:
     # Compiled code reads the data where they are.
     streams = [torch.Generator().manual_seed(1000 * seed + chain) for chain in range(CHAINS)]
     own = Mclmc(**settings).model_dump()
-    names = ("energy_variance", "decoherence", "preconditioning", "start_scale")
-    chains = mclmc.sample(density, streams, **settings, **{name: own[name] for name in names})
+    names = (*LONG, "energy_variance", "decoherence", "preconditioning", "start_scale")
+    chains = mclmc.sample(density, streams, **{name: own[name] for name in names})
     tree = posterior.merged([posterior.of_chain(*each, {}, encoding) for each in chains])
     everywhere = {"all": np.ones(ROWS, dtype=bool)}
     held_out = points.held_out(unseen.columns, ["x"], ["y"], everywhere, {})

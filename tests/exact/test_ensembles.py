@@ -79,6 +79,60 @@ def test_the_error_is_that_of_whole_runs_repeated():
     assert (np.abs(ratio[1:] - 1) < 0.3).all()
 
 
+def test_the_spread_of_chains_grows_as_they_move():
+    """At rest, wandering freely, straight on, and without a move."""
+    steps = RANDOM.normal(size=(2000, 200, 1))
+    assert ensembles.growth(steps) == pytest.approx(1 + 1 / 200, abs=0.005)
+    assert ensembles.growth(steps.cumsum(1)) == pytest.approx(1.55, abs=0.05)
+    straight = RANDOM.normal(size=(5, 1, 3)) + np.linspace(0, 1, 400)[None, :, None]
+    assert ensembles.growth(straight) == pytest.approx(4, rel=0.01)
+    assert ensembles.growth(np.ones((5, 40, 3))) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("length", "share", "growth"),
+    [(3.5, 0.58, LIMITS["spread_growth"][0]), (1.5, 0.36, LIMITS["spread_growth"][1])],
+)
+def test_the_limits_of_growth_are_of_chains_of_so_many_correlation_times(length, share, growth):
+    """Of a stationary process whose correlation falls exponentially, as the docs say."""
+    chains, draws = 4000, 50
+    decay, noise = np.exp(-length / draws), RANDOM.normal(size=(draws, chains))
+    series = [noise[0]]
+    for each in noise[1:]:
+        series.append(decay * series[-1] + np.sqrt(1 - decay**2) * each)
+    function = np.stack(series, 1)[..., None]
+    assert ensembles.growth(function) == pytest.approx(growth, abs=0.03)
+    # The share of its variance that a chain has seen, on average.
+    seen = 1 - 2 / length**2 * (length - 1 + np.exp(-length))
+    assert seen == pytest.approx(share, abs=0.01)
+    assert function.var(1).mean() == pytest.approx(seen, abs=0.03)
+
+
+def test_chains_at_their_starts_are_found_however_well_they_agree():
+    """Chains that stay where they are agree with each other as far as their starts do."""
+    starts = 0.1 * RANDOM.normal(size=(16, 1, 4))
+    moving = starts + 1e-3 * np.linspace(0, 1, 50)[None, :, None]
+    for function in (moving, np.repeat(starts, 50, axis=1)):
+        told = found(function)
+        assert told["computation_error", "data"].verdict == "pass"
+        assert told["half_drift", "data"].verdict == "pass"
+        assert told["spread_growth", ""].verdict == "fail"
+    assert told["spread_growth", ""].reason == "half of the chains do not move"
+    # Most chains count, and only those with a weight.
+    at_rest = starts + 0.1 * RANDOM.normal(size=(16, 50, 4))
+    few = np.concatenate([moving[:6], at_rest[:10]])
+    assert found(few)["spread_growth", ""].verdict == "pass"
+    assert found(few, weight=[1 / 6] * 6 + [0] * 10)["spread_growth", ""].verdict == "fail"
+
+
+def test_places_where_nothing_is_to_be_seen_do_not_count():
+    """A class that all draws are sure of."""
+    function = RANDOM.normal(size=(16, 50, 4))
+    sure = np.concatenate([function, np.ones((16, 50, 9))], axis=2)
+    assert found(sure)["spread_growth", ""].verdict == "pass"
+    assert found(np.ones((16, 50, 4)))["spread_growth", ""].verdict == "not measurable"
+
+
 def test_chains_that_agree_pass_and_chains_that_do_not_fail():
     function = RANDOM.normal(size=(16, 200, 4))
     assert {each.verdict for each in found(function).values()} == {"pass"}
@@ -94,10 +148,10 @@ def test_chains_that_agree_pass_and_chains_that_do_not_fail():
 def test_halves_are_of_series_alone():
     function = RANDOM.normal(size=(16, 1, 4))
     assert found(function)["half_drift", "data"].verdict == "not measurable"
+    assert found(function)["spread_growth", ""].verdict == "not measurable"
     for inside in (None, {"far": np.zeros(4, bool)}):
-        assert "half_drift" not in {
-            name for name, _ in found(function, inside=inside, series=False)
-        }
+        without = {name for name, _ in found(function, inside=inside, series=False)}
+        assert not {"half_drift", "spread_growth"} & without
 
 
 def test_what_cannot_be_known_is_not_measurable():

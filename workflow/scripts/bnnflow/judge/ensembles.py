@@ -15,6 +15,9 @@ FEWEST_DRAWS = 40
 
 FEWEST_CHAINS = 4
 
+# Of the predictive standard deviation: where all draws differ by less, there is nothing to see.
+NOTHING = 1e-3
+
 
 def of_ensemble(
     function: np.ndarray,
@@ -34,6 +37,7 @@ def of_ensemble(
     difference, where draws are a series. Both are over the standard deviation of the predictive
     distribution, a mean over a region's probes: that of the mean, or, if larger, the average of
     those of the quantiles, which is how far the distribution moves in Wasserstein's distance.
+    `spread_growth` is of all probes, where draws are a series.
 
     Args:
         function: the latent function (chain, draw, probe).
@@ -50,6 +54,8 @@ def of_ensemble(
     kept = int((weight > 0).sum())
     few_chains = too_few(kept, "chain", "chains", FEWEST_CHAINS) if kept < FEWEST_CHAINS else ""
     few_draws = too_few(draws, "draw", "draws", FEWEST_DRAWS) if draws < FEWEST_DRAWS else ""
+    if series:
+        yield _of_growth(function[weight > 0], spread, few_draws, limits)
     measures = [("computation_error", error, few_chains)]
     measures += [("half_drift", drift, few_draws or few_chains)] if series else []
     for region, mask in inside.items():
@@ -60,6 +66,33 @@ def of_ensemble(
             else:
                 value = _worst(measure(function[:, :, mask], weight), spread[mask])
                 yield judged(name, value, limits, region)
+
+
+def _of_growth(function: np.ndarray, spread: np.ndarray, few: str, limits: Limits) -> Finding:
+    seen = function[:, :, function.std((0, 1)) > NOTHING * spread]
+    if missing := few or ("" if seen.size else "the function is the same at all draws"):
+        return unmeasured("spread_growth", missing)
+    reason = "half of the chains do not move" if np.isinf(value := growth(seen)) else ""
+    return judged("spread_growth", value, limits, reason=reason)
+
+
+def growth(function: np.ndarray) -> float:
+    """How much more a chain spreads over all of its draws than over half of them.
+
+    The median, over chains and probes, of the variance of a chain's draws over the mean of those of
+    its halves: the square of split R-hat within a chain. It is 1 for chains at rest, about 1.55 for
+    Brownian motion, 4 for chains that go straight on, and infinite for chains that do not move.
+
+    Args:
+        function: (chain, draw, probe).
+    """
+    half = function.shape[1] // 2
+    whole, first, second = (
+        draws.var(1, dtype=float) for draws in (function, function[:, :half], function[:, -half:])
+    )
+    ratio = np.full(whole.shape, np.inf)
+    np.divide(2 * whole, first + second, out=ratio, where=first + second > 0)
+    return float(np.median(ratio))
 
 
 def error(function: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -66,6 +66,7 @@ PYRO, DIAGONAL, CONSTANT, CHAINS, MIXTURE, DEEP, LAPLACE = (
 LONGER = Remedy("a longer `warmup`")
 NUTPIE = Remedy("`sampler: nutpie`", PYRO)
 MORE_DRAWS = Remedy("more `draws`")
+MORE_THINNING = Remedy("more `thinning`", CHAINS)
 MORE_CHAINS = (
     Remedy("more `chains`", CHAINS),
     Remedy("more `starts`", MIXTURE),
@@ -179,6 +180,17 @@ MEANINGS: dict[str, Meaning] = {
     ),
     **_of_chains("function", "the function"),
     **_of_chains(SITE, f"`{SITE}`"),
+    "spread_growth": Meaning(
+        "growing spread of chains",
+        "a chain's variance over all of its draws is {value} times that over half of them"
+        " (limit {limit})",
+        "Have many chains left their starts? The variance of the function over the draws of a"
+        " chain, over that in each half of the draws; the median over chains and held-out points."
+        " It is 1 for chains at rest, about 1.55 for chains that wander freely, and 4 for chains"
+        " that go straight on.",
+        (LONGER, MORE_THINNING, MORE_DRAWS),
+        COMPUTED,
+    ),
     "computation_error": Meaning(
         "error of the computation",
         "the prediction would move by {value} standard deviations if it were computed again"
@@ -195,7 +207,7 @@ MEANINGS: dict[str, Meaning] = {
         " from the first half of the draws to the second (limit {limit})",
         "Has the pooled prediction come to rest? The change of the function's mean and quantiles,"
         " as of `computation_error`, between halves of the draws, beyond two standard errors.",
-        (LONGER, MORE_DRAWS, Remedy("more `thinning`", CHAINS)),
+        (LONGER, MORE_DRAWS, MORE_THINNING),
         COMPUTED,
     ),
     "pareto_k": Meaning(

@@ -53,6 +53,11 @@ class Diagnostics(Settings):
         " sampled one of the same model and data, over the latter's standard deviation; judged"
         " where the sampled fit does not fail itself.",
     )
+    spread_growth: Pair = Field(
+        [1.25, 1.4],
+        description="Variance of the function over the draws of a chain, of many, over that in each"
+        " half of the draws.",
+    )
     computation_error: Pair = Field(
         [0.2, 0.5],
         description="Standard error of the pooled prediction of many chains, its mean and its"

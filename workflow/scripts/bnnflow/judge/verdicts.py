@@ -17,7 +17,7 @@ VERDICTS = ("pass", "not measurable", "warn", "fail")
 
 # Diagnostics of a sampled fit that say whether its draws are of the posterior.
 SAMPLING = ("rhat", "ess", "divergences", "saturated_depth", "ebfmi", "acceptance_off_target")
-SAMPLING += ("computation_error", "half_drift", "effective_chains")
+SAMPLING += ("spread_growth", "computation_error", "half_drift", "effective_chains")
 
 # Of a fit's diagnostics, all but the numbers text.
 COLUMNS = ("diagnostic", "value", "threshold", "verdict", "region", "counts_for", "reason")
