@@ -329,6 +329,16 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(rows, data, told):
         assert refused(own, **data).startswith(told)
 
 
+def test_held_out_rows_that_are_training_rows_are_counted():
+    assert observed.copies(divided(table())) == 0
+    twice = pd.concat([table(), table()], ignore_index=True)
+    first = np.repeat([0, 1], ROWS)
+    own = {"inputs": ["a", "b"], "held_out": {"where": {"first": [1, 1]}}}
+    assert observed.copies(divided(twice.assign(first=first), **own)) == ROWS
+    other = twice.assign(first=first, y=twice["y"] + first * (np.arange(2 * ROWS) < ROWS + 3))
+    assert observed.copies(divided(other, **own)) == ROWS - 3
+
+
 def test_too_few_rows_are_refused():
     assert refused(table().head(11)) == "the table leaves 9 training rows; needed are 10 or more"
     where = {"held_out": {"where": {"a": [100, None]}}}

@@ -28,6 +28,9 @@ for column in (*found.held_out.about.inputs, *found.held_out.about.targets):
             "the column %s counts the rows; if it tells nothing else, leave it out of data.inputs"
         )
         jobs.log.warning(told, column.name)
+if copies := observed.copies(found):
+    told = "held-out rows that are training rows too, in every column: %d; scores may be too good"
+    jobs.log.warning(told, copies)
 counts = {
     part: ", ".join(f"{name} {count}" for name, count in found.facts[part].items())
     for part in ("training", "regions")

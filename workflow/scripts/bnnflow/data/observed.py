@@ -123,6 +123,15 @@ def divided(
     return Divided(parts, held_out, found, grid, facts)
 
 
+def copies(found: Divided) -> int:
+    """The number of held-out rows that are the same as a training row in every column."""
+    seen, unseen = (
+        [pd.util.hash_pandas_object(own.columns, index=False) for own in tables]
+        for tables in (found.sets.values(), [found.held_out])
+    )
+    return int(unseen[0].isin(pd.concat(seen)).sum())
+
+
 def as_one_set(
     given: pd.DataFrame, settings: Mapping, unseen: pd.DataFrame | None = None
 ) -> Encoding:
