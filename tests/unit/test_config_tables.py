@@ -50,7 +50,7 @@ def test_held_out_rows_are_spelled_out_as_they_are_meant(held_out, completed):
         ({"targets": []}, "data.targets: is []; allowed is the name of a column"),
         (
             {"targets": [2020]},
-            "allowed is the name of a column (in quotes, if the name is a number)",
+            "allowed is the name of a column (in quotes, if the name is a number, yes or no)",
         ),
         (
             {"table": "my{own}.csv"},
@@ -70,7 +70,8 @@ def test_held_out_rows_are_spelled_out_as_they_are_meant(held_out, completed):
         ({"missing": "guess"}, "data.missing: is 'guess'"),
         ({"missing": "mean"}, "data.missing: is 'mean' (did you mean median?); allowed are refuse"),
         ({"predict": {"New Rows": "a.csv"}}, "allowed is a name of lower-case letters"),
-        ({"predict": ["a.csv"]}, "data.predict: is ['a.csv']"),
+        ({"predict": ["a.csv"]}, "allowed is a mapping of names to paths, such as {new: new.csv}"),
+        ({"held_out": "20%"}, "data.held_out: is '20%'; allowed is a share, such as 0.2, or a map"),
         ({"truth": {"z": {"mean": "m"}}}, "data.truth: is 'z', which is not among the targets"),
     ],
 )

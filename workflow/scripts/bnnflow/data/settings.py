@@ -95,7 +95,7 @@ class Simulated(Settings):
     )
 
 
-Columns = one_or_more(Column, "a column (in quotes, if the name is a number)")
+Columns = one_or_more(Column, "a column (in quotes, if the name is a number, yes or no)")
 
 # How often the rows of a table are split.
 Splits = integer(2, 1000)
@@ -163,6 +163,8 @@ class HeldOut(Settings):
 def _held_out(value: object, info: ValidationInfo) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = {"share": value}
+    if not isinstance(value, dict | HeldOut):
+        raise fault("allowed is a share, such as 0.2, or a mapping, such as {group: plant}")
     if isinstance(value, dict):
         ways = [key for key in ("group", *DETERMINED) if key in value]
         folds, repeats = (info.data.get(key) for key in SEVERAL)
@@ -182,6 +184,12 @@ def _held_out(value: object, info: ValidationInfo) -> object:
             raise fault(f"allowed is share or {ways[0]}, which says itself which rows they are")
         if not folds and not {"where", "table"} & {*ways}:
             return {"share": THIRD if {"gap", "tail"} & {*ways} else FIFTH} | value
+    return value
+
+
+def _new(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise fault("allowed is a mapping of names to paths, such as {new: new.csv}")
     return value
 
 
@@ -259,14 +267,15 @@ class Own(Settings):
     sets: Sets = Field(
         {},
         description="Parts of the training rows by name, each by a condition on columns; or a"
-        " number of parts, `batch01` and so on, in the order of the rows. Without it one, `train`.",
+        " number of parts in the order of the rows, `batch1` and so on, of ten or more `batch01`."
+        " Without it one, `train`.",
     )
     truth: dict[Column, Process] = Field(
         {},
         description="By target what is known of the process that made the table. These columns are"
         " no inputs.",
     )
-    predict: dict[Name, Path] = Field(
+    predict: Annotated[dict[Name, Path], BeforeValidator(_new)] = Field(
         {},
         description="Paths of tables of new rows by name. Every fit predicts their targets in"
         " `results/predictions/<fit>/<name>.csv`.",
