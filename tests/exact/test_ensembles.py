@@ -160,3 +160,27 @@ def test_what_cannot_be_known_is_not_measurable():
     )
     for name in ("computation_error", "half_drift"):
         assert few[name, "gap"].verdict == few[name, "far"].verdict == "not measurable"
+
+
+def test_chains_suffice_where_more_would_change_nothing():
+    function = RANDOM.normal(size=(16, 50, 2))
+    apart = function + 5 * RANDOM.normal(size=(16, 1, 1))
+    here, nowhere = np.ones(2, bool), np.zeros(2, bool)
+    for own, inside, told in (
+        (function, {"data": here}, True),
+        (function, {"data": here, "far": nowhere}, True),
+        (apart, {"data": here}, False),
+        # Fewer than eight are a warning; of fewer than four no error is known.
+        (function[:7], {"data": here}, False),
+        (function[:3], {"data": here}, False),
+        (function, {"far": nowhere}, False),
+    ):
+        weight = np.full(len(own), 1 / len(own))
+        limits = {name: LIMITS[name] for name in ensembles.BY_CHAINS}
+        given = own, weight, np.ones(2), inside, limits
+        assert ensembles.suffice(list(ensembles.of_ensemble(*given, series=False))) is told
+    # However few the limit allows.
+    few = np.full(3, 1 / 3)
+    limits["effective_chains"] = (1, 1)
+    given = function[:3], few, np.ones(2), {"data": here}, limits
+    assert not ensembles.suffice(list(ensembles.of_ensemble(*given, series=False)))

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from bnnflow.density.log_density import LogDensity
-from bnnflow.files import arrays, parameters, posterior, predictions, safe
+from bnnflow.files import arrays, enough, parameters, posterior, predictions, safe
 from bnnflow.files.errors import FileError
 from bnnflow.files.parameters import Parameters, Site
 from bnnflow.methods import svi
@@ -289,6 +289,33 @@ def test_the_same_content_is_the_same_bytes(stored, prediction, tmp_path):
         parameters.write(stored, folder / "parameters.safetensors")
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
+
+
+def test_chains_that_were_not_needed_are_left_out(tmp_path):
+    paths = [tmp_path / f"{number}.nc" for number in range(3)]
+    for number, path in enumerate(paths):
+        made = posterior.of_chain(*chain(number)) if number < 2 else posterior.spare()
+        posterior.write(made, path)
+    found = posterior.read_parts(paths)
+    assert len(found) == 2
+    assert all(own.identical(posterior.read(paths[number])) for number, own in enumerate(found))
+    with pytest.raises(FileError, match="it has no draws"):
+        posterior.read(paths[2])
+    # A file without draws that says nothing of that is damaged.
+    posterior.write(xr.DataTree(xr.Dataset(attrs={"other": "x"})), paths[1])
+    with pytest.raises(FileError, match="it has no draws"):
+        posterior.read_parts(paths)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_whether_chains_suffice_is_written_and_read(tmp_path, answer):
+    path = tmp_path / "8.csv"
+    enough.write(8, answer, path)
+    assert enough.read(path) is answer
+    for content in ("chains,enough\n8,perhaps\n", "chains,enough\n8,yes\n8,yes\n", "chains\n8\n"):
+        path.write_text(content)
+        with pytest.raises(FileError, match=r"8\.csv"):
+            enough.read(path)
 
 
 READERS = {

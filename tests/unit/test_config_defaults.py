@@ -155,6 +155,18 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
             {"inference": {"method": "mclmc", "target_accept": 0.8}},
             "inference.target_accept: is 0.8; allowed with adjusted: false is none",
         ),
+        (
+            {"inference": {"method": "mclmc", "chains": "some"}},
+            "inference.chains: is 'some'; allowed is an integer from 1 to 1000, or auto",
+        ),
+        (
+            {"inference": {"method": "mclmc", "chains": 0}},
+            "inference.chains: is 0; allowed is an integer from 1 to 1000, or auto",
+        ),
+        (
+            {"inference": {"method": "mclmc", "chains": 8, "most_chains": 16}},
+            "inference.most_chains: is 16; allowed with chains: 8 is none",
+        ),
         ({"prior": "old"}, "fits.mine.prior: is 'old'; allowed is a mapping"),
     ],
 )

@@ -240,6 +240,20 @@ def test_a_mixture_of_starts_is_judged_by_its_pooled_prediction_alone(whole):
     assert found == {"elbo_drift", "calibration_error", *pooled}
 
 
+def test_chains_are_judged_without_a_look_at_observations(whole):
+    """As with it, and whatever is observed."""
+    points = held_out()
+    points["targets"] = points["targets"] + np.nan
+    found = evaluation.unscored(mixtures(), TARGETS, points, WEIGHT)
+    limits = Diagnostics().model_dump()
+    told = [list(fit.of_pooled(own, series=True, limits=limits)) for own in (found, whole)]
+    assert told[0]
+    assert list(map(str, told[0])) == list(map(str, told[1]))
+    assert {*found.data_vars} == {"inside", "stddev", "weight", "function"} | {
+        f"probe_{name}" for name in ("inputs", "inside", "quantiles")
+    }
+
+
 @pytest.mark.parametrize("truth", [True, False])
 def test_every_finding_on_predictions_is_by_target(truth):
     own = evaluated(truth)

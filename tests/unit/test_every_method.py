@@ -3,7 +3,7 @@
 import os
 import signal
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 
 import numpy as np
 import pytest
@@ -192,7 +192,7 @@ def test_the_one_call_of_scripts_gives_files_that_can_be_combined(name, besides,
     columns = (tuple(Column(name, 0.0, 1.0) for name in names) for names in ("abc", "yz"))
     encoding = Encoding(*columns)
     paths = []
-    for numbers in method.jobs({f"{method.part}s": 2}):
+    for numbers in chain(*method.rounds({f"{method.part}s": 2})):
         seeds = list(numbers)
         streams = [torch.Generator().manual_seed(seed) for seed in seeds]
         density = LogDensity(regression, X, Y, engine="pyro", by_rows=True)

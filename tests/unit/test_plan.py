@@ -9,10 +9,11 @@ import pytest
 from conftest import ROOT
 
 from bnnflow.config.checks import ConfigError, checked
+from bnnflow.config.relations import rule_names
 from bnnflow.config.seeds import derived
 from bnnflow.judge.fit import NEEDED
 from bnnflow.methods.running.method import METHODS
-from bnnflow.run import provenance
+from bnnflow.run import provenance, rounds
 from bnnflow.run.fitting import FILES
 from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
 from bnnflow.run.plan import Plan, PlanError
@@ -82,6 +83,33 @@ def test_jobs_of_parts_have_their_files_and_seeds(config):
     assert plan.seeds_of("mcmc_shallow", 0) == [42]
     assert plan.seeds_of("mcmc_shallow", 1) == [derived(42, "mcmc_shallow", 1)]
     assert plan.seeds_of("mcmc_deep", 0) == [derived(0, "mcmc_deep", 0)]
+
+
+def test_as_many_chains_as_are_needed_are_those_of_their_number(config):
+    inference = {"method": "mclmc", "chains_per_job": 4}
+    auto = inference | {"chains": "auto", "most_chains": 14}
+    config["fits"] = {
+        "some": {"data": "old", "model": "shallow", "inference": auto},
+        "all": {"data": "old", "model": "shallow", "inference": inference | {"chains": 14}},
+    }
+    plan = Plan(checked(config))
+    folder = "results/fits/some"
+    assert plan.rounds("some") == [[range(4)], [range(4, 8)], [range(8, 12), range(12, 14)]]
+    assert plan.parts("some") == [f"{folder}/chains/{first}.nc" for first in (0, 4, 8, 12)]
+    assert len(plan.seeds_of("some", 12)) == 2
+    # What a chain is made of knows nothing of how many there are.
+    assert plan.settings("some") == plan.settings("all")
+    asked = [rounds.before("some", plan.rounds("some"), first) for first in (0, 4, 8, 12)]
+    answers = [f"{folder}/enough/{count}.csv" for count in (4, 8)]
+    assert asked == [{}, *({"enough": answers[n]} for n in (0, 1, 1))]
+    assert {*answers} <= {*plan.results()}
+    assert [rounds.jobs_before(plan.rounds("some"), count) for count in (4, 8)] == [1, 2]
+    assert not any("enough" in path for path in plan.results() if "/all/" in path)
+    assert "some_enough" in rule_names(plan.config)
+    assert "all_enough" not in rule_names(plan.config)
+    needs, most = (METHODS.made(plan.fits[name]["inference"]) for name in ("some", "all"))
+    assert (needs.kept, needs.effort) == (most.kept, f"up to {most.effort}")
+    assert "as many chains as suffice, up to 14, each from" in needs.account()
 
 
 def test_the_seeds_of_a_run_are_those_of_its_jobs(study):

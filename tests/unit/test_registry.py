@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import chain
 
 import pytest
 from conftest import ROOT
@@ -38,8 +39,17 @@ def test_a_method_has_a_module_of_its_name(name):
     ],
 )
 def test_starts_are_shared_out_over_jobs(starts, together, jobs):
-    assert METHODS["svi"].jobs({"starts": starts, "starts_per_job": together}) == jobs
+    assert METHODS["svi"].rounds({"starts": starts, "starts_per_job": together}) == [jobs]
 
 
 def test_a_chain_is_a_job_of_its_own():
-    assert METHODS["nuts"].jobs({"chains": 2}) == [range(0, 1), range(1, 2)]
+    assert METHODS["nuts"].rounds({"chains": 2}) == [[range(0, 1), range(1, 2)]]
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(2, [1]), (3, [1, 1]), (12, [1, 1, 2, 2])])
+def test_every_round_has_as_many_jobs_as_all_before_it(most, sizes):
+    settings = {"chains": "auto", "most_chains": most, "chains_per_job": 2}
+    rounds = METHODS["mclmc"].rounds(settings)
+    assert [len(jobs) for jobs in rounds] == sizes
+    # The jobs are those of the number itself.
+    assert [*chain(*rounds)] == METHODS["mclmc"].rounds(settings | {"chains": most})[0]

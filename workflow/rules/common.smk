@@ -12,7 +12,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from bnnflow.data.references import BASELINES, ORACLE, REFERENCES
-from bnnflow.run import locales, runs
+from bnnflow.judge.ensembles import BY_CHAINS
+from bnnflow.run import locales, rounds, runs
 from bnnflow.data.reading import TableError
 from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
@@ -131,12 +132,21 @@ def of_split(function):
     return of(function, plan.source.first, wildcard="split")
 
 
-def part_seeds(entry):
-    """Seeds of the parts that a job makes, as a function of the wildcards."""
-    part = plan.method(entry).part
-    return lambda wildcards: of(lambda fit: plan.seeds_of(fit, int(wildcards.get(part))), entry)(
+def of_part(function, entry, wildcard):
+    """A function of a fit and of a number, which is a wildcard too."""
+    return lambda wildcards: of(lambda fit: function(fit, int(wildcards.get(wildcard))), entry)(
         wildcards
     )
+
+
+def asked_before(fit, first):
+    """What a job whose first chain this is asks before: whether the chains so far suffice."""
+    return rounds.before(fit, plan.rounds(fit), first)
+
+
+def parts_before(fit, count):
+    """Files of the first chains of a fit, of so many."""
+    return plan.parts(fit)[: rounds.jobs_before(plan.rounds(fit), count)]
 
 
 # What a run that fails leaves of its tables, until one succeeds.

@@ -8,6 +8,7 @@ for entry, fits in plan.entries.items():
             f"{entry}_{part}"
         input:
             unpack(of(plan.prior, entry)),
+            unpack(of_part(asked_before, entry, part)),
             unpack(of_data(plan.source.columns, entry)),
             data=of(plan.observed, entry),
         output:
@@ -28,13 +29,45 @@ for entry, fits in plan.entries.items():
             scaling=config["data"]["scaling"],
             network=of(plan.network, entry),
             settings=of(plan.settings, entry),
-            seeds=part_seeds(entry),
+            seeds=of_part(plan.seeds_of, entry, part),
             engine=config["engine"],
             device=of(plan.device, entry),
             torch_threads=1,
             code=code_with("infer", plan.fit_modules, entry),
         script:
             "../scripts/infer.py"
+
+    # Whether the chains of the rounds so far suffice.
+    if any(len(plan.rounds(fit)) > 1 for fit in fits):
+
+        rule:
+            name:
+                f"{entry}_enough"
+            input:
+                points=of_data(plan.source.held_out_points, entry),
+                parts=of_part(parts_before, entry, "so_far"),
+            output:
+                f"results/fits/{plan.place(entry)}/enough/{{so_far}}.csv",
+            log:
+                plan.record_of("logs", f"{entry}_enough", entry, "{so_far}"),
+            benchmark:
+                plan.record_of("benchmarks", f"{entry}_enough", entry, "{so_far}")
+            wildcard_constraints:
+                so_far=NUMBER,
+                fit=plan.fits_of([entry]),
+            priority: method.priority
+            conda:
+                "../../envs/torch.yaml"
+            resources:
+                **by_attempt(plan.prediction_needs, entry),
+            params:
+                model=of(lambda fit: plan.network(fit)["model"], entry),
+                settings=of(plan.combined_by, entry),
+                limits={name: config["diagnostics"][name] for name in BY_CHAINS},
+                torch_threads=1,
+                code=code_with("enough", plan.response_modules, entry),
+            script:
+                "../scripts/enough.py"
 
     rule:
         name:

@@ -5,7 +5,7 @@ The classes themselves lie beside what they set; bnnflow/config puts them togeth
 
 import re
 from collections.abc import Callable
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import yaml
 from pydantic import (
@@ -115,6 +115,9 @@ Seed = integer(0, 2**32 - 1)
 Count = integer(1, 10_000_000)
 # Chains and the like, of which each may be a job.
 Few = integer(1, 1000)
+# In place of their number: as many as are needed.
+AUTO = "auto"
+FewOrAuto = Annotated[Few | Literal[AUTO], allowed(f"an integer from 1 to 1000, or {AUTO}")]
 # Of a data set.
 POINTS = 1_000_000
 Points = integer(1, POINTS)

@@ -114,8 +114,11 @@ def rule_names(config: dict) -> list[str]:
     """Names of the rules that the config makes."""
     names = [f"generate_data_{name}" for name in observation_names(config) if is_simulated(config)]
     for name, members in entries(config).items():
-        part = METHODS[config["fits"][members[0]]["inference"]["method"]].part
+        settings = [config["fits"][fit]["inference"] for fit in members]
+        part = METHODS[settings[0]["method"]].part
         several = [f"{name}_posterior"] if name in config["groups"] else []
+        asking = any(len(METHODS[own["method"]].rounds(own)) > 1 for own in settings)
+        several += [f"{name}_enough"] if asking else []
         names += [name, f"{name}_{part}", *several, f"diagnose_{name}"]
     return names
 

@@ -24,6 +24,9 @@ SETTINGS = "settings"
 # Letters of the settings that a sentence names.
 SENTENCE = 800
 
+# Of the file of chains that were not needed, the attribute that says so.
+SPARE = "spare"
+
 Draws = Mapping[str, np.ndarray]
 
 
@@ -111,10 +114,22 @@ def write(tree: xr.DataTree, path: str | Path) -> None:
 
 def read(path: str | Path, needed: Iterable[str] = ()) -> xr.DataTree:
     """Read a posterior whole into memory; what is needed and what is raised as for `opened`."""
-    tree = opened(path, "a posterior", needed)
-    if "posterior" not in tree.children or not tree["posterior"].data_vars:
-        raise FileError(path, "a posterior", "it has no draws")
-    return tree
+    return _with_draws(opened(path, "a posterior", needed), path)
+
+
+def spare() -> xr.DataTree:
+    """The file of chains that were not needed, which has none."""
+    return xr.DataTree(xr.Dataset(attrs={SPARE: "the chains before these suffice"}))
+
+
+def read_parts(paths: Iterable[str | Path]) -> list[xr.DataTree]:
+    """Read posteriors of some chains each, without those that were not needed.
+
+    Raises:
+        FileError: as `read`.
+    """
+    trees = {path: opened(path, "a posterior", ()) for path in paths}
+    return [_with_draws(tree, path) for path, tree in trees.items() if SPARE not in tree.attrs]
 
 
 def opened(path: str | Path, kind: str, needed: Iterable[str]) -> xr.DataTree:
@@ -203,6 +218,12 @@ def pooled(tree: xr.DataTree) -> dict[str, np.ndarray]:
         name: site.to_numpy().reshape(-1, *site.shape[2:])
         for name, site in tree["posterior"].data_vars.items()
     }
+
+
+def _with_draws(tree: xr.DataTree, path: str | Path) -> xr.DataTree:
+    if "posterior" not in tree.children or not tree["posterior"].data_vars:
+        raise FileError(path, "a posterior", "it has no draws")
+    return tree
 
 
 def _check_weights(given: xr.Dataset, posterior: xr.Dataset) -> None:

@@ -1,6 +1,6 @@
 """Whether many chains or members, each of a mode of its own, say the same if made again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -14,6 +14,9 @@ QUANTILES = tuple((np.arange(10) + 0.5) / 10)
 FEWEST_DRAWS = 40
 
 FEWEST_CHAINS = 4
+
+# Diagnostics that more chains mend.
+BY_CHAINS = ("computation_error", "effective_chains")
 
 # Of the predictive standard deviation: where all draws differ by less, there is nothing to see.
 NOTHING = 1e-3
@@ -66,6 +69,19 @@ def of_ensemble(
             else:
                 value = _worst(measure(function[:, :, mask], weight), spread[mask])
                 yield judged(name, value, limits, region)
+
+
+def suffice(findings: Iterable[Finding]) -> bool:
+    """Whether more chains are of no use: the prediction would stay where it is.
+
+    Args:
+        findings: as `of_ensemble` gives them, of every target.
+    """
+    verdicts = [own for own in findings if own.verdict != "not measurable"]
+    errors, counts = (
+        {own.verdict for own in verdicts if own.diagnostic == name} for name in BY_CHAINS
+    )
+    return errors == {"pass"} == counts
 
 
 def _of_growth(function: np.ndarray, spread: np.ndarray, few: str, limits: Limits) -> Finding:

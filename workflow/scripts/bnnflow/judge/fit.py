@@ -105,7 +105,7 @@ def diagnosed(
         own = {name: values.to_numpy() for name, values in stats}
         findings += chains.of_trajectories(own, fit.settings, limits)
     elif "ensemble" in fit.leaves:
-        findings += _of_ensemble(fit.evaluation, "sampled" in fit.leaves, limits)
+        findings += of_pooled(fit.evaluation, "sampled" in fit.leaves, limits)
     if reference := beside.get("reference"):
         findings += _beside_sampled(fit.evaluation, reference, limits)
     if learning:
@@ -119,6 +119,25 @@ def diagnosed(
         found = calibration.of_calibration(errors, by_chance, limits, what)
         findings += of_target(found, target)
     return findings
+
+
+def of_pooled(evaluation: xr.Dataset, series: bool, limits: Limits) -> Iterator[Finding]:
+    """What is found of the pooled prediction of many chains, starts or members.
+
+    Args:
+        evaluation: with what `evaluation.unscored` gives.
+        series: whether draws of a chain come one after another.
+        limits: by name of the diagnostic.
+    """
+    regions = scores.inside_of(evaluation, "probe_inside")
+    places = probes(evaluation["inside"].to_numpy())
+    for target, own in scores.by_target(evaluation).items():
+        spread, exact = own["probe_quantiles"].to_numpy().std(0), own["stddev"].to_numpy()[0]
+        # Of counts and classes all quantiles may be one value.
+        spread = np.where(spread > 0, spread, exact[places])
+        function, weight = own["function"].to_numpy(), evaluation["weight"].to_numpy()
+        found = ensembles.of_ensemble(function, weight, spread, regions, limits, series=series)
+        yield from of_target(found, target)
 
 
 def of_engine(facts: Mapping[str, str]) -> Iterator[Finding]:
@@ -168,18 +187,6 @@ def _of_function(evaluation: xr.Dataset, limits: Limits) -> Iterator[Finding]:
     for target, own in scores.by_target(evaluation).items():
         function = own["function"].to_numpy()
         yield from of_target(chains.of_chains(function, regions, limits), target)
-
-
-def _of_ensemble(evaluation: xr.Dataset, series: bool, limits: Limits) -> Iterator[Finding]:
-    regions = scores.inside_of(evaluation, "probe_inside")
-    places = probes(evaluation["inside"].to_numpy())
-    for target, own in scores.by_target(evaluation).items():
-        spread, exact = own["probe_quantiles"].to_numpy().std(0), own["stddev"].to_numpy()[0]
-        # Of counts and classes all quantiles may be one value.
-        spread = np.where(spread > 0, spread, exact[places])
-        function, weight = own["function"].to_numpy(), evaluation["weight"].to_numpy()
-        found = ensembles.of_ensemble(function, weight, spread, regions, limits, series=series)
-        yield from of_target(found, target)
 
 
 def _of_update(

@@ -68,7 +68,7 @@ NUTPIE = Remedy("`sampler: nutpie`", PYRO)
 MORE_DRAWS = Remedy("more `draws`")
 MORE_THINNING = Remedy("more `thinning`", CHAINS)
 MORE_CHAINS = (
-    Remedy("more `chains`", CHAINS),
+    Remedy("more `chains`, with `chains: auto` a higher `most_chains`", CHAINS),
     Remedy("more `starts`", MIXTURE),
     *(Remedy("more `members`", method) for method in (DEEP, LAPLACE)),
 )

@@ -65,9 +65,9 @@ class Baseline(Method):
         return value
 
     @classmethod
-    def jobs(cls, inference: Mapping) -> list[range]:
-        """One."""
-        return [range(1)]
+    def rounds(cls, inference: Mapping) -> list[list[range]]:
+        """One job."""
+        return [[range(1)]]
 
     def infer(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ..settings import Count, Few, Positive, Seed, Share, fault
+from ..settings import AUTO, Count, Few, FewOrAuto, Positive, Seed, Share, fault
 from .running.method import Method, Work
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # Seconds of a step beside the gradient, of a chain among many.
 SECONDS = 3e-6
+
+# At which rounds of more and more chains end, unless it is said otherwise.
+MOST_CHAINS = 128
 
 # To which the step size is adapted, unless it is said otherwise.
 ENERGY_VARIANCE, TARGET_ACCEPT = 0.1, 0.9
@@ -44,7 +47,17 @@ class Mclmc(Method):
     method: Literal["mclmc"] = Field(
         "mclmc", description="`mclmc` samples the posterior by many short chains from many optima."
     )
-    chains: Few = Field(16, description="Independent chains, each from an optimum of its own.")
+    chains: FewOrAuto = Field(
+        16,
+        description="Independent chains, each from an optimum of its own. With `auto`, rounds of"
+        " more and more chains, until those that there are suffice by the limits of"
+        " `computation_error` and `effective_chains`.",
+    )
+    most_chains: Few | None = Field(
+        default_factory=lambda data: MOST_CHAINS if data.get("chains") == AUTO else None,
+        description="Chains that there are at most. Without it:"
+        f" {MOST_CHAINS}. Only with `chains: {AUTO}`.",
+    )
     chains_per_job: Few = Field(
         8,
         description="Chains that are sampled together in one job; together they take less time in"
@@ -100,6 +113,15 @@ class Mclmc(Method):
         None, description="Seed of the first chain in place of the derived one."
     )
 
+    @field_validator("most_chains")
+    @classmethod
+    def _of_auto(cls, value: int | None, info: ValidationInfo) -> int | None:
+        chains = info.data.get("chains")
+        if (value is not None) != (chains == AUTO):
+            known = "a number" if value is None else "none"
+            raise fault(f"allowed with chains: {chains} is {known}")
+        return value
+
     @field_validator("energy_variance", "target_accept")
     @classmethod
     def _of_its_kind(cls, value: float | None, info: ValidationInfo) -> float | None:
@@ -143,25 +165,33 @@ class Mclmc(Method):
     def work(self, size: int, gradient: float, compiled: bool) -> Work:
         """As for any method."""
         return Work(
-            together=min(self.chains_per_job, self.chains),
+            together=min(self.chains_per_job, self.most),
             steps=self.optimum_steps + self.warmup + self.draws * self.thinning,
             seconds=gradient + SECONDS,
             covariance=0,
         )
 
     @property
+    def most(self) -> int:
+        """Chains that there are at most."""
+        return self.most_chains or self.chains
+
+    @property
     def kept(self) -> int:
-        """Those of all chains."""
-        return self.draws * self.chains
+        """Those of all chains, at most."""
+        return self.draws * self.most
 
     @property
     def effort(self) -> str:
         """Chains and steps."""
-        return f"{self.chains} × ({self.warmup} + {self.draws * self.thinning}) steps"
+        chains = f"up to {self.most}" if self.chains == AUTO else f"{self.chains}"
+        return f"{chains} × ({self.warmup} + {self.draws * self.thinning}) steps"
 
     def account(self) -> str:
         """The sampler and its settings."""
-        chains = f"{self.chains} chain{'s' if self.chains != 1 else ''}"
+        chains = f"{self.most} chain{'s' if self.most != 1 else ''}"
+        if self.chains == AUTO:
+            chains = f"as many chains as suffice, up to {self.most}"
         if self.adjusted:
             kind = "Metropolis-adjusted microcanonical dynamics"
             aim = f"the target acceptance of a trajectory is {self.target_accept:g}"

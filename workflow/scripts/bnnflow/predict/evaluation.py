@@ -66,6 +66,25 @@ def evaluated(
     return xr.merge(parts)
 
 
+def unscored(
+    mixtures: Sequence[Mixture], targets: Sequence[Column], points: xr.Dataset, weight: np.ndarray
+) -> xr.Dataset:
+    """What `evaluated` has by which many chains are judged; observations are not looked at.
+
+    Args:
+        mixtures, targets, points, weight: as there.
+
+    Returns:
+        What `probed` gives, with inside of the points, weight over chain, and stddev over
+        (replicate, target, point).
+    """
+    pairs = zip(mixtures, targets, strict=True)
+    stddev = torch.stack([in_units("stddev", own.stddev(), column) for own, column in pairs])
+    parts = {"stddev": (SCORED["stddev"], stddev[None].numpy()), "weight": ("chain", weight)}
+    inside = points[["inside"]].assign_coords(target=points["target"])
+    return xr.merge([inside, probed(mixtures, targets, points, len(weight)), xr.Dataset(parts)])
+
+
 def scored(
     mixtures: Sequence[Mixture],
     targets: Sequence[Column],

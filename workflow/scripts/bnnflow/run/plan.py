@@ -25,7 +25,7 @@ from ..model.likelihood import LIKELIHOODS
 from ..model.prior import PRIORS
 from ..model.several import possible
 from ..model.size import Size, of_model
-from . import resources
+from . import resources, rounds
 from .fitting import FILES
 from .names import dataset, shortened, with_sorted_keys
 from .sources import Source
@@ -153,6 +153,10 @@ class Plan:
         folder = f"results/fits/{fit}/{self._method(fit).part}s"
         return [f"{folder}/{together[0]}.nc" for together in self._jobs(fit)]
 
+    def rounds(self, fit: str) -> list[list[range]]:
+        """Numbers of the parts that a job makes, for each job of each round."""
+        return self._method(fit).rounds(self.fit(fit)["inference"])
+
     def left(self, entry: str) -> dict[str, str]:
         """Files that the fits of an entry leave, by role: the posterior, and its method's own."""
         files = {"posterior": "posterior.nc", **self._own_files(self.entries[entry][0])}
@@ -198,7 +202,7 @@ class Plan:
     def settings(self, fit: str) -> dict:
         """The settings of inference that decide what a part computes, but the seed."""
         inference, part = self.fit(fit)["inference"], self._method(fit).part
-        left_out = {"seed", "device", f"{part}s", f"{part}s_per_job"}
+        left_out = {"seed", "device", f"{part}s", f"{part}s_per_job", f"most_{part}s"}
         return with_sorted_keys(
             {key: value for key, value in inference.items() if key not in left_out}
         )
@@ -330,6 +334,7 @@ class Plan:
             own = self._own_files(fit).values()
             names = ("posterior.nc", *own, "scores.csv", "diagnostics.csv")
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
+            files += rounds.answers(fit, self.rounds(fit))
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
             files += [f"results/predictions/{fit}/{name}.csv" for name in self.source.new]
         files += self.source.rows_beside
@@ -360,10 +365,8 @@ class Plan:
 
     def prediction_needs(self, fit: str) -> dict[str, int]:
         """Memory and time of a fit's predictions."""
-        own = self.fit(fit)
-        points = self.source.points
-        kept = METHODS.made(own["inference"]).kept
-        return resources.prediction_needs(self.size(fit), kept, points)
+        kept = METHODS.made(self.fit(fit)["inference"]).kept
+        return resources.prediction_needs(self.size(fit), kept, self.source.points)
 
     # What the rest is made of.
 
@@ -375,7 +378,7 @@ class Plan:
         return METHODS[self.fit(fit)["inference"]["method"]]
 
     def _jobs(self, fit: str) -> list[range]:
-        return self._method(fit).jobs(self.fits[fit]["inference"])
+        return [*chain(*self.rounds(fit))]
 
     def _own_files(self, fit: str) -> dict[str, str]:
         """Names of the files beside the posterior, by role."""

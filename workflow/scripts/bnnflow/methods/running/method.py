@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from ...registered import Registry
-from ...settings import Count, Settings, fault
+from ...settings import AUTO, Count, Settings, fault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +70,8 @@ class Method(Settings, ABC):
 
     Attributes:
         part: what a part is called. The settings have the number of them under its plural, and may
-            have how many a job makes, under `<plural>_per_job`.
+            have how many a job makes, under `<plural>_per_job`, and the most of them where the
+            number is AUTO, under `most_<plural>`.
         leaves: what there is besides the posterior, by which a fit is judged and drawn:
             "sampled", draws of the posterior itself, one after another, beside which guides are
             judged; "trajectories", such draws that are looked at as chains, with the statistics
@@ -110,11 +112,19 @@ class Method(Settings, ABC):
         return value
 
     @classmethod
-    def jobs(cls, inference: Mapping) -> list[range]:
-        """Numbers of the parts that a job makes, for each job of a fit with these settings."""
-        count = inference[f"{cls.part}s"]
-        together = inference.get(f"{cls.part}s_per_job", 1)
-        return [range(n, min(n + together, count)) for n in range(0, count, together)]
+    def rounds(cls, inference: Mapping) -> list[list[range]]:
+        """Numbers of the parts that a job makes, for each job of a fit with these settings.
+
+        All jobs are one round, unless the settings have AUTO for the number of parts. Then every
+        round has as many jobs as all before it, and is asked for if their parts do not suffice.
+        """
+        count, together = inference[f"{cls.part}s"], inference.get(f"{cls.part}s_per_job", 1)
+        most = inference[f"most_{cls.part}s"] if count == AUTO else count
+        jobs = [range(n, min(n + together, most)) for n in range(0, most, together)]
+        ends = [len(jobs)]
+        if count == AUTO:
+            ends = [1 << n for n in range((len(jobs) - 1).bit_length())] + ends
+        return [jobs[begin:end] for begin, end in pairwise([0, *ends])]
 
     @abstractmethod
     def infer(
@@ -147,7 +157,7 @@ class Method(Settings, ABC):
         """What the files of all parts make together: a chain of the posterior each, as it is."""
         from ...files import posterior
 
-        return Combined(posterior.merged([posterior.read(path) for path in paths]))
+        return Combined(posterior.merged(posterior.read_parts(paths)))
 
     @abstractmethod
     def work(self, size: int, gradient: float, compiled: bool) -> Work:
