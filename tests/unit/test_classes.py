@@ -208,7 +208,7 @@ def test_chains_that_are_sure_of_a_class_are_measured_by_what_they_leave_open():
     assert (sure["probe_quantiles"] == 1).all()
 
     limits = LIMITS | dict.fromkeys(("computation_error", "half_drift"), (0.2, 0.5))
-    limits |= {"effective_chains": (2, 1)}
+    limits |= {"effective_chains": (2, 1), "spread_growth": (1.25, 1.4)}
     tree = posterior.merged([posterior.of_chain({"level": np.zeros(draws)})] * chains)
     left = fit.Left(sure, tree, ["ensemble", "sampled"], [], {})
     rows = fit.diagnosed(left, scores.table(sure), limits, {})
