@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..data.observed import MADE
-from ..data.references import BASELINES, ORACLE, REFERENCES
+from ..data.references import REFERENCES
 from ..judge import limits
 from ..methods.running.method import METHODS
 from ..model.likelihood import LIKELIHOODS
@@ -58,7 +58,7 @@ def faults(config: dict) -> Iterator[str]:
     yield from _of_simulated(config) if is_simulated(config) else _of_table(config)
     yield from _of_likelihoods(config)
     yield from _of_groups(config)
-    for name in (ORACLE, *(() if is_simulated(config) else BASELINES)):
+    for name in REFERENCES:
         if name in fits:
             yield (f"fits.{name}: is the name of {REFERENCES[name]} in the tables; rename the fit")
 
