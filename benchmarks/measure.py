@@ -99,7 +99,7 @@ def over(function: Callable[..., object], arguments: Sequence) -> Callable[[], o
 
 
 @contextlib.contextmanager
-def stopwatch(module) -> Iterator[list[float]]:
+def stopwatch(module, clock: Callable[[], float] = time.perf_counter) -> Iterator[list[float]]:
     """Seconds of the loops that a module of the package times for its log: the work alone."""
     seconds: list[float] = []
     original = module.timed
@@ -107,9 +107,9 @@ def stopwatch(module) -> Iterator[list[float]]:
     @contextlib.contextmanager
     def timed(*loop):
         with original(*loop) as report:
-            begin = time.perf_counter()
+            begin = clock()
             yield report
-            seconds.append(time.perf_counter() - begin)
+            seconds.append(clock() - begin)
 
     with patch.object(module, "timed", timed):
         yield seconds

@@ -1,9 +1,10 @@
 """Microcanonical chains: a step beside its gradient and beside blackjax's; beside nutpie's NUTS.
 
 Both samplers of a step are the isokinetic leapfrog with one gradient a step, batched over chains:
-blackjax's by `vmap`, many steps by `scan` in one jitted call.
+blackjax's by `vmap`, many steps by `scan` in one jitted call. All seconds are the processor's.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -54,7 +55,9 @@ def mclmc_step(quick: bool) -> list[Row]:
         density = problem.density()
         starts = 0.1 * problem.vectors(CHAINS)
         trials = {
-            "gradient": loop(lambda d=density, s=starts: d.value_and_grad(s), seconds),
+            "gradient": loop(
+                lambda d=density, s=starts: d.value_and_grad(s), seconds, time.process_time
+            ),
             "step": _per_step(_walking(density), seconds),
         }
         for who, layout in peers.LAYOUTS.items():
@@ -70,7 +73,7 @@ def mclmc_step(quick: bool) -> list[Row]:
 
 
 def _per_step(call: Callable[[], object], seconds: float) -> Callable[[], float]:
-    trial = loop(call, seconds)
+    trial = loop(call, seconds, time.process_time)
     return lambda: trial() / TOGETHER
 
 
@@ -184,7 +187,7 @@ def _ours(fit: Fit, chains: int, length: float) -> tuple[float, float]:
     own = fit.settings
     lengths = {name: round(length * own[name]) for name in ("optimum_steps", "warmup", "draws")}
     streams = [torch.Generator().manual_seed(seed) for seed in range(chains)]
-    with stopwatch(running) as seconds:
+    with stopwatch(running, time.process_time) as seconds:
         drawn = mclmc.sample(
             fit.density, streams, **lengths, thinning=own["thinning"],
             start_scale=own["start_scale"], **SAMPLING,
@@ -195,7 +198,7 @@ def _ours(fit: Fit, chains: int, length: float) -> tuple[float, float]:
 def _theirs(fit: Fit, chains: int, length: int) -> tuple[float, float]:
     """The same of nutpie, as many iterations of warm-up as draws."""
     parts = []
-    with stopwatch(by_nutpie) as seconds:
+    with stopwatch(by_nutpie, time.process_time) as seconds:
         for seed in range(chains):
             stream = torch.Generator().manual_seed(seed)
             start = torch.empty(fit.density.size).uniform_(-2, 2, generator=stream)
