@@ -117,7 +117,8 @@ def merge(path: Path, section: str, rows: Sequence[Row]) -> None:
 def read(path: Path) -> pd.DataFrame:
     """The table as written."""
     table = pd.read_csv(path, keep_default_na=False)
-    return table.assign(at=pd.to_numeric(table["at"]))
+    numbers = ["at", "median", "low", "high"]
+    return table.assign(**table[numbers].apply(pd.to_numeric))
 
 
 def summary(table: pd.DataFrame) -> str:
@@ -146,7 +147,9 @@ def pick(table: pd.DataFrame, **values) -> pd.DataFrame:
 
 
 def number(value: float) -> str:
-    """To three digits."""
+    """To three digits; what is no number was not reached."""
+    if value != value:
+        return "not reached"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
