@@ -535,7 +535,7 @@ def test_the_report_stands_alone(finished):
         assert fault not in story
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"https?:", report)
     captions = json.loads(re.search(r"<script id=\"results\">\s*var results = (.*);\n", report)[1])
-    assert len(captions) == 32 + 5 + 2
+    assert len(captions) == 32 + 5 + 3
     assert all(entry["caption"] for entry in captions.values())
     assert "problematic" not in story
 
