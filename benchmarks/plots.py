@@ -139,7 +139,7 @@ def _growth(rows: pd.DataFrame) -> Figure:
 def _short(size: float) -> str:
     for unit, letter in ((1e6, "M"), (1e3, "k")):
         if size >= unit:
-            return f"{size / unit:g}{letter}"
+            return f"{size / unit:.0f}{letter}"
     return f"{size:g}"
 
 
