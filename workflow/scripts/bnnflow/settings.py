@@ -42,6 +42,22 @@ def fault(what: str) -> PydanticCustomError:
     return PydanticCustomError("fault", "{what}", {"what": what})
 
 
+def number_only(value: float | None, needed: bool, where: str) -> float | None:
+    """The value of a setting that is a number where it is needed, and none elsewhere.
+
+    Args:
+        value: of the setting.
+        needed: whether it is.
+        where: the words for that, such as "with adjusted: true".
+
+    Raises:
+        PydanticCustomError: if it is the other way round.
+    """
+    if (value is not None) != needed:
+        raise fault(f"allowed {where} is {'a number' if needed else 'none'}")
+    return value
+
+
 def allowed(what: str) -> WrapValidator:
     """Tells in one sentence what is allowed, whatever the fault."""
 

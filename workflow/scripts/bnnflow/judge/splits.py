@@ -25,6 +25,9 @@ COMPARED = ("lppd", "crps", "rmse", "rmse_function", "brier", "error_rate")
 COLUMNS = ("group", "settings", "other", "other_settings", "region", "metric")
 COLUMNS += ("splits", "difference", "error")
 
+# The same where there are several targets.
+OF_TARGETS = (*COLUMNS[:5], "target", *COLUMNS[5:])
+
 
 def overlap(facts: Iterable[Mapping[str, int]]) -> float:
     """Held-out rows for each training row, on average over splits.
@@ -117,7 +120,8 @@ def paired_differences(
         cells = {"group": group, "settings": settings}
         cells |= {"other": other, "other_settings": other_settings}
         tables.append(found.reset_index().assign(**cells))
-    return _in_order(pd.concat(tables))
+    table = pd.concat(tables)
+    return table[[name for name in OF_TARGETS if name in table]]
 
 
 def row_differences(
@@ -145,13 +149,8 @@ def row_differences(
             for target in (name for name in density[fit] if name in density[other]):
                 apart = lead(*(density[cell][target][mask] for cell in (fit, other)))
                 rows.append((*fit, *other, region, target, "lppd", 1, *apart))
-    names = (*COLUMNS[:5], "target", *COLUMNS[5:])
-    table = pd.DataFrame(rows, columns=names)
-    return table if table["target"].any() else _in_order(table.drop(columns="target"))
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    return table[[name for name in (*COLUMNS[:5], "target", *COLUMNS[5:]) if name in table]]
+    table = pd.DataFrame(rows, columns=OF_TARGETS)
+    return table if table["target"].any() else table.drop(columns="target")
 
 
 def read(path: str | Path) -> pd.DataFrame:

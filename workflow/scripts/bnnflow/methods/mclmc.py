@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ..settings import AUTO, Count, Few, FewOrAuto, Positive, Seed, Share, fault
+from ..settings import AUTO, Count, Few, FewOrAuto, Positive, Seed, Share, fault, number_only
 from .running.method import Method, Work
 
 if TYPE_CHECKING:
@@ -117,20 +117,14 @@ class Mclmc(Method):
     @classmethod
     def _of_auto(cls, value: int | None, info: ValidationInfo) -> int | None:
         chains = info.data.get("chains")
-        if (value is not None) != (chains == AUTO):
-            known = "a number" if value is None else "none"
-            raise fault(f"allowed with chains: {chains} is {known}")
-        return value
+        return number_only(value, chains == AUTO, f"with chains: {chains}")
 
     @field_validator("energy_variance", "target_accept")
     @classmethod
     def _of_its_kind(cls, value: float | None, info: ValidationInfo) -> float | None:
         adjusted = bool(info.data.get("adjusted"))
         needed = adjusted == (info.field_name == "target_accept")
-        if needed != (value is not None):
-            known = "a number" if needed else "none"
-            raise fault(f"allowed with adjusted: {str(adjusted).lower()} is {known}")
-        return value
+        return number_only(value, needed, f"with adjusted: {str(adjusted).lower()}")
 
     @field_validator("warmup_energy_variance")
     @classmethod
@@ -153,8 +147,7 @@ class Mclmc(Method):
         from ..files import posterior
 
         names = ("optimum_steps", "start_scale", "warmup", "draws", "thinning")
-        names += ("decoherence", "preconditioning")
-        names += ("adjusted",)
+        names += ("decoherence", "preconditioning", "adjusted")
         names += ADAPTED if self.adjusted else WALKED
         settings = {name: getattr(self, name) for name in names}
         chains = sample(density, streams, **settings, checkpoint=checkpoint)

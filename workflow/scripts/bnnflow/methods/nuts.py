@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from ..jobs import log
-from ..settings import Count, Few, Seed, Share, fault, integer
+from ..settings import Count, Few, Seed, Share, fault, integer, number_only
 from .running.method import Method, Work
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ class Nuts(Method):
     @field_validator("optimum_steps")
     @classmethod
     def _of_its_start(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if (value is not None) != ((init := info.data.get("init")) == OPTIMUM):
-            raise fault(f"allowed with init: {init} is {'a number' if value is None else 'none'}")
-        return value
+        init = info.data.get("init")
+        return number_only(value, init == OPTIMUM, f"with init: {init}")
 
     @field_validator("warmup")
     @classmethod
