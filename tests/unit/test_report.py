@@ -218,21 +218,28 @@ def test_what_is_bad_of_a_diagnostic_that_should_be_high_is_its_lowest_value():
 
 def test_the_summary_counts_fits():
     def summary(**verdicts):
-        names = ["rhat_function", "calibration_error"]
+        names = ["rhat_function", "calibration_error", "skill"]
         own = {
-            fit: pd.DataFrame({"diagnostic": names, "verdict": both})
-            for fit, both in verdicts.items()
+            fit: pd.DataFrame({"diagnostic": names, "verdict": of_parts})
+            for fit, of_parts in verdicts.items()
         }
         return opinion.summary(own)
 
-    good, computed, bad = ("pass", "pass"), ("pass", "warn"), ("fail", "pass")
-    assert summary(a=good, b=bad) == "1 of 2 fits passes: a."
+    good, bad = ("pass", "pass", "pass"), ("fail", "fail", "fail")
+    again = "The same computation, done again, may say something else"
+    assert summary(a=good, b=bad) == f"1 of 2 fits passes: a. {again}: b."
     assert summary(a=good, b=good) == "All 2 fits pass."
     assert summary(a=bad) == "The fit a does not pass."
-    assert summary(a=bad, b=bad) == "None of the 2 fits passes."
-    # What a model makes of the data, well computed, is told apart from what is not computed.
-    told = "1 of 3 fits passes: a. Computed well, by a model that is not right: b."
-    assert summary(a=good, b=computed, c=bad) == told
+    assert summary(a=bad, b=bad) == f"None of the 2 fits passes. {again}: a and b."
+    many = {f"f{n}": bad for n in range(12)}
+    assert summary(**many).endswith(f"{again}: {', '.join(list(many)[:10])} and 2 more.")
+    # A fit is named with the first part of its verdict that does not pass, in the parts' order.
+    told = (
+        f"1 of 4 fits passes: a. {again}: c. Held-out observations do not fall as foretold: b."
+        " Something simpler predicts as well: d."
+    )
+    wrong, needless = ("pass", "warn", "fail"), ("pass", "pass", "fail")
+    assert summary(a=good, b=wrong, c=bad, d=needless) == told
 
 
 def test_one_fit_alone_is_told_and_the_others_are_named(results, config):

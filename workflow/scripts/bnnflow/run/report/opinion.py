@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from ...judge.limits import LOW
-from ...judge.meanings import CALIBRATED, COMPUTED, SKILLED, in_order, meaning, shown
+from ...judge.meanings import CALIBRATED, COMPUTED, PARTS, SKILLED, in_order, meaning, shown
 from ...judge.verdicts import by_part, worst
 
 # What the verdict on a fit means for somebody who wants to use it.
@@ -32,8 +32,15 @@ PART = {
     "fail": "fails",
 }
 
-# Diagnostics of a part that a sentence names.
-MOST = 3
+# What is said of several fits where a part does not pass, the first that does not.
+OTHERWISE = {
+    COMPUTED: "The same computation, done again, may say something else",
+    CALIBRATED: "Held-out observations do not fall as foretold",
+    SKILLED: "Something simpler predicts as well",
+}
+
+# Diagnostics of a part that a sentence names, and fits.
+MOST, MOST_NAMES = 3, 10
 
 
 def verdict_in(diagnostics: pd.DataFrame, region: str) -> str:
@@ -84,11 +91,21 @@ def summary(diagnostics: Mapping[str, pd.DataFrame]) -> str:
     if passing:
         verb = "passes" if len(passing) == 1 else "pass"
         told = f"{len(passing)} of {len(verdicts)} fits {verb}: {_listed(passing)}."
-    parts = {name: by_part(diagnostics[name]) for name in verdicts if name not in passing}
-    judged = {name: own[COMPUTED]["verdict"] for name, own in parts.items() if COMPUTED in own}
-    if computed := [name for name, found in judged.items() if worst(found) == "pass"]:
-        told += f" Computed well, by a model that is not right: {_listed(computed)}."
+    for part, names in _by_first_fault(diagnostics).items():
+        rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        shown_ = ", ".join(names[:MOST_NAMES]) if rest else _listed(names)
+        told += f" {OTHERWISE[part]}: {shown_}{rest}."
     return told
+
+
+def _by_first_fault(diagnostics: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
+    """Fits that do not pass, by the first part of their verdict that does not."""
+    found: dict[str, list[str]] = {}
+    for name, own in diagnostics.items():
+        parts = by_part(own).items()
+        if faults := [part for part, rows in parts if worst(rows["verdict"]) != "pass"]:
+            found.setdefault(faults[0], []).append(name)
+    return {part: found[part] for part in PARTS if part in found}
 
 
 def ordered(diagnostics: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
