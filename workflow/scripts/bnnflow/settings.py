@@ -134,6 +134,13 @@ Few = integer(1, 1000)
 # In place of their number: as many as are needed.
 AUTO = "auto"
 FewOrAuto = Annotated[Few | Literal[AUTO], allowed(f"an integer from 1 to 1000, or {AUTO}")]
+# What is told of the search for an optimum, whatever begins there.
+TO_AN_OPTIMUM = "Steps of Adam up the log posterior to an optimum, with a rate that ends at zero."
+WIDTH_OF_STARTS = (
+    "Standard deviation of the weights from which Adam starts, over one over the root of their"
+    " layer's inputs. Wider starts find more different optima; networks that see inputs in other"
+    " units than their standard deviations need starts as much wider."
+)
 # Of a data set.
 POINTS = 1_000_000
 Points = integer(1, POINTS)

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ..settings import AUTO, Count, Few, FewOrAuto, Positive, Seed, Share, fault, number_only
+from ..settings import (
+    AUTO,
+    TO_AN_OPTIMUM,
+    WIDTH_OF_STARTS,
+    Count,
+    Few,
+    FewOrAuto,
+    Positive,
+    Seed,
+    Share,
+    fault,
+    number_only,
+)
 from .running.method import Method, Work
 
 if TYPE_CHECKING:
@@ -63,15 +75,8 @@ class Mclmc(Method):
         description="Chains that are sampled together in one job; together they take less time in"
         " sum, as jobs of their own they run side by side.",
     )
-    optimum_steps: Count = Field(
-        2000, description="Steps of Adam from which a chain starts, with a rate that ends at zero."
-    )
-    start_scale: Positive = Field(
-        1.0,
-        description="Standard deviation of the weights from which Adam starts, over one over the"
-        " root of their layer's inputs. Wider starts find more different optima; networks that see"
-        " inputs in other units than their standard deviations need starts as much wider.",
-    )
+    optimum_steps: Count = Field(2000, description=TO_AN_OPTIMUM)
+    start_scale: Positive = Field(1.0, description=WIDTH_OF_STARTS)
     warmup: Count = Field(
         5000, description="Steps that adapt step size and decoherence length, and are not kept."
     )

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from ..jobs import log
-from ..settings import Count, Few, Seed, Share, fault, integer, number_only
+from ..settings import TO_AN_OPTIMUM, Count, Few, Seed, Share, fault, integer, number_only
 from .running.method import Method, Work
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ class Nuts(Method):
     )
     optimum_steps: Count | None = Field(
         default_factory=lambda data: OPTIMUM_STEPS if data.get("init") == OPTIMUM else None,
-        description="Steps of Adam from which a chain starts, with a rate that ends at zero."
-        f" Without it: {OPTIMUM_STEPS}. Only with `init: {OPTIMUM}`.",
+        description=f"{TO_AN_OPTIMUM} Without it: {OPTIMUM_STEPS}. Only with `init: {OPTIMUM}`.",
     )
     seed: Seed | None = Field(
         None, description="Seed of the first chain in place of the derived one."

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from ..jobs import log
-from ..settings import Count, Few, Positive, Seed, fault
+from ..settings import TO_AN_OPTIMUM, WIDTH_OF_STARTS, Count, Few, Positive, Seed, fault
 from .running.method import Combined, Method, Work
 
 if TYPE_CHECKING:
@@ -69,13 +69,11 @@ class Svi(Method):
     steps: Count = Field(20_000, description="Gradient steps, each with one draw from the guide.")
     optimum_steps: Count | None = Field(
         None,
-        description="Steps of Adam up the log posterior to an optimum, about which a start begins;"
-        " without it a start begins at the network's initial weights.",
+        description=f"{TO_AN_OPTIMUM} Without it a start begins at the network's initial weights.",
     )
     start_scale: Positive | None = Field(
         default_factory=lambda data: 1.0 if data.get("optimum_steps") else None,
-        description="Standard deviation of the weights from which Adam starts for the optimum, over"
-        " one over the root of their layer's inputs. Without it: 1. Only with `optimum_steps`.",
+        description=f"{WIDTH_OF_STARTS} Without it: 1. Only with `optimum_steps`.",
     )
     starts: Few = Field(16, description="Independent starts.")
     starts_per_job: Few = Field(

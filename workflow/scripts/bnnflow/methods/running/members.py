@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ...settings import Count, Few, Positive, Seed
+from ...settings import TO_AN_OPTIMUM, WIDTH_OF_STARTS, Count, Few, Positive, Seed
 from .method import Method, Work
 
 if TYPE_CHECKING:
@@ -34,14 +34,8 @@ class Members(Method):
         description="Members that are made together in one job; together they take less time in"
         " sum, as jobs of their own they run side by side.",
     )
-    optimum_steps: Count = Field(
-        10_000, description="Steps of Adam up the log posterior, with a rate that ends at zero."
-    )
-    start_scale: Positive = Field(
-        1.0,
-        description="Standard deviation of the weights from which Adam starts, over one over the"
-        " root of their layer's inputs.",
-    )
+    optimum_steps: Count = Field(10_000, description=TO_AN_OPTIMUM)
+    start_scale: Positive = Field(1.0, description=WIDTH_OF_STARTS)
     seed: Seed | None = Field(
         None, description="Seed of the first member in place of the derived one."
     )
