@@ -10,9 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from filelock import FileLock
+
+from bnnflow.files import posterior
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -37,6 +41,12 @@ def pytest_xdist_make_scheduler(config, log):
             return file if file.endswith("test_slurm.py") else nodeid
 
     return Scheduling(config, log)
+
+
+def weighting_of(weight: Sequence[float]) -> xr.Dataset:
+    """Of chains of a fit whose weights are these."""
+    weights = xr.Dataset({"weight": ("chain", np.asarray(weight))})
+    return posterior.weighting(xr.DataTree.from_dict({"weights": weights}))
 
 
 def is_offline(under: Sequence[str]) -> bool:

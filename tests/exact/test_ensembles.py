@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import weighting_of
 from scipy.stats import t as student
 
 from bnnflow.judge import ensembles
@@ -11,18 +12,26 @@ LIMITS = Diagnostics().model_dump()
 RANDOM = np.random.default_rng(0)
 
 
+def weighting(weight):
+    return ensembles.Weighting(*(own.to_numpy() for own in weighting_of(weight).values()))
+
+
+def equal(chains):
+    return weighting(np.full(chains, 1 / chains))
+
+
 def found(function, weight=None, spread=None, inside=None, series=True):
     chains, _, probes = function.shape
-    weight = np.full(chains, 1 / chains) if weight is None else np.asarray(weight)
+    own = equal(chains) if weight is None else weighting(weight)
     inside = {"data": np.ones(probes, bool)} if inside is None else inside
     spread = np.ones(probes) if spread is None else spread
-    all_of_them = ensembles.of_ensemble(function, weight, spread, inside, LIMITS, series=series)
+    all_of_them = ensembles.of_ensemble(function, own, spread, inside, LIMITS, series=series)
     return {(each.diagnostic, each.region): each for each in all_of_them}
 
 
 def test_the_jackknife_of_a_mean_is_the_standard_error_of_chains():
     function = RANDOM.normal(size=(7, 50, 3))
-    error = ensembles.error(function, np.full(7, 1 / 7))[0]
+    error = ensembles.error(function, equal(7))[0]
     np.testing.assert_allclose(error, function.mean(1).std(0, ddof=1) / np.sqrt(7))
 
 
@@ -30,7 +39,7 @@ def test_chains_without_weight_count_for_nothing():
     function = RANDOM.normal(size=(6, 50, 2))
     weight = np.array([0.25, 0.25, 0.25, 0.25, 0, 0])
     for told in (ensembles.error, ensembles.drift):
-        np.testing.assert_allclose(told(function, weight), told(function[:4], weight[:4]))
+        np.testing.assert_allclose(told(function, weighting(weight)), told(function[:4], equal(4)))
 
 
 def test_quantiles_are_those_of_the_weighted_draws():
@@ -45,7 +54,7 @@ def test_quantiles_are_those_of_the_weighted_draws():
 
 def test_a_drift_is_what_chance_cannot_be():
     """Chains that wander, each in a direction of its own, do not drift together."""
-    weight, repeats = np.full(12, 1 / 12), 400
+    weight, repeats = equal(12), 400
 
     def drift(together):
         halves = RANDOM.normal([[0], [together]], size=(12, 2, 1))
@@ -69,8 +78,9 @@ def test_the_error_is_that_of_whole_runs_repeated():
         centres = RANDOM.normal(size=(chains, 1, 1))
         return centres + RANDOM.normal(size=(chains, draws, 1))
 
-    weight = np.full(chains, 1 / chains)
-    means = np.array([ensembles.pooled_summary(run(), weight[None])[0, :, 0] for _ in range(runs)])
+    weight = equal(chains)
+    whole = weight.weight[None]
+    means = np.array([ensembles.pooled_summary(run(), whole)[0, :, 0] for _ in range(runs)])
     foretold = np.array([ensembles.error(run(), weight)[:, 0] for _ in range(runs // 10)])
     # The mean square of a hundred estimates, each of some 15 degrees of freedom; quantiles of
     # sixteen clusters are rougher.
@@ -175,12 +185,10 @@ def test_chains_suffice_where_more_would_change_nothing():
         (function[:3], {"data": here}, False),
         (function, {"far": nowhere}, False),
     ):
-        weight = np.full(len(own), 1 / len(own))
         limits = {name: LIMITS[name] for name in ensembles.BY_CHAINS}
-        given = own, weight, np.ones(2), inside, limits
+        given = own, equal(len(own)), np.ones(2), inside, limits
         assert ensembles.suffice(list(ensembles.of_ensemble(*given, series=False))) is told
     # However few the limit allows.
-    few = np.full(3, 1 / 3)
     limits["effective_chains"] = (1, 1)
-    given = function[:3], few, np.ones(2), {"data": here}, limits
+    given = function[:3], equal(3), np.ones(2), {"data": here}, limits
     assert not ensembles.suffice(list(ensembles.of_ensemble(*given, series=False)))

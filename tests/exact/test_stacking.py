@@ -6,7 +6,7 @@ import pyro.distributions as dist
 import pytest
 import torch
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, weighting_of
 from scipy import optimize, stats
 from scipy.special import logsumexp, softmax
 
@@ -15,6 +15,7 @@ from bnnflow.density.pointwise import log_likelihoods
 from bnnflow.files import posterior, starts
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
+from bnnflow.judge import ensembles
 from bnnflow.methods.running import left_out, stacking
 from bnnflow.methods.running.method import METHODS
 
@@ -48,6 +49,43 @@ def test_weights_do_not_depend_on_units_nor_on_densities_that_numbers_cannot_hol
     log_density = RANDOM.normal(size=(4, 50))
     weights = stacking.simplex_weights(log_density)
     np.testing.assert_allclose(stacking.simplex_weights(log_density - 5000), weights, rtol=1e-9)
+
+
+def test_weights_without_a_chain_are_those_that_the_others_learn():
+    log_density = RANDOM.normal(size=(7, 1)) / 3 + RANDOM.normal(size=(7, 90))
+    found = stacking.without_each(log_density, stacking.simplex_weights(log_density))
+    np.testing.assert_array_equal(found.diagonal(), 0)
+    np.testing.assert_allclose(found.sum(1), 1)
+    for left, weights in enumerate(found):
+        kept = np.arange(7) != left
+        alone = stacking.simplex_weights(log_density[kept])
+        apart = [score(w.clip(1e-300), log_density[kept]) for w in (weights[kept], alone)]
+        assert abs(np.diff(apart)) <= stacking.PRECISION
+    assert stacking.without_each(log_density[:1], np.ones(1)).tolist() == [[1.0]]
+
+
+def test_the_error_knows_that_weights_are_learnt():
+    """Chains of any mean, of which learnt weights make nearly the same mixture in every run.
+
+    The jackknife's variance is at least the true one on average (Efron and Stein, 1981), of one
+    chain fewer. Weights that only lose a chain know nothing of what the others would make good.
+    """
+    rows, runs = np.linspace(-2, 2, 40), 60
+
+    def run():
+        centres = RANDOM.normal(size=8)
+        log_density = stats.norm(centres[:, None], 0.7).logpdf(rows)
+        weights = stacking.simplex_weights(log_density)
+        kept = weighting_of(weights)["without"].to_numpy()
+        again = stacking.without_each(log_density, weights)
+        return weights @ centres, *(ensembles.jackknife(sets @ centres) for sets in (again, kept))
+
+    means, again, kept = np.array([run() for _ in range(runs)]).T
+    variances = np.square(again)
+    short = variances.mean() - means.var(ddof=1)
+    # Four errors of a mean, and of a variance of about normal numbers.
+    assert short > -4 * np.hypot(variances.std(), means.var() * np.sqrt(2)) / np.sqrt(runs)
+    assert np.median(kept) > 3 * np.median(again)
 
 
 def of_two_chains(loo, gain):

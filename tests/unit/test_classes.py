@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import weighting_of
 
 from bnnflow.data import points
 from bnnflow.files import arrays, posterior, predictions
@@ -53,7 +54,7 @@ def case():
 def found(case):
     own, held_out = case
     stream = torch.Generator().manual_seed(1)
-    return evaluation.evaluated(own, TARGETS, held_out, levels.LEVELS, np.array([1.0]), stream)
+    return evaluation.evaluated(own, TARGETS, held_out, levels.LEVELS, weighting_of([1.0]), stream)
 
 
 def probability_of(mixture):
@@ -136,7 +137,7 @@ def test_reliability_is_frequency_against_probability():
     inside = {"all": np.ones(10, bool)}
     held_out = points.held_out(table, ["x"], ["sold"], inside, inside)
     stream = torch.Generator()
-    given = [own], TARGETS[2:], held_out, levels.LEVELS, np.ones(1), stream
+    given = [own], TARGETS[2:], held_out, levels.LEVELS, weighting_of([1.0]), stream
     (part,) = scores.by_target(evaluation.evaluated(*given)).values()
     found = classes.reliability(part, inside["all"])
     assert found["points"][1].to_numpy().tolist() == [0] * 7 + [10] + [0] * 2
@@ -203,7 +204,7 @@ def test_chains_that_are_sure_of_a_class_are_measured_by_what_they_leave_open():
     inside = {"open": np.array([True, False]), "both": np.ones(2, bool)}
     table = pd.DataFrame({"x": [0.0, 1.0], "kind": [1.0, 1.0]})
     held_out = points.held_out(table, ["x"], ["kind"], inside, {"old": inside["both"]})
-    weight = np.full(chains, 1 / chains)
+    weight = weighting_of(np.full(chains, 1 / chains))
     sure = evaluation.evaluated([own], TARGETS[1:2], held_out, levels.LEVELS, weight, stream)
     assert (sure["probe_quantiles"] == 1).all()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import weighting_of
 from scipy import stats
 
 from bnnflow.config import studies
@@ -54,7 +55,7 @@ def mixtures(weight=WEIGHT):
 
 def evaluated(truth=True, weight=WEIGHT, only=slice(None)):
     stream, own = torch.Generator().manual_seed(0), held_out(truth).isel(target=only)
-    given = mixtures(weight)[only], TARGETS[only], own, levels.LEVELS, weight, stream
+    given = mixtures(weight)[only], TARGETS[only], own, levels.LEVELS, weighting_of(weight), stream
     return evaluation.evaluated(*given)
 
 
@@ -244,12 +245,12 @@ def test_chains_are_judged_without_a_look_at_observations(whole):
     """As with it, and whatever is observed."""
     points = held_out()
     points["targets"] = points["targets"] + np.nan
-    found = evaluation.unscored(mixtures(), TARGETS, points, WEIGHT)
+    found = evaluation.unscored(mixtures(), TARGETS, points, weighting_of(WEIGHT))
     limits = Diagnostics().model_dump()
     told = [list(fit.of_pooled(own, series=True, limits=limits)) for own in (found, whole)]
     assert told[0]
     assert list(map(str, told[0])) == list(map(str, told[1]))
-    assert {*found.data_vars} == {"inside", "stddev", "weight", "function"} | {
+    assert {*found.data_vars} == {"inside", "stddev", "weight", "without", "function"} | {
         f"probe_{name}" for name in ("inputs", "inside", "quantiles")
     }
 

@@ -169,6 +169,18 @@ def test_weights_that_are_no_shares_of_the_chains_are_refused(tmp_path, weight):
         posterior.read(tmp_path / "a.nc")
 
 
+@pytest.mark.parametrize("dims", [("left", "chain"), ("chain", "left")])
+def test_weights_without_a_chain_are_shares_too(tmp_path, dims):
+    tree = posterior.merged([chain(number) for number in range(3)])
+    without = np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.4, 0]])
+    tree = tree.assign(
+        {"weights": xr.DataTree(tree["weights"].to_dataset().assign(without=(dims, without)))}
+    )
+    posterior.write(tree, tmp_path / "a.nc")
+    with pytest.raises(FileError, match="its weights are not"):
+        posterior.read(tmp_path / "a.nc")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -18,9 +18,10 @@ params, held_out = snakemake.params, points.read(snakemake.input.points)
 tree = posterior.merged(posterior.read_parts(snakemake.input.parts))
 tree = stacking.with_weights(tree) if params.settings["weights"] == "stacking" else tree
 mixtures = predictive.mixtures(params.model, tree, held_out["inputs"].to_numpy())
-targets, weight = posterior.encoding(tree).targets, posterior.weights(tree)
-own = evaluation.unscored(mixtures, targets, held_out, weight)
+targets, weighting = posterior.encoding(tree).targets, posterior.weighting(tree)
+own = evaluation.unscored(mixtures, targets, held_out, weighting)
 # A drift has other remedies than more chains.
 suffice = ensembles.suffice(list(fit.of_pooled(own, series=False, limits=params.limits)))
-enough.write(len(weight), suffice, snakemake.output[0])
-jobs.log.info("%d chains %s", len(weight), "suffice" if suffice else "do not suffice")
+chains = weighting.sizes["chain"]
+enough.write(chains, suffice, snakemake.output[0])
+jobs.log.info("%d chains %s", chains, "suffice" if suffice else "do not suffice")

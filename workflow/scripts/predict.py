@@ -16,7 +16,7 @@ torch.set_num_threads(params.torch_threads)
 
 tree = predictive.read(given.posterior, params.fitted)
 model = params.fitted["model"]
-targets, weight = posterior.encoding(tree).targets, posterior.weights(tree)
+targets, weighting = posterior.encoding(tree).targets, posterior.weighting(tree)
 
 path = given.get("grid")
 grid = points.at(path) if path else points.grid({"x": np.linspace(*params.grid)})
@@ -28,7 +28,7 @@ mixtures = predictive.mixtures(model, tree, held_out["inputs"].to_numpy())
 stream = torch.Generator().manual_seed(params.seed)
 correlation = predictive.correlation(model, tree)
 found = evaluation.evaluated(
-    mixtures, targets, held_out, levels.LEVELS, weight, stream, correlation
+    mixtures, targets, held_out, levels.LEVELS, weighting, stream, correlation
 )
 arrays.write(found, snakemake.output.held_out)
 jobs.log.info("%d draws at %d points", mixtures[0].draws, grid.sizes["point"])

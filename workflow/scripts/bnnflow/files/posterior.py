@@ -18,6 +18,9 @@ ROUNDING = 1e-9
 # What a reader of weights or of the encoding needs.
 WEIGHT, ENCODING = "weights/weight", "encoding/input_centre"
 
+# Dimensions of the weights that chains would have without each of some.
+WITHOUT = ("left", "chain")
+
 # By which a posterior was fitted, as JSON.
 SETTINGS = "settings"
 
@@ -84,12 +87,23 @@ def merged(chains: list[xr.DataTree]) -> xr.DataTree:
     return weighted(xr.DataTree.from_dict(groups | shared))
 
 
-def weighted(tree: xr.DataTree, weights: np.ndarray | None = None) -> xr.DataTree:
-    """The posterior with a weight for every chain (chains,), adding up to 1; equal by default."""
+def weighted(
+    tree: xr.DataTree, weights: np.ndarray | None = None, without: np.ndarray | None = None
+) -> xr.DataTree:
+    """The posterior with weights of its chains.
+
+    Args:
+        tree: the posterior.
+        weights: of the chains (chains,), adding up to 1; equal by default.
+        without: the same if each of some chains were not there, (left, chains), where they are not
+            in the proportions of the weights.
+    """
     chains = tree["posterior"].sizes["chain"]
     weights = np.full(chains, 1 / chains) if weights is None else np.asarray(weights, np.double)
+    own = {"weight": ("chain", weights)}
+    own |= {} if without is None else {"without": (WITHOUT, without)}
     coordinate = {"chain": tree["posterior"]["chain"].to_numpy()}
-    tree["weights"] = xr.DataTree(xr.Dataset({"weight": ("chain", weights)}, coordinate))
+    tree["weights"] = xr.DataTree(xr.Dataset(own, coordinate))
     return tree
 
 
@@ -206,6 +220,24 @@ def weights(tree: xr.DataTree) -> np.ndarray:
     return tree["weights"]["weight"].to_numpy()
 
 
+def weighting(tree: xr.DataTree) -> xr.Dataset:
+    """Weights of the chains, and what they would be without each of the chains that have weight.
+
+    Returns:
+        weight over chain, and without over (left, chain), each adding up to 1. Where one chain has
+        all the weight, nothing is left without that chain, and the weights stay as they are.
+    """
+    own = tree["weights"].to_dataset().drop_vars("chain", errors="ignore")
+    if "without" in own:
+        return own
+    weight = own["weight"].to_numpy()
+    kept = np.flatnonzero(weight)
+    left = np.where(np.arange(len(weight)) == kept[:, None], 0, weight)
+    total = left.sum(1, keepdims=True)
+    without = np.divide(left, total, out=np.tile(weight, (len(kept), 1)), where=total > 0)
+    return own.assign(without=(WITHOUT, without))
+
+
 def pooled_weights(tree: xr.DataTree) -> np.ndarray | None:
     """Of the draws of all chains one after another, (draws,), adding up to 1; none if all equal."""
     own, draws = weights(tree), tree["posterior"].sizes["draw"]
@@ -232,12 +264,16 @@ def _check_weights(given: xr.Dataset, posterior: xr.Dataset) -> None:
     Raises:
         ValueError: if not.
     """
-    weight = given.get("weight", xr.DataArray())
-    if weight.dims != ("chain",) or weight.sizes["chain"] != posterior.sizes.get("chain"):
-        raise ValueError("its weights are not one for every chain")
-    values = weight.to_numpy()
-    if values.dtype.kind != "f" or not (values >= 0).all() or abs(values.sum() - 1) > ROUNDING:
-        raise ValueError("its weights are not shares, which add up to 1")
+    for name, dims in {"weight": ("chain",), "without": WITHOUT}.items():
+        weight = given.get(name, xr.DataArray())
+        if name == "without" and name not in given:
+            continue
+        if weight.dims != dims or weight.sizes["chain"] != posterior.sizes.get("chain"):
+            raise ValueError("its weights are not one for every chain")
+        values = weight.to_numpy()
+        whole = np.abs(values.sum(-1) - 1) <= ROUNDING
+        if values.dtype.kind != "f" or not (values >= 0).all() or not np.all(whole):
+            raise ValueError("its weights are not shares, which add up to 1")
 
 
 def _flat(settings: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -50,6 +50,7 @@ PROBED = {
     "probe_quantiles": ("probability", "target", "probe"),
     "shares": ("region", "target", "simulation", "below"),
     "weight": ("chain",),
+    "without": ("left", "chain"),
 }
 
 # Which of them are yes or no, and which dimensions have names.

@@ -1,6 +1,7 @@
 """Whether many chains or members, each of a mode of its own, say the same if made again."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,9 +23,22 @@ BY_CHAINS = ("computation_error", "effective_chains")
 NOTHING = 1e-3
 
 
+class Weighting(NamedTuple):
+    """Of chains in their mixture.
+
+    Attributes:
+        weight: of the chains (chain,), adding up to 1.
+        without: the same if each chain that has weight were not there (left, chain). Weights that
+            are learnt are learnt again, so that the jackknife knows how they vary.
+    """
+
+    weight: np.ndarray
+    without: np.ndarray
+
+
 def of_ensemble(
     function: np.ndarray,
-    weight: np.ndarray,
+    weighting: Weighting,
     spread: np.ndarray,
     inside: Mapping[str, np.ndarray],
     limits: Limits,
@@ -44,13 +58,14 @@ def of_ensemble(
 
     Args:
         function: the latent function (chain, draw, probe).
-        weight: of the chains (chain,), adding up to 1.
+        weighting: of the chains.
         spread: standard deviation of the predictive distribution (probe,), in the same units.
         inside: by region, which of the probes (probe,) lie in it.
         limits: by name of the diagnostic.
         series: whether draws of a chain come one after another, so that halves may differ.
     """
     chains, draws, _ = function.shape
+    weight = weighting.weight
     effective = 1 / np.square(weight).sum()
     reason = f"of {chains}" if effective < chains - 0.5 else ""
     yield judged("effective_chains", effective, limits, reason=reason)
@@ -67,7 +82,7 @@ def of_ensemble(
             if missing := nowhere or few:
                 yield unmeasured(name, missing, region)
             else:
-                value = _worst(measure(function[:, :, mask], weight), spread[mask])
+                value = _worst(measure(function[:, :, mask], weighting), spread[mask])
                 yield judged(name, value, limits, region)
 
 
@@ -111,15 +126,15 @@ def growth(function: np.ndarray) -> float:
     return float(np.median(ratio))
 
 
-def error(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def error(function: np.ndarray, weighting: Weighting) -> np.ndarray:
     """Standard error of `pooled_summary`: (1 + quantiles, probe)."""
-    return jackknife(pooled_summary(function, without_each(weight)))
+    return jackknife(pooled_summary(function, weighting.without))
 
 
-def drift(function: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def drift(function: np.ndarray, weighting: Weighting) -> np.ndarray:
     """How far `pooled_summary` moves between halves of the draws, beyond two errors."""
     half = function.shape[1] // 2
-    sets = np.vstack([weight, without_each(weight)])
+    sets = np.vstack(weighting)
     moved = pooled_summary(function[:, -half:], sets) - pooled_summary(function[:, :half], sets)
     return (np.abs(moved[0]) - 2 * jackknife(moved[1:])).clip(min=0)
 
@@ -145,13 +160,6 @@ def pooled_summary(function: np.ndarray, weights: np.ndarray) -> np.ndarray:
         places = np.stack([(own < q).sum(0) for own in below]).clip(max=chains * draws - 1)
         found.append(np.take_along_axis(ranked, places, 0))
     return np.stack(found, 1)
-
-
-def without_each(weight: np.ndarray) -> np.ndarray:
-    """Weights of the other chains, for every chain that has one: (kept, chain)."""
-    kept = np.flatnonzero(weight)
-    others = np.where(np.arange(len(weight)) == kept[:, None], 0, weight)
-    return others / others.sum(1, keepdims=True)
 
 
 def jackknife(replicates: np.ndarray) -> np.ndarray:

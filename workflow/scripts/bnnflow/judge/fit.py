@@ -131,12 +131,15 @@ def of_pooled(evaluation: xr.Dataset, series: bool, limits: Limits) -> Iterator[
     """
     regions = scores.inside_of(evaluation, "probe_inside")
     places = probes(evaluation["inside"].to_numpy())
+    weighting = ensembles.Weighting(
+        *(evaluation[name].to_numpy() for name in ("weight", "without"))
+    )
     for target, own in scores.by_target(evaluation).items():
         spread, exact = own["probe_quantiles"].to_numpy().std(0), own["stddev"].to_numpy()[0]
         # Of counts and classes all quantiles may be one value.
         spread = np.where(spread > 0, spread, exact[places])
-        function, weight = own["function"].to_numpy(), evaluation["weight"].to_numpy()
-        found = ensembles.of_ensemble(function, weight, spread, regions, limits, series=series)
+        function = own["function"].to_numpy()
+        found = ensembles.of_ensemble(function, weighting, spread, regions, limits, series=series)
         yield from of_target(found, target)
 
 

@@ -31,7 +31,7 @@ def evaluated(
     targets: Sequence[Column],
     points: xr.Dataset,
     levels: list[float],
-    weight: np.ndarray,
+    weighting: xr.Dataset,
     stream: Generator,
     correlation: Correlation | None = None,
 ) -> xr.Dataset:
@@ -42,7 +42,8 @@ def evaluated(
         targets: how they were encoded.
         points: as `data.points.held_out` has them.
         levels: probabilities of the quantiles.
-        weight: of the chains, whose draws are one after another in the mixtures, (chains,).
+        weighting: of the chains, whose draws are one after another in the mixtures, as
+            `posterior.weighting` has it.
         stream: of random numbers.
         correlation: of the residuals of targets; none where they are independent given the
             network.
@@ -53,36 +54,40 @@ def evaluated(
 
     Returns:
         The points' inputs, targets, truth where it is known, inside and of_set, with what
-        `scored`, `probed` and `simulated` give, and weight over chain.
+        `scored`, `probed` and `simulated` give, and the weighting.
     """
     own = [name for name in (*POINTS, *TRUTH) if name in points]
     parts = [
         points[own],
         scored(mixtures, targets, points["targets"].to_numpy(), levels, stream, correlation),
-        probed(mixtures, targets, points, len(weight)),
+        probed(mixtures, targets, points, weighting.sizes["chain"]),
         simulations(mixtures, points["inside"].to_numpy(), stream),
-        xr.Dataset({"weight": ("chain", weight)}),
+        weighting,
     ]
     return xr.merge(parts)
 
 
 def unscored(
-    mixtures: Sequence[Mixture], targets: Sequence[Column], points: xr.Dataset, weight: np.ndarray
+    mixtures: Sequence[Mixture],
+    targets: Sequence[Column],
+    points: xr.Dataset,
+    weighting: xr.Dataset,
 ) -> xr.Dataset:
     """What `evaluated` has by which many chains are judged; observations are not looked at.
 
     Args:
-        mixtures, targets, points, weight: as there.
+        mixtures, targets, points, weighting: as there.
 
     Returns:
-        What `probed` gives, with inside of the points, weight over chain, and stddev over
+        What `probed` gives, with inside of the points, the weighting, and stddev over
         (replicate, target, point).
     """
     pairs = zip(mixtures, targets, strict=True)
     stddev = torch.stack([in_units("stddev", own.stddev(), column) for own, column in pairs])
-    parts = {"stddev": (SCORED["stddev"], stddev[None].numpy()), "weight": ("chain", weight)}
+    spread = xr.Dataset({"stddev": (SCORED["stddev"], stddev[None].numpy())})
     inside = points[["inside"]].assign_coords(target=points["target"])
-    return xr.merge([inside, probed(mixtures, targets, points, len(weight)), xr.Dataset(parts)])
+    probes = probed(mixtures, targets, points, weighting.sizes["chain"])
+    return xr.merge([inside, probes, weighting, spread])
 
 
 def scored(

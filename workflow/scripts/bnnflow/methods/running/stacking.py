@@ -30,21 +30,41 @@ def with_weights(tree: xr.DataTree) -> xr.DataTree:
     elif stuck.any():
         numbers = ", ".join(map(str, np.flatnonzero(stuck)))
         log.warning("worse than a constant at training rows, and without weight: %s", numbers)
-    weights = np.zeros(len(gain))
-    weights[~stuck] = simplex_weights(tree["loo"]["log_density"].to_numpy()[~stuck])
-    log.info("weights are worth %.3g of %d chains", 1 / np.square(weights).sum(), len(weights))
-    return posterior.weighted(tree, weights)
+    free = np.flatnonzero(~stuck)
+    log_density = tree["loo"]["log_density"].to_numpy()[free]
+    found = simplex_weights(log_density)
+    sets = np.zeros((1 + len(free), len(gain)))
+    sets[:, free] = np.vstack([found, without_each(log_density, found)])
+    log.info("weights are worth %.3g of %d chains", 1 / np.square(found).sum(), len(gain))
+    return posterior.weighted(tree, sets[0], sets[1:])
 
 
-def simplex_weights(log_density: np.ndarray) -> np.ndarray:
+def without_each(log_density: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weights that would be learnt without each of the chains, (left, chains); one stays as it is.
+
+    Args:
+        log_density: as `simplex_weights` has it.
+        weights: of all chains, near which the search begins.
+    """
+    if (chains := len(weights)) == 1:
+        return weights[None]
+    sets = np.zeros((chains, chains))
+    for left in range(chains):
+        kept = np.arange(chains) != left
+        others = weights[kept] + weights[left] / (chains - 1)
+        sets[left, kept] = simplex_weights(log_density[kept], others)
+    return sets
+
+
+def simplex_weights(log_density: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """Weights (chains,) whose mixture of log densities (chain, row) has the highest mean.
 
     The score is concave. Steps of expectation and maximisation climb it, and how far it can still
-    rise is at most the largest of its derivatives less 1.
+    rise is at most the largest of its derivatives less 1. A start of nothing stays nothing.
     """
     chains = len(log_density)
     density = np.exp(log_density - log_density.max(0))
-    weights = np.full(chains, 1 / chains)
+    weights = np.full(chains, 1 / chains) if start is None else start
     for _ in range(STEPS):
         slope = (density / (weights @ density)).mean(1)
         weights = weights * slope
