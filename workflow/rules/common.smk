@@ -211,7 +211,7 @@ def posterior_files(entry):
     if "table" in files and entry not in plan.groups:
         files["table"] = report(
             files["table"],
-            category="4. Parameters",
+            category="5. Parameters",
             labels={"fit": entry},
             caption="../report/parameters.rst",
         )
@@ -231,7 +231,7 @@ def compared():
     return {
         name: report(
             f"results/tables/{name}.csv",
-            category="5. Trust",
+            category="4. Trust",
             labels={"table": name},
             caption=f"../report/{name}.rst",
         )

@@ -95,13 +95,13 @@ rule tables:
         **compared(),
         metrics=report(
             "results/tables/metrics.csv",
-            category="5. Trust",
+            category="4. Trust",
             labels={"table": "scores"},
             caption="../report/metrics.rst",
         ),
         diagnostics=report(
             "results/tables/diagnostics.csv",
-            category="5. Trust",
+            category="4. Trust",
             labels={"table": "diagnostics"},
             caption="../report/diagnostics.rst",
         ),

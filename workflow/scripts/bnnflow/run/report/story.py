@@ -14,7 +14,7 @@ from ...config.relations import entries, is_baseline, learnt_data
 from ...data.references import REFERENCES
 from ...files import safe
 from ...judge import verdicts
-from ...judge.meanings import MEANINGS, SITE, in_order, meaning
+from ...judge.meanings import in_order, meaning
 from ...methods.running.method import METHODS
 from . import differences, given, groups, numbers, opinion
 from .found import Picture, Run, last_words
@@ -240,8 +240,7 @@ def _diagnostics(run: Run) -> Iterator[Section]:
         rows.append([tag("th", heading, colspan=5, scope="rowgroup", id=f"diagnostics-{name}")])
         inference = run.config["fits"][name]["inference"]
         rows += [numbers.finding(run, key, own, inference) for key, own in opinion.ordered(found)]
-    names = {name for name in MEANINGS if SITE not in name}
-    names |= {name for found in run.diagnostics.values() for name in found["diagnostic"]}
+    names = {name for found in run.diagnostics.values() for name in found["diagnostic"]}
     questions = [
         [tag("dt", meaning(name).words, " ", code(name)), tag("dd", spoken(meaning(name).asks))]
         for name in sorted(names, key=in_order)
