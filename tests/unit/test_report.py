@@ -399,7 +399,7 @@ def test_every_diagnostic_has_its_value_limits_and_a_remedy_that_fits(results):
     explained = text.split("What the diagnostics ask")[1]
     assert all(meanings.meaning(name).words in explained for name, *_ in rows)
     assert "R-hat of scale within a chain" in explained
-    assert meanings.meaning("divergences").words not in text
+    assert meanings.meaning("divergences").asks not in text
     assert meanings.SITE not in text
 
 
