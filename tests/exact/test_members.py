@@ -6,14 +6,17 @@ import pyro.distributions as dist
 import pytest
 import torch
 from method_cases import COVARIANCE, MEAN, PRECISION, X, Y, regression
+from scipy.stats import multivariate_normal
 
 from bnnflow.density import blocks
 from bnnflow.density.log_density import LogDensity
 from bnnflow.files import posterior
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
+from bnnflow.judge import guides
 from bnnflow.methods import nuts, svi
 from bnnflow.methods.running import by_nutpie, curvature, optimum
+from bnnflow.methods.running.drawn import with_densities
 from bnnflow.methods.running.method import METHODS
 
 ENCODING = Encoding(*(tuple(Column(name, 0.0, 1.0) for name in names) for names in ("abc", "yz")))
@@ -60,7 +63,8 @@ def test_laplace_is_exact_where_the_posterior_is_normal():
     """Mean and covariance, from wherever a short search has come to."""
     method = METHODS.made({"method": "laplace", "draws": 20})
     place = 3 * torch.randn(6, generator=torch.Generator().manual_seed(0))
-    vectors = method.vectors(of_regression(), place, torch.Generator().manual_seed(1))
+    density = of_regression()
+    vectors, told = method.drawn(density, place, torch.Generator().manual_seed(1))
     noise = torch.randn(20, 6, generator=torch.Generator().manual_seed(1), dtype=torch.double)
     # Draws are a linear map of the noise, which is found exactly.
     known = np.hstack([np.ones((20, 1)), noise.numpy()])
@@ -68,6 +72,12 @@ def test_laplace_is_exact_where_the_posterior_is_normal():
     np.testing.assert_allclose(mean, MEAN.ravel(), atol=1e-5)
     covariance = np.kron(np.eye(2), COVARIANCE)
     np.testing.assert_allclose(np.transpose(root) @ np.array(root), covariance, atol=1e-6)
+    normal = multivariate_normal(MEAN.ravel(), covariance)
+    # The draws are rounded to single precision.
+    np.testing.assert_allclose(told["log_q"], normal.logpdf(vectors.numpy()), atol=1e-3)
+    lp = with_densities(density, vectors, len(X))[1].numpy()
+    found = guides.of_normals((lp - told["log_q"])[None], len(X), {"curvature_error": (1e-4, 1)})
+    assert found.verdict == "pass"
 
 
 @pytest.mark.parametrize("blocks_of", [None, 4])

@@ -363,6 +363,29 @@ def test_starts_that_end_apart_are_told():
     assert one.reason == "one start; set starts: 2 or more"
 
 
+def test_a_posterior_that_is_not_normal_about_its_optima_is_told():
+    """Of a normal one, and of normal distributions of another scale along one direction.
+
+    The log weight of a standard normal posterior against one of a standard deviation s is
+    (1 - s²) z² / 2 and a constant, z standard normal: the interquartile range is that of a
+    chi-squared number of one degree of freedom times |1 - s²| / 2.
+    """
+    z = np.random.default_rng(1).normal(size=(5, 4000))
+    low, high = stats.chi2(1).ppf([0.25, 0.75])
+    for scale, verdict in ((1.0, "pass"), (2.0, "pass"), (5.0, "warn"), (20.0, "fail")):
+        weights = 3.0 + stats.norm.logpdf(scale * z) - stats.norm.logpdf(z)
+        finding = guides.of_normals(weights, 100, LIMITS)
+        assert finding.verdict == verdict
+        expected = abs(1 - scale**2) / 2 * (high - low) / 100
+        assert finding.value == pytest.approx(expected, rel=0.1)
+    # Of members some of which are normal, the median one counts.
+    mixed = np.vstack([1000 * z[:2] ** 2, np.zeros((3, z.shape[1]))])
+    assert guides.of_normals(mixed, 100, LIMITS).verdict == "pass"
+    assert guides.of_normals(np.full((3, 30), -np.inf), 100, LIMITS).verdict == "fail"
+    few = guides.of_normals(z[:, :5], 100, LIMITS)
+    assert (few.verdict, few.reason) == ("not measurable", "5 draws; set draws: 20 or more")
+
+
 @pytest.mark.parametrize("scale", [0.3, 0.7, 1.0])
 def test_pareto_k_is_that_of_a_normal_guide(scale):
     """Of a standard normal posterior and a narrower guide: 1 - scale², a collapsed one near 1.

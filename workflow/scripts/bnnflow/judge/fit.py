@@ -19,6 +19,7 @@ NEEDED = {
     "sampled": [],
     "trajectories": [f"sample_stats/{name}" for name in chains.TRAJECTORY],
     "guide": ["sample_stats/lp", "sample_stats/log_q"],
+    "normals": ["sample_stats/lp", "sample_stats/log_q"],
     "starts": ["starts/elbo"],
     "ensemble": [],
     "estimator": [],
@@ -157,8 +158,15 @@ def _of_optimum(fit: Left, limits: Limits) -> Iterator[Finding]:
         elbos = fit.posterior["starts"]["elbo"].to_numpy()
         yield guides.of_starts(elbos, fit.observations, limits)
     if "guide" in fit.leaves:
-        lp, log_q = (fit.posterior["sample_stats"][name][0].to_numpy() for name in ("lp", "log_q"))
-        yield guides.of_weights(lp - log_q, limits)
+        yield guides.of_weights(_log_weights(fit)[0], limits)
+    if "normals" in fit.leaves:
+        yield guides.of_normals(_log_weights(fit), fit.observations, limits)
+
+
+def _log_weights(fit: Left) -> np.ndarray:
+    """Of posterior against normal distributions, (chain, draw)."""
+    lp, log_q = (fit.posterior["sample_stats"][name].to_numpy() for name in ("lp", "log_q"))
+    return lp - log_q
 
 
 def _beside_sampled(evaluation: xr.Dataset, reference: Other, limits: Limits) -> Iterator[Finding]:

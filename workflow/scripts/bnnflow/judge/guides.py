@@ -11,9 +11,13 @@ from arviz_stats.base import array_stats
 from . import plateau
 from .findings import Finding, judged, too_few, unmeasured
 from .limits import Limits
+from .meanings import shown
 
 # Draws that a Pareto fit needs.
 FEWEST_WEIGHTS = 100
+
+# Draws of a member that quartiles need.
+FEWEST_OF_NORMAL = 20
 
 
 def of_loss(losses: np.ndarray, observations: int, limits: Limits) -> Finding:
@@ -78,6 +82,24 @@ def of_weights(log_weights: np.ndarray, limits: Limits) -> Finding:
             return judged("pareto_k", float(k), limits, reason=reason)
     reason = f"the {len(tail) - 1} largest span {-tail[0]:.3g} nats: {reason}"
     return judged("pareto_k", math.nan, limits, reason=reason)
+
+
+def of_normals(log_weights: np.ndarray, observations: int, limits: Limits) -> Finding:
+    """How far the posterior about many optima is from a normal distribution at each.
+
+    Value: interquartile range of the log weights (member, draw) of posterior against normal
+    distribution over the draws of a member, of the median member, in nats per observation; 0 where
+    the posterior is normal.
+    """
+    draws = log_weights.shape[1]
+    if draws < FEWEST_OF_NORMAL:
+        return unmeasured("curvature_error", too_few(draws, "draw", "draws", FEWEST_OF_NORMAL))
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(log_weights, (0.25, 0.75), axis=1)
+        spread = float(np.median(high - low)) / observations
+    told = f"typical draws are off by {shown('curvature_error', spread)} nats per observation"
+    reason = told if math.isfinite(spread) else "not all log densities of draws are finite"
+    return judged("curvature_error", spread, limits, reason=reason)
 
 
 def of_agreement(

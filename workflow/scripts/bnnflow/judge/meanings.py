@@ -218,6 +218,19 @@ MEANINGS: dict[str, Meaning] = {
         (CORRELATED, SAMPLE),
         COMPUTED,
     ),
+    "curvature_error": Meaning(
+        "error of the curvature",
+        "a typical draw's log density is {value} nats per observation off what the curvature at its"
+        " optimum foretells (limit {limit})",
+        "Is the posterior where the draws of `laplace` lie what the curvature at their optimum"
+        " foretells? The interquartile range of the log weights of posterior against normal"
+        " distribution over the draws of a member, of the median member, in nats per observation.",
+        (
+            Remedy("a smaller network or a narrower prior; more rows"),
+            Remedy("`method: mclmc`, or the optima by themselves: `method: ensemble`"),
+        ),
+        COMPUTED,
+    ),
     "engine": Meaning(
         "Pyro's own code",
         "the fit ran on Pyro's own code",

@@ -47,6 +47,11 @@ class Diagnostics(Settings):
         [0.7, 1.0],
         description="Shape of the tail of the importance weights of model against guide.",
     )
+    curvature_error: Pair = Field(
+        [0.1, 1.0],
+        description="Interquartile range of the log weights of posterior against normal"
+        " distribution over the draws of a member of `laplace`, in nats per observation.",
+    )
     disagreement: Pair = Field(
         [0.1, 0.5],
         description="Wasserstein distance of a variational fit's predictive distribution from the"

@@ -9,6 +9,7 @@ from pydantic import Field
 from .running.members import Members
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Generator, Tensor
 
     from ..density.log_density import LogDensity
@@ -22,9 +23,11 @@ class Ensemble(Members):
     )
     draws: Literal[1] = Field(1, description="A member is one draw.")
 
-    def vectors(self, density: LogDensity, optimum: Tensor, stream: Generator) -> Tensor:
+    def drawn(
+        self, density: LogDensity, optimum: Tensor, stream: Generator
+    ) -> tuple[Tensor, dict[str, np.ndarray]]:
         """The optimum itself."""
-        return optimum[None]
+        return optimum[None], {}
 
     def account(self) -> str:
         """What the members are."""

@@ -14,6 +14,7 @@ from .running.members import Members
 from .running.method import Work
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Generator, Tensor
 
     from ..density.log_density import LogDensity
@@ -25,6 +26,8 @@ FULL = 2000
 class Laplace(Members):
     """Laplace's approximation at many optima."""
 
+    leaves = frozenset({"ensemble", "normals"})
+
     method: Literal["laplace"] = Field(
         "laplace",
         description="`laplace` makes normal distributions at many optima of the posterior, by the"
@@ -32,12 +35,19 @@ class Laplace(Members):
     )
     draws: Count = Field(125, description="Draws from the normal distribution of each member.")
 
-    def vectors(self, density: LogDensity, optimum: Tensor, stream: Generator) -> Tensor:
+    def drawn(
+        self, density: LogDensity, optimum: Tensor, stream: Generator
+    ) -> tuple[Tensor, dict[str, np.ndarray]]:
         """From the normal distribution at an optimum, or a Newton step from there.
 
         The step is taken where the log density is higher at its end.
+
+        Returns:
+            Draws (draws, n), and `log_q`, the log density of each in the normal distribution, in
+            nats, (draws,).
         """
         import torch
+        from torch.distributions import Normal
 
         from .running.curvature import precision
 
@@ -50,10 +60,11 @@ class Laplace(Members):
         mean = there if density.value_and_grad(there)[0] > value else optimum
         noise = torch.randn(self.draws, len(optimum), generator=stream, dtype=torch.double)
         if found.dim() == 2:
-            apart = torch.linalg.solve_triangular(root.T, noise.T, upper=True).T
+            apart, roots = torch.linalg.solve_triangular(root.T, noise.T, upper=True).T, root.diag()
         else:
-            apart = noise / root
-        return (mean.double() + apart).to(optimum.dtype)
+            apart, roots = noise / root, root
+        log_q = Normal(0, 1).log_prob(noise).sum(1) + roots.log().sum()
+        return (mean.double() + apart).to(optimum.dtype), {"log_q": log_q.numpy()}
 
     def work(self, size: int, gradient: float, compiled: bool) -> Work:
         """As for any method; a product with the Hessian counts as four steps."""

@@ -41,8 +41,14 @@ class Members(Method):
     )
 
     @abstractmethod
-    def vectors(self, density: LogDensity, optimum: Tensor, stream: Generator) -> Tensor:
-        """Draws of a member in unconstrained space, (draws, n), by its optimum (n,)."""
+    def drawn(
+        self, density: LogDensity, optimum: Tensor, stream: Generator
+    ) -> tuple[Tensor, dict[str, np.ndarray]]:
+        """By the optimum (n,) of a member its draws, and what is known of each.
+
+        Returns:
+            Draws (draws, n) in unconstrained space; and statistics (draws,) by name, beside `lp`.
+        """
 
     def infer(
         self,
@@ -68,7 +74,9 @@ class Members(Method):
         observations: int,
         checkpoint: Checkpoint | None = None,
     ) -> list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
-        """Of every member its draws, by site (draws, ...), and statistics (draws,): `lp` in nats.
+        """Of every member its draws, by site (draws, ...), and statistics (draws,).
+
+        The statistics are `lp` in nats and those that `drawn` gives.
 
         Raises:
             FloatingPointError: if a member has gone where the log density is not finite.
@@ -83,10 +91,10 @@ class Members(Method):
             density, streams, self.optimum_steps, self.start_scale, checkpoint=checkpoint
         )
         for place, stream in zip(places, streams, strict=True):
-            vectors = self.vectors(density, place, stream)
+            vectors, known = self.drawn(density, place, stream)
             values, lp = with_densities(density, vectors, observations)
             draws = {name: value.numpy() for name, value in values.items()}
-            found.append((draws, {"lp": lp.numpy()}))
+            found.append((draws, {"lp": lp.numpy()} | known))
         return found
 
     def work(self, size: int, gradient: float, compiled: bool) -> Work:

@@ -78,9 +78,10 @@ class Method(Settings, ABC):
             `judge.chains.TRAJECTORY` and the settings max_tree_depth and target_accept; "guide", a
             normal distribution in unconstrained space, which can be another fit's prior, with the
             statistics lp and log_q; "ensemble", many chains or members, which are judged by their
-            pooled prediction; "loss", a number for each of the setting steps; "starts", the bounds
-            of all starts; "estimator", another model that predicts in the place of the network.
-            Where settings decide, a property of the settings.
+            pooled prediction; "normals", draws of a normal distribution of each member, with the
+            statistics lp and log_q; "loss", a number for each of the setting steps; "starts", the
+            bounds of all starts; "estimator", another model that predicts in the place of the
+            network. Where settings decide, a property of the settings.
         priority: of making parts among all jobs: the longest first, because others wait for them.
         first_is_fits: whether the first part has the seed of the fit itself.
         method: the name of its module.
