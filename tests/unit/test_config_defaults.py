@@ -167,6 +167,14 @@ def test_texts_are_numbers_where_yaml_reads_them_so():
             {"inference": {"method": "mclmc", "chains": 8, "most_chains": 16}},
             "inference.most_chains: is 16; allowed with chains: 8 is none",
         ),
+        *(
+            (
+                {"inference": {"method": method, parts: "auto"}},
+                f"inference.{parts}: is 'auto'; allowed is an integer from 1 to 1000; auto is for"
+                " chains of method: mclmc",
+            )
+            for method, parts in (("nuts", "chains"), ("svi", "starts"), ("laplace", "members"))
+        ),
         ({"prior": "old"}, "fits.mine.prior: is 'old'; allowed is a mapping"),
     ],
 )

@@ -129,10 +129,18 @@ def number(**limits: float) -> object:
 
 Seed = integer(0, 2**32 - 1)
 Count = integer(1, 10_000_000)
-# Chains and the like, of which each may be a job.
-Few = integer(1, 1000)
-# In place of their number: as many as are needed.
+# In place of the number of chains: as many as are needed.
 AUTO = "auto"
+
+
+def _not_auto(value: object) -> object:
+    if value == AUTO:
+        raise fault(f"allowed is an integer from 1 to 1000; {AUTO} is for chains of method: mclmc")
+    return value
+
+
+# Chains and the like, of which each may be a job.
+Few = Annotated[integer(1, 1000), BeforeValidator(_not_auto)]
 FewOrAuto = Annotated[Few | Literal[AUTO], allowed(f"an integer from 1 to 1000, or {AUTO}")]
 # What is told of the search for an optimum, whatever begins there.
 TO_AN_OPTIMUM = "Steps of Adam up the log posterior to an optimum, with a rate that ends at zero."
