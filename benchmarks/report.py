@@ -134,7 +134,7 @@ def summary(table: pd.DataFrame) -> str:
     ]
     for section, title in TITLES.items():
         rows = table[table["section"] == section]
-        shown = {"growth": _growth, "profile": _profile}.get(section, _plain)
+        shown = {"growth": _growth, "profile": _profile, "limits": _limits}.get(section, _plain)
         parts += [f"## {title}", shown(rows) if len(rows) else "Not measured."]
     return "\n\n".join(parts) + "\n"
 
@@ -181,6 +181,17 @@ def _plain(rows: pd.DataFrame) -> str:
             {name: f"{r[c]:g}" if c == "at" else r[c] for c, name in columns.items()}
             | {"median": number(r["median"]), "spread": _spread(r), "unit": r["unit"]}
             for _, r in rows.iterrows()
+        ]
+    )
+
+
+def _limits(rows: pd.DataFrame) -> str:
+    """A line for every kind of fit and part of its verdict, with the share of each verdict."""
+    return _markdown(
+        [
+            {"fit": kind, "data sets": f"{count:g}", "part": part}
+            | {told: number(share) for told, share in zip(own["who"], own["median"], strict=True)}
+            for (kind, part, count), own in rows.groupby(["network", "measure", "at"], sort=False)
         ]
     )
 
