@@ -155,6 +155,15 @@ def test_chains_that_agree_pass_and_chains_that_do_not_fail():
     )
 
 
+def test_steps_whose_draws_are_biased_are_told():
+    for variance, verdict in ((0.1, "pass"), (0.5, "warn"), (5.0, "fail")):
+        (told,) = ensembles.of_steps({"energy_variance": variance}, LIMITS)
+        assert (told.value, told.verdict) == (variance, verdict)
+    # Chains that are adjusted, starts and members have none.
+    for settings in ({"energy_variance": None, "adjusted": True}, {"combine": "mixture"}):
+        assert not [*ensembles.of_steps(settings, LIMITS)]
+
+
 def test_halves_are_of_series_alone():
     function = RANDOM.normal(size=(16, 1, 4))
     assert found(function)["half_drift", "data"].verdict == "not measurable"

@@ -165,6 +165,7 @@ def test_settings_of_a_part_are_those_that_decide_what_it_computes(study):
     assert study.judged_by("mcmc_deep") == {
         "max_tree_depth": 10, "target_accept": 0.8,
     }  # fmt: skip
+    assert study.judged_by("ensemble_shallow") == {"energy_variance": 0.1}
 
 
 def test_the_order_of_settings_is_not_told():

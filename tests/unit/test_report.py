@@ -162,8 +162,8 @@ def test_a_title_that_is_only_the_name_is_not_told_beside_it(results):
 def test_causes_stand_before_what_follows_from_them_with_values_and_limits():
     table = pd.DataFrame(FAILING, columns=COLUMNS)
     assert list(opinion.sentences(table, ["data", "gap", "all"])) == [
-        "Do not take this fit for the posterior: the same computation, done again, may say"
-        " something else.",
+        "Do not take this fit for the posterior: its computation is off, or may say something else"
+        " when it is done again.",
         "Computed fails: 90 % of the trajectories end at the greatest depth of the tree"
         " (limit 50 %); R-hat of the function within a chain is 1.3 (limit 1.1), in data; the bulk"
         " ESS of the function is 4.2 (limit 100), in data; the tail ESS of the function is 9"
@@ -226,7 +226,7 @@ def test_the_summary_counts_fits():
         return opinion.summary(own)
 
     good, bad = ("pass", "pass", "pass"), ("fail", "fail", "fail")
-    again = "The same computation, done again, may say something else"
+    again = "Not computed well"
     assert summary(a=good, b=bad) == f"1 of 2 fits passes: a. {again}: b."
     assert summary(a=good, b=good) == "All 2 fits pass."
     assert summary(a=bad) == "The fit a does not pass."

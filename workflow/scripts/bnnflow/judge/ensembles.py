@@ -67,7 +67,7 @@ def of_ensemble(
     chains, draws, _ = function.shape
     weight = weighting.weight
     effective = 1 / np.square(weight).sum()
-    reason = f"of {chains}" if effective < chains - 0.5 else ""
+    reason = f"{effective:.2g} of {chains}" if effective < chains - 0.5 else ""
     yield judged("effective_chains", effective, limits, reason=reason)
     kept = int((weight > 0).sum())
     few_chains = too_few(kept, "chain", "chains", FEWEST_CHAINS) if kept < FEWEST_CHAINS else ""
@@ -84,6 +84,12 @@ def of_ensemble(
             else:
                 value = _worst(measure(function[:, :, mask], weighting), spread[mask])
                 yield judged(name, value, limits, region)
+
+
+def of_steps(settings: Mapping, limits: Limits) -> Iterator[Finding]:
+    """How large the steps of chains that are not adjusted may be, by the settings of inference."""
+    if (variance := settings.get("energy_variance")) is not None:
+        yield judged("energy_variance", variance, limits)
 
 
 def suffice(findings: Iterable[Finding]) -> bool:

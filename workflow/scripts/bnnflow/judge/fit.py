@@ -106,6 +106,7 @@ def diagnosed(
         own = {name: values.to_numpy() for name, values in stats}
         findings += chains.of_trajectories(own, fit.settings, limits)
     elif "ensemble" in fit.leaves:
+        findings += ensembles.of_steps(fit.settings, limits)
         findings += of_pooled(fit.evaluation, "sampled" in fit.leaves, limits)
     if reference := beside.get("reference"):
         findings += _beside_sampled(fit.evaluation, reference, limits)

@@ -180,6 +180,15 @@ MEANINGS: dict[str, Meaning] = {
     ),
     **_of_chains("function", "the function"),
     **_of_chains(SITE, f"`{SITE}`"),
+    "energy_variance": Meaning(
+        "energy variance of the steps",
+        "the steps are adapted to an energy variance of {value} an entry, at which the draws are"
+        " biased (limit {limit})",
+        "Are the steps of chains that are not adjusted so short that their bias is small? The"
+        " setting `energy_variance`.",
+        (Remedy("a smaller `energy_variance`"), Remedy("`adjusted: true`")),
+        COMPUTED,
+    ),
     "spread_growth": Meaning(
         "growing spread of chains",
         "a chain's variance over all of its draws is {value} times that over half of them"

@@ -58,6 +58,11 @@ class Diagnostics(Settings):
         " sampled one of the same model and data, over the latter's standard deviation; judged"
         " where the sampled fit does not fail itself.",
     )
+    energy_variance: Pair = Field(
+        [0.3, 1.0],
+        description="Variance of the energy's error, per entry of the posterior, to which the steps"
+        " of chains that are not adjusted are adapted.",
+    )
     spread_growth: Pair = Field(
         [1.25, 1.4],
         description="Variance of the function over the draws of a chain, of many, over that in each"

@@ -32,7 +32,7 @@ from .sources import Source
 
 # Settings of inference, where a fit has them, that combining parts and diagnosing need.
 COMBINING = ("method", "learning_rate", "combine", "weights")
-JUDGING = ("max_tree_depth", "steps", "target_accept")
+JUDGING = ("energy_variance", "max_tree_depth", "steps", "target_accept")
 
 
 class PlanError(LookupError):

@@ -17,8 +17,8 @@ LEADS = {
 
 # The same where a part fails, the first that does.
 FAILED = {
-    COMPUTED: "Do not take this fit for the posterior: the same computation, done again, may say"
-    " something else.",
+    COMPUTED: "Do not take this fit for the posterior: its computation is off, or may say something"
+    " else when it is done again.",
     CALIBRATED: "This fit is what its model makes of the data. The model is wrong: held-out"
     " observations do not fall as it says.",
     SKILLED: "This fit is not worth its trouble: something simpler predicts as well.",
@@ -34,7 +34,7 @@ PART = {
 
 # What is said of several fits where a part does not pass, the first that does not.
 OTHERWISE = {
-    COMPUTED: "The same computation, done again, may say something else",
+    COMPUTED: "Not computed well",
     CALIBRATED: "Held-out observations do not fall as foretold",
     SKILLED: "Something simpler predicts as well",
 }
