@@ -94,14 +94,14 @@ def of_two_chains(loo, gain):
     return tree.assign({"loo": xr.DataTree(xr.Dataset(data))})
 
 
-def test_a_chain_that_is_worse_than_a_constant_has_no_weight(caplog):
+def test_a_chain_that_is_worse_than_a_line_has_no_weight(caplog):
     loo = np.log([[1.0, 3.0], [3.0, 1.0], [9.0, 0.1]])
-    tree = stacking.with_weights(of_two_chains(loo, [0.5, np.nan, -0.5]))
+    tree = stacking.with_weights(of_two_chains(loo, [0.5, -1.9, -2.1]))
     np.testing.assert_allclose(posterior.weights(tree), [0.5, 0.5, 0.0])
-    assert "worse than a constant at training rows, and without weight: 2" in caplog.text
-    all_stuck = stacking.with_weights(of_two_chains(loo[:2], [-1.0, -2.0]))
+    assert "worse than a linear model at training rows, and without weight: 2" in caplog.text
+    all_stuck = stacking.with_weights(of_two_chains(loo[:2], [-3.0, -4.0]))
     np.testing.assert_allclose(posterior.weights(all_stuck), [0.5, 0.5])
-    assert "all chains predict training rows worse than a constant" in caplog.text
+    assert "all chains predict training rows worse than a linear model" in caplog.text
 
 
 # A parameter near -1 or near 1, and data of which most are near 1: each mode is normal, and what
@@ -147,7 +147,9 @@ def exact_loo(y, place):
     return np.array([of_row(row) for row in range(len(y))])
 
 
-def test_two_modes_of_known_weight_by_equal_weights_stacking_and_evidence():
+def test_two_modes_of_known_weight_by_equal_weights_stacking_and_evidence(monkeypatch):
+    # Neither mode by itself is as good as a line.
+    monkeypatch.setattr(stacking, "STUCK", -np.inf)
     y = rows_of()
     modes = [conjugate(y, place) for place in PLACES]
     chains = [
@@ -208,13 +210,21 @@ def test_chains_that_do_not_move_or_go_anywhere_have_scores():
     np.testing.assert_allclose(left_out.leave_one_out(lost), lost.min(), rtol=0.5)
 
 
-def test_a_constant_knows_frequencies_and_a_normal_distribution():
-    y = torch.tensor([[0.0, 2.0], [4.0, 1.0], [2.0, 1.0]])
-    levels = Column("level", kind="classes", levels=("a", "b", "c"))
-    found = left_out.constant(y, [Column("number"), levels])
-    numbers = stats.norm(2, np.sqrt(8 / 3)).logpdf([0, 4, 2])
-    np.testing.assert_allclose(found, numbers + np.log([1.5 / 4.5, 2.5 / 4.5, 2.5 / 4.5]))
-    assert np.isnan(left_out.constant(y[:, 0], [Column("count", kind="count")])).all()
+def test_a_line_is_the_regression_of_the_rows():
+    """Student t about the line of least squares; frequencies where an input says nothing."""
+    x, y = RANDOM.normal(size=(2, 30))
+    design = np.stack([np.ones(30), x], axis=1)
+    hat = design @ np.linalg.pinv(design)
+    scale = np.sqrt(((y - hat @ y) ** 2).sum() / 28 * (1 + hat.diagonal()))
+    expected = stats.t(28, hat @ y, scale).logpdf(y)
+    data, number = (torch.tensor(x), torch.tensor(y)), Column("y", 3.0, 2.0, transform="log")
+    np.testing.assert_allclose(left_out.linear(*data, [number]), expected, rtol=1e-6)
+    kinds = torch.tensor(np.arange(30) % 3 == 0).double()
+    two = Column("kind", kind="binary", levels=("a", "b"))
+    found = left_out.linear(torch.zeros(30), torch.stack([data[1], kinds], 1), [number, two])
+    alone = left_out.linear(torch.zeros(30), data[1], [number])
+    frequencies = np.where(kinds == 1, 1 / 3, 2 / 3)
+    np.testing.assert_allclose(found, alone + np.log(frequencies), rtol=1e-3)
 
 
 def test_many_rows_are_a_choice_that_is_the_same_for_all_chains(monkeypatch):

@@ -5,28 +5,30 @@ Draws that have seen a row are weighted as if they had not, by Pareto-smoothed i
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from torch import Tensor
 
+from ...data import baselines
+from ...data.table import Table
 from ...density.log_density import LogDensity
 from ...density.pointwise import log_likelihoods
 from ...files.columns import Column
+from ...files.encodings import Encoding
 
 # Rows at most; of more a random choice, which is the same for all chains.
 MOST = 4096
-
-# Of a normal density's constant.
-ROOT = np.sqrt(2 * np.pi)
 
 
 def with_scores(tree: xr.DataTree, density: LogDensity, targets: Sequence[Column]) -> xr.DataTree:
     """The posterior of chains with a group `loo`, by which their weights are learnt.
 
     The group has log_density (chain, row), of every row left out, in nats; and gain (chain,), by
-    how much its mean is above that of a constant, not a number where `constant` knows none.
+    how many standard errors its mean is above that of a linear model.
 
     Args:
         tree: of the posterior.
@@ -46,7 +48,8 @@ def with_scores(tree: xr.DataTree, density: LogDensity, targets: Sequence[Column
             for chain in range(tree["posterior"].sizes["chain"])
         ]
     )
-    gain = log_density.mean(1) - constant(density.data[1], targets)[chosen.numpy()].mean()
+    above = log_density - linear(*(part[chosen] for part in density.data), targets)
+    gain = above.mean(1) / (above.std(1) / len(chosen) ** 0.5)
     found = {"log_density": (("chain", "row"), log_density), "gain": ("chain", gain)}
     coordinates = {"chain": tree["posterior"]["chain"].to_numpy()}
     scored = tree.copy()
@@ -72,20 +75,22 @@ def leave_one_out(log_likelihood: np.ndarray) -> np.ndarray:
     return np.logaddexp.reduce(log_weights + own, axis=1)
 
 
-def constant(y: Tensor, targets: Sequence[Column]) -> np.ndarray:
-    """Log densities of targets by what is known without inputs: (n,).
+def linear(x: Tensor, y: Tensor, targets: Sequence[Column]) -> np.ndarray:
+    """Log densities of encoded targets by a linear model that has learnt from them: (n,), in nats.
 
-    Numbers are normal with the mean and the standard deviation of all; levels are as frequent as
-    they are, with half an observation more of each. Of counts nothing is known.
+    Args:
+        x: encoded inputs, (n, ...).
+        y: encoded targets, (n, ...).
+        targets: what the columns of the targets are.
     """
-    total = np.zeros(len(y))
-    for column, values in zip(targets, y.double().reshape(len(y), -1).T.numpy(), strict=True):
-        if column.kind == "count":
-            return np.full(len(y), np.nan)
-        if column.levels:
-            seen = np.bincount(values.astype(int), minlength=len(column.levels)) + 0.5
-            total += np.log(seen / seen.sum())[values.astype(int)]
-        else:
-            scale = values.std()
-            total -= ((values - values.mean()) / scale) ** 2 / 2 + np.log(scale * ROOT)
-    return total
+    inputs, seen = (part.double().reshape(len(part), -1).numpy() for part in (x, y))
+    about = Encoding(
+        tuple(Column(f"input {number}") for number in range(inputs.shape[1])),
+        tuple(replace(column.as_they_are(), transform="none") for column in targets),
+    )
+    names = [column.name for column in (*about.inputs, *about.targets)]
+    rows = Table(pd.DataFrame(np.hstack([inputs, seen]), columns=names), about)
+    found = baselines.foretold(rows, inputs)["linear"]
+    random = np.random.default_rng(0)
+    summaries = (own.summary(of, random) for own, of in zip(found, seen.T, strict=True))
+    return np.sum([own["log_density"] for own in summaries], axis=0)

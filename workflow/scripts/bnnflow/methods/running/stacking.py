@@ -13,6 +13,9 @@ from ...jobs import log
 # Nats a row by which the weights found may miss the best score.
 PRECISION = 1e-5
 
+# Standard errors by which a chain may be worse than a linear model.
+STUCK = -2.0
+
 # After these the weights are taken as they are.
 STEPS = 20_000
 
@@ -20,16 +23,16 @@ STEPS = 20_000
 def with_weights(tree: xr.DataTree) -> xr.DataTree:
     """The posterior with weights that are learnt from its group `loo`.
 
-    Chains that are worse than a constant are stuck and have no weight, unless all are.
+    Chains that are worse than a linear model are stuck and have no weight, unless all are.
     """
     gain = tree["loo"]["gain"].to_numpy()
-    stuck = gain < 0
+    stuck = gain < STUCK
     if stuck.all():
-        log.warning("all chains predict training rows worse than a constant")
+        log.warning("all chains predict training rows worse than a linear model")
         stuck[:] = False
     elif stuck.any():
         numbers = ", ".join(map(str, np.flatnonzero(stuck)))
-        log.warning("worse than a constant at training rows, and without weight: %s", numbers)
+        log.warning("worse than a linear model at training rows, and without weight: %s", numbers)
     free = np.flatnonzero(~stuck)
     log_density = tree["loo"]["log_density"].to_numpy()[free]
     found = simplex_weights(log_density)
