@@ -363,6 +363,12 @@ def test_starts_that_end_apart_are_told():
     assert one.reason == "one start; set starts: 2 or more"
 
 
+def test_every_limit_has_its_reason_in_the_manual():
+    rows = (ROOT / "docs/trust.md").read_text(encoding="utf-8").splitlines()
+    for name, (warn, fail) in LIMITS.items():
+        assert any(row.startswith(f"| `{name}` | {warn:g}, {fail:g} | ") for row in rows), name
+
+
 def test_a_posterior_that_is_not_normal_about_its_optima_is_told():
     """Of a normal one, and of normal distributions of another scale along one direction.
 
