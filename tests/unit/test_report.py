@@ -233,13 +233,14 @@ def test_the_summary_counts_fits():
     assert summary(a=bad, b=bad) == f"None of the 2 fits passes. {again}: a and b."
     many = {f"f{n}": bad for n in range(12)}
     assert summary(**many).endswith(f"{again}: {', '.join(list(many)[:10])} and 2 more.")
-    # A fit is named with the first part of its verdict that does not pass, in the parts' order.
+    # A fit is named with the first part of its verdict that fails, in the parts' order.
     told = (
-        f"1 of 4 fits passes: a. {again}: c. Held-out observations do not fall as foretold: b."
-        " Something simpler predicts as well: d."
+        f"1 of 5 fits passes: a. To be used with care: e. {again}: c."
+        " Held-out observations do not fall as foretold: b. Something simpler predicts as well: d."
     )
-    wrong, needless = ("pass", "warn", "fail"), ("pass", "pass", "fail")
-    assert summary(a=good, b=wrong, c=bad, d=needless) == told
+    wrong, needless = ("pass", "fail", "fail"), ("warn", "pass", "fail")
+    careful = ("pass", "warn", "not measurable")
+    assert summary(a=good, b=wrong, c=bad, d=needless, e=careful) == told
 
 
 def test_one_fit_alone_is_told_and_the_others_are_named(results, config):

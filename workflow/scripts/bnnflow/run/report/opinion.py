@@ -32,8 +32,9 @@ PART = {
     "fail": "fails",
 }
 
-# What is said of several fits where a part does not pass, the first that does not.
+# What is said of several fits where no part fails, or one does, the first that does.
 OTHERWISE = {
+    "": "To be used with care",
     COMPUTED: "Not computed well",
     CALIBRATED: "Held-out observations do not fall as foretold",
     SKILLED: "Something simpler predicts as well",
@@ -91,21 +92,22 @@ def summary(diagnostics: Mapping[str, pd.DataFrame]) -> str:
     if passing:
         verb = "passes" if len(passing) == 1 else "pass"
         told = f"{len(passing)} of {len(verdicts)} fits {verb}: {_listed(passing)}."
-    for part, names in _by_first_fault(diagnostics).items():
+    for part, names in _by_fault(diagnostics).items():
         rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
         shown_ = ", ".join(names[:MOST_NAMES]) if rest else _listed(names)
         told += f" {OTHERWISE[part]}: {shown_}{rest}."
     return told
 
 
-def _by_first_fault(diagnostics: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
-    """Fits that do not pass, by the first part of their verdict that does not."""
-    found: dict[str, list[str]] = {}
+def _by_fault(diagnostics: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
+    """Fits that do not pass, by the first part that fails, or by "" where none does."""
+    found: dict[str, list[str]] = {"": [], **{part: [] for part in PARTS}}
     for name, own in diagnostics.items():
-        parts = by_part(own).items()
-        if faults := [part for part, rows in parts if worst(rows["verdict"]) != "pass"]:
-            found.setdefault(faults[0], []).append(name)
-    return {part: found[part] for part in PARTS if part in found}
+        verdicts = {part: worst(rows["verdict"]) for part, rows in by_part(own).items()}
+        if worst(verdicts.values()) != "pass":
+            failed = [part for part, verdict in verdicts.items() if verdict == "fail"]
+            found[failed[0] if failed else ""].append(name)
+    return {part: names for part, names in found.items() if names}
 
 
 def ordered(diagnostics: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
