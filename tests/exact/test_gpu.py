@@ -16,7 +16,8 @@ from bnnflow.density import gpu, native
 from bnnflow.density.gpu import NoGpuError
 from bnnflow.density.log_density import LogDensity
 from bnnflow.density.native import NotCompiledError
-from bnnflow.methods import nuts, svi
+from bnnflow.methods import mclmc, nuts, svi
+from bnnflow.methods.mclmc import ADAPTED, WALKED, Mclmc
 from bnnflow.methods.running import checkpoints, loop
 from bnnflow.model import build
 from bnnflow.model.activations import ACTIVATIONS
@@ -146,6 +147,35 @@ def test_starts_together_are_those_of_the_processor(device, guide):
     assert np.isfinite(stats["lp"]).all()
 
 
+def few_steps(adjusted):
+    """Settings of `mclmc.sample`."""
+    own = Mclmc(adjusted=adjusted, optimum_steps=20, warmup=10, draws=4, thinning=2).model_dump()
+    names = ("optimum_steps", "start_scale", "warmup", "draws", "thinning", "adjusted")
+    names += ("decoherence", "preconditioning", *(ADAPTED if adjusted else WALKED))
+    return {name: own[name] for name in names}
+
+
+@pytest.mark.parametrize("adjusted", [False, True])
+def test_many_chains_together_are_those_of_the_processor(device, adjusted):
+    """The same noise, the same steps, so few that chains are apart only by rounding."""
+    settings = few_steps(adjusted)
+
+    def sampled(density):
+        streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
+        return mclmc.sample(density, streams, **settings)
+
+    density = LogDensity(network(5), X, Y, device=device)
+    chains = sampled(density)
+    assert density.facts["gpu"] == gpu.name()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu, "DEVICE", "cuda")
+        expected = sampled(LogDensity(network(5), X, Y, engine="pyro"))
+    for found, reference in zip(chains, expected, strict=True):
+        for values, others in zip(found, reference, strict=True):
+            for name, value in others.items():
+                np.testing.assert_allclose(values[name], value, rtol=1e-2, atol=1e-3)
+
+
 @pytest.mark.parametrize("sampler", ["pyro", "nutpie"])
 def test_chains_find_an_exact_posterior(device, sampler):
     """Of a mean of normal observations, whose prior is normal."""
@@ -226,7 +256,11 @@ def test_what_goes_to_a_gpu_stays_there(monkeypatch, hidden, others):
     for guide in svi.GAUSSIAN:
         streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
         svi.fit(density, streams, observations=len(Y), **SVI | {"guide": guide, "steps": 1})
-    assert len(graphs) == 2 + len(svi.GAUSSIAN)
+    for adjusted in (False, True):
+        streams = [torch.Generator().manual_seed(seed) for seed in range(3)]
+        mclmc.sample(density, streams, **few_steps(adjusted))
+    # Of both kinds of chains a step to the optimum and one of the walk, and a trajectory's.
+    assert len(graphs) == 2 + len(svi.GAUSSIAN) + 5
     for graph in graphs:
         _OnGpu(graph).run()
 
