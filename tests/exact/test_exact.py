@@ -192,7 +192,7 @@ def updated(batches, folder):
             density, [stream], observations=len(x), guide="AutoDiagonalNormal", **SVI
         )
         stored, source = folder / f"guide{number}", folder / f"parameters{number}"
-        parameters.write_guide(svi.stored(guide), density.sites, stored)
+        parameters.write_tensors(svi.stored(guide), density.sites, stored)
         parameters.write(parameters.extracted(stored), source)
         prior, source = {"posterior_of": "the last"}, parameters.read(source)
     return source

@@ -164,5 +164,5 @@ def test_an_update_on_other_columns_is_refused(file):
     with pytest.raises(ValueError, match="the prior has learnt from the columns"):
         build.observations([renamed], other, "standard", source=source)
     bare = Parameters(density.sites, *moments)
-    with pytest.raises(ValueError, match="say nothing of how"):
+    with pytest.raises(ValueError, match="says nothing of how"):
         build.observations([file], ABOUT, "none", source=bare)

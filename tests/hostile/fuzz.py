@@ -144,7 +144,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
         ),
         **{
             f"{kind}.safetensors": (
-                lambda p, own=own: parameters.write_guide(own, SITES, p),
+                lambda p, own=own: parameters.write_tensors(own, SITES, p),
                 parameters.extracted,
             )
             for kind, own in owned.items()

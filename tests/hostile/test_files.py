@@ -118,7 +118,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         writers = {
             "posterior.nc": lambda p: posterior.write(posterior.of_chain({"sigma": numbers}), p),
             "predictions.nc": lambda p: arrays.write(xr.Dataset({"x": ("i", numbers)}), p),
-            "guide.safetensors": lambda p: parameters.write_guide({"loc": numbers}, sites, p),
+            "guide.safetensors": lambda p: parameters.write_tensors({"loc": numbers}, sites, p),
             "parameters.safetensors": lambda p: parameters.write(
                 parameters.Parameters(sites, numbers, numbers), p
             ),
@@ -169,7 +169,7 @@ def test_extraction_takes_the_guides_own_tensors(stored, tmp_path):
         "AutoDiagonalNormal.loc": stored.mean,
         "AutoDiagonalNormal.scale": stored.stddev,
     }
-    parameters.write_guide(tensors, SITES, path)
+    parameters.write_tensors(tensors, SITES, path)
     extracted = parameters.extracted(path)
     assert extracted.by_site().keys() == {"layer1.weight", "sigma"}
     assert extracted.covariance is None
@@ -189,7 +189,7 @@ def test_a_covariance_is_the_guides_own(guide, tmp_path):
     density = LogDensity(model, y, y, engine="pyro")
     settings = {"guide": guide, "learning_rate": 0.1, "schedule": "constant", "steps": 30}
     ((fit, _),) = svi.fit(density, [torch.default_generator], observations=2, **settings)
-    parameters.write_guide(svi.stored(fit), density.sites, tmp_path / "guide.safetensors")
+    parameters.write_tensors(svi.stored(fit), density.sites, tmp_path / "guide.safetensors")
     extracted = parameters.extracted(tmp_path / "guide.safetensors")
     expected = fit.get_posterior()
     np.testing.assert_allclose(extracted.mean, expected.mean.detach())
@@ -205,7 +205,7 @@ def test_a_covariance_is_the_guides_own(guide, tmp_path):
 
 def test_a_guide_of_another_kind_is_refused(tmp_path):
     tensors = {"AutoDelta.loc": np.ones(3, np.float32), "AutoDelta.scale": np.ones(3, np.float32)}
-    parameters.write_guide(tensors, SITES, tmp_path / "guide.safetensors")
+    parameters.write_tensors(tensors, SITES, tmp_path / "guide.safetensors")
     with pytest.raises(FileError, match="a normal guide"):
         parameters.extracted(tmp_path / "guide.safetensors")
 
@@ -231,7 +231,7 @@ def test_parameters_that_contradict_themselves_are_refused(tmp_path, tensors, si
     if sites is None:
         save_file(arrays, path, metadata={"made by": "somebody else"})
     else:
-        parameters.write_guide(arrays, sites, path)
+        parameters.write_tensors(arrays, sites, path)
     with pytest.raises(FileError, match=rf"parameters\.safetensors cannot be read.*{reason}"):
         parameters.read(path)
 

@@ -392,7 +392,7 @@ def test_a_factor_of_another_rank_is_refused(tmp_path, shape):
     kind = "AutoLowRankMultivariateNormal"
     tensors = {"loc": (3,), "scale": (3,), "cov_factor": shape}
     own = {f"{kind}.{name}": np.ones(size, np.float32) for name, size in tensors.items()}
-    parameters.write_guide(own, (parameters.Site("w", (3,), "identity"),), path)
+    parameters.write_tensors(own, (parameters.Site("w", (3,), "identity"),), path)
     assert f"cov_factor is {shape}, not (3," in refusal(path)
 
 
@@ -406,7 +406,7 @@ def test_a_guide_cannot_ask_for_more_memory_than_its_file_explains(tmp_path, sma
         ("AutoLowRankMultivariateNormal", {"cov_factor": np.ones((count, 1), np.float32)}),
     ):
         own = {f"{kind}.{name}": tensor for name, tensor in (one | other).items()}
-        parameters.write_guide(own, sites, path)
+        parameters.write_tensors(own, sites, path)
         reason = refusal(path)
         assert "scale_tril is" in reason or "cov_factor is" in reason or "of memory" in reason
 

@@ -123,7 +123,7 @@ def test_words_are_no_part_of_the_digest(package, old, new, same):
 
 def test_jobs_that_need_no_torch_do_not_import_it():
     scripts = ROOT / "workflow" / "scripts"
-    heavy = {"infer", "enough", "predict", "predict_new", "plot_prior"}
+    heavy = {"infer", "enough", "predict", "predict_new", "plot_prior", "remember"}
     without = textwrap.dedent("""
         import sys
         class Without:

@@ -13,7 +13,7 @@ from bnnflow.config.relations import rule_names
 from bnnflow.config.seeds import derived
 from bnnflow.judge.fit import NEEDED
 from bnnflow.methods.running.method import METHODS
-from bnnflow.run import provenance, rounds
+from bnnflow.run import provenance, rounds, updates
 from bnnflow.run.fitting import FILES
 from bnnflow.run.names import dataset, one_of, shortened, with_sorted_keys
 from bnnflow.run.plan import Plan, PlanError
@@ -124,25 +124,25 @@ def test_the_seeds_of_a_run_are_those_of_its_jobs(study):
 def test_a_posterior_is_known_by_data_model_and_prior(study):
     found = study.fitted("svi_updated")
     assert found == {"data": ["new"]} | study.network("svi_updated")
-    assert found["prior"] == {"posterior_of": "svi_shallow"}
+    assert found["prior"] == {"posterior_of": "svi_shallow", "carry": "diagonal"}
     assert study.fitted("study-stddev_1-0") != study.fitted("study-stddev_4-0")
 
 
 def test_a_prior_that_is_a_posterior_is_a_file(study):
-    assert study.prior("svi_updated") == {
+    assert updates.prior(study, "svi_updated") == {
         "prior": "results/fits/svi_shallow/parameters.safetensors"
     }
-    assert study.prior("svi_shallow") == {}
+    assert updates.prior(study, "svi_shallow") == {}
     assert study.data_of(["svi_updated"]) == ["old", "new"]
     assert study.observed("svi_updated") == [dataset("new")]
-    assert study.update_roles("svi_updated") == {
+    assert updates.roles(study, "svi_updated") == {
         "source": "svi_shallow", "updated": "svi_updated", "joint": "svi_joint", "alone": "svi_new",
     }  # fmt: skip
 
 
 def test_an_update_is_judged_by_old_and_new_data_and_another_fit_is_not(study):
-    assert study.updating("svi_shallow") is None
-    assert study.updating("svi_updated") == {"old": ["old"], "new": ["new"]}
+    assert updates.learning(study, "svi_shallow") is None
+    assert updates.learning(study, "svi_updated") == {"old": ["old"], "new": ["new"]}
     assert study.source.intervals() == {"old": [[-0.2, 0.2], [0.6, 1.0]], "new": [[0.2, 0.6]]}
     beside = study.beside("svi_updated")
     assert beside["loss"] == "results/fits/svi_updated/loss.csv"

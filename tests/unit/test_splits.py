@@ -18,6 +18,7 @@ from bnnflow.files import safe
 from bnnflow.files.encodings import of_names
 from bnnflow.judge import scores
 from bnnflow.judge import splits as over
+from bnnflow.run import updates
 from bnnflow.run.plan import Plan
 from bnnflow.run.report import differences
 from bnnflow.run.report import given as given_in_report
@@ -215,7 +216,7 @@ def test_fits_are_related_within_their_split():
     for k in (1, 2):
         assert own.relatives[f"mine-fold_{k}"] == {"reference": f"chains-fold_{k}"}
         assert own.relatives[f"up-fold_{k}"]["source"] == f"mine-fold_{k}"
-        assert own.prior(f"up-fold_{k}") == {
+        assert updates.prior(own, f"up-fold_{k}") == {
             "prior": f"results/fits/mine-fold_{k}/parameters.safetensors"
         }
 

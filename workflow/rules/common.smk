@@ -3,7 +3,7 @@ import os
 import sys
 from contextlib import redirect_stderr, suppress
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
@@ -13,11 +13,12 @@ from snakemake.logging import logger
 
 from bnnflow.data.references import BASELINES, ORACLE, REFERENCES
 from bnnflow.judge.ensembles import BY_CHAINS
-from bnnflow.run import locales, rounds, runs
+from bnnflow.run import locales, rounds, runs, updates
 from bnnflow.data.reading import TableError
 from bnnflow.files.errors import FileError
 from bnnflow.config.checks import ConfigError, checked, spelled_out
 from bnnflow.config.relations import rule_names
+from bnnflow.run.fitting import MEMORY
 from bnnflow.run.forgotten import warning
 from bnnflow.run.names import COLUMNS, GRID, NUMBER, POINTS, data_file, dataset, one_of, shortened
 from bnnflow.run.report import there

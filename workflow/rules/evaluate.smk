@@ -28,7 +28,7 @@ for entry, fits in plan.entries.items():
             leaves=of(plan.leaves, entry),
             likelihood=of(plan.likelihood, entry),
             beside=of(plan.relatives.get, entry),
-            learning=of(plan.updating, entry),
+            learning=of(partial(updates.learning, plan), entry),
             limits=config["diagnostics"],
             code=code("diagnose"),
         script:

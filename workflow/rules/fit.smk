@@ -2,12 +2,42 @@ for entry, fits in plan.entries.items():
     method = plan.method(entry)
     part = method.part
 
+    # What an update carries of its source.
+    if updates.remembers(plan, entry):
+
+        rule:
+            name:
+                f"{entry}_memory"
+            input:
+                unpack(of(partial(updates.remembered, plan), entry)),
+                unpack(of_data(plan.source.columns, entry)),
+            output:
+                f"results/fits/{plan.place(entry)}/{MEMORY}",
+            log:
+                plan.record_of("logs", f"{entry}_memory", entry),
+            benchmark:
+                plan.record_of("benchmarks", f"{entry}_memory", entry)
+            wildcard_constraints:
+                fit=plan.fits_of([entry]),
+            priority: method.priority
+            conda:
+                "../../envs/torch.yaml"
+            resources:
+                **by_attempt(plan.prediction_needs, entry),
+            params:
+                told=of(partial(updates.memory, plan), entry),
+                scaling=config["data"]["scaling"],
+                torch_threads=1,
+                code=code_with("remember", plan.model_modules, entry),
+            script:
+                "../scripts/remember.py"
+
     # A chain, or starts that are fitted together.
     rule:
         name:
             f"{entry}_{part}"
         input:
-            unpack(of(plan.prior, entry)),
+            unpack(of(partial(updates.prior, plan), entry)),
             unpack(of_part(asked_before, entry, part)),
             unpack(of_data(plan.source.columns, entry)),
             data=of(plan.observed, entry),

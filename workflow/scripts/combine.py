@@ -17,7 +17,7 @@ posterior.write(posterior.fitted_by(tree, snakemake.params.fitted), to.posterior
 sizes = tree["posterior"].sizes
 jobs.log.info("chains: %d; draws of each: %d", sizes["chain"], sizes["draw"])
 if left.guide is not None:
-    parameters.write_guide(left.guide, left.sites, to.guide, posterior.encoding(tree))
+    parameters.write_tensors(left.guide, left.sites, to.guide, posterior.encoding(tree))
     extracted = parameters.extracted(to.guide)
     parameters.write(extracted, to.tensors)
     safe.write_table(extracted.table(), to.table)

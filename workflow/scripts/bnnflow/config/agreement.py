@@ -12,6 +12,7 @@ from ..model.several import given_of, is_one, without_others
 from . import studies
 from .faults import some, unknown
 from .relations import (
+    carries_function,
     entries,
     figure_names,
     is_baseline,
@@ -222,7 +223,7 @@ def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dic
             other
             for other, fit in fits.items()
             if other != name
-            and "guide" in leaves(fit)
+            and ("guide" in leaves(fit) or (carries_function(fits[name]) and not is_baseline(fit)))
             and _same_network(models.get(fit["model"]), network)
         ]
         allowed = some(fitting) or "none of them: remove this fit or change its prior"
@@ -238,18 +239,29 @@ def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dic
             return
         circle.append(following)
 
+    if carries_function(fits[name]):
+        if is_baseline(fits[source]):
+            yield f"{key}: is {source!r}, a baseline, which has no posterior"
+        yield from _of_networks(key, source, models, fits, name)
+        return
     inference = fits[source]["inference"]
     if inference.get("combine") == "mixture":
         yield (
             f"{key}: is {source!r}, a mixture of many normal distributions, which has no mean and"
-            " standard deviation to extract; allowed is a fit with combine: best"
+            " standard deviation to extract; allowed is a fit with combine: best, or carry:"
+            " function"
         )
     elif "guide" not in leaves(fits[source]):
         extracting = [name for name in METHODS if "guide" in METHODS.made({"method": name}).leaves]
         yield (
             f"{key}: is {source!r}, whose method is {inference['method']}; allowed is a fit with"
             f" method {' or '.join(extracting)}, which has means and standard deviations to extract"
+            ", or carry: function"
         )
+    yield from _of_networks(key, source, models, fits, name)
+
+
+def _of_networks(key: str, source: str, models: dict, fits: dict, name: str) -> Iterator[str]:
     mine, theirs = models.get(fits[name]["model"]), models.get(fits[source]["model"])
     if mine and theirs:
         for part in NETWORK:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data import sets, tutorial
 from ..methods.running.method import METHODS
+from ..model.settings import FUNCTION
 from . import studies
 
 # What a method leaves whose draws are of the posterior itself.
@@ -36,6 +37,11 @@ def prior_source(fit: dict) -> str | None:
     return fit["prior"].get("posterior_of")
 
 
+def carries_function(fit: dict) -> bool:
+    """Whether a fit's prior is what another fit says of the function."""
+    return fit["prior"].get("carry") == FUNCTION
+
+
 def lineage(fits: dict, name: str) -> list[str]:
     """A fit and the fits that its prior descends from, the oldest first."""
     names = [name]
@@ -59,9 +65,9 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
 
     Returns:
         For a fit with a guide `reference`, a sampled one of the same model, prior and data.
-        For an update `source`, whose posterior is its prior; `joint`, of the same model and
-        method, which has the prior of the first of the lineage and learns from all its data
-        together; and `alone`, which has that prior and learns from the update's data.
+        For an update `source`, whose posterior is its prior; `joint`, of the same model, which
+        has method and prior of the first of the lineage and learns from all its data together;
+        and `alone`, which has these too and learns from the update's data.
     """
     fits, models, splits = config["fits"], config["models"], config["splits"]
 
@@ -76,7 +82,8 @@ def relatives(config: dict) -> dict[str, dict[str, str]]:
 
     found = {}
     for name, fit in fits.items():
-        ancestors, method = lineage(fits, name), fit["inference"]["method"]
+        ancestors = lineage(fits, name)
+        method = fits[ancestors[0]]["inference"]["method"]
         wanted = {}
         if "guide" in leaves(fit):
             wanted = {"reference": (SAMPLED, fit["prior"], fit["data"])}
@@ -119,6 +126,8 @@ def rule_names(config: dict) -> list[str]:
         several = [f"{name}_posterior"] if name in config["groups"] else []
         asking = any(len(METHODS[own["method"]].rounds(own)) > 1 for own in settings)
         several += [f"{name}_enough"] if asking else []
+        remembering = carries_function(config["fits"][members[0]])
+        several += [f"{name}_memory"] if remembering else []
         names += [name, f"{name}_{part}", *several, f"diagnose_{name}"]
     return names
 

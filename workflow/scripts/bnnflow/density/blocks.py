@@ -13,6 +13,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..files.parameters import PRIOR
 from . import structure
 from .native import Function
 from .products import CACHE
@@ -45,7 +46,8 @@ class Shared(Messenger):
         self.weights, self.share = weights, share
 
     def _pyro_sample(self, message: dict) -> None:
-        factor = self.weights if message["is_observed"] else self.share
+        is_data = message["is_observed"] and structure.role(message) != PRIOR
+        factor = self.weights if is_data else self.share
         message["scale"] = message["scale"] * factor
 
 
@@ -55,7 +57,7 @@ def check(trace: poutine.Trace, rows: int) -> None:
     Raises:
         ValueError: if they are not.
     """
-    for name in trace.observation_nodes:
+    for name in structure.observed(trace):
         shape = tuple(trace.nodes[name]["fn"].batch_shape)
         if shape[-1:] != (rows,):
             raise ValueError(

@@ -134,6 +134,12 @@ class LogDensity:
         """Unconstrained values of every site as values in constrained space."""
         return {site.name: self._transforms[site.name](values[site.name]) for site in self.sites}
 
+    def unconstrained(self, values: Values) -> Values:
+        """The inverse of `constrained`."""
+        return {
+            site.name: self._transforms[site.name].inv(values[site.name]) for site in self.sites
+        }
+
     def unflattened(self, vectors: Tensor) -> Values:
         """Flat vectors (..., size) as an unconstrained value (..., *shape) for every site."""
         parts = vectors.split([site.size for site in self.sites], dim=-1)

@@ -6,6 +6,7 @@ import torch
 from pyro import poutine
 from torch import Tensor
 
+from . import structure
 from .log_density import LogDensity
 from .pyro_private import without_validation
 
@@ -31,7 +32,7 @@ def log_likelihoods(density: LogDensity, sites: Mapping[str, Tensor], rows: Tens
             def of_draw(values: dict[str, Tensor], data: tuple[Tensor, ...] = data) -> Tensor:
                 trace = poutine.trace(poutine.condition(density.model, values)).get_trace(*data)
                 trace.compute_log_prob()
-                seen = [name for name in trace.observation_nodes if name not in latent]
+                seen = [name for name in structure.observed(trace) if name not in latent]
                 parts = [trace.nodes[name]["log_prob"] for name in seen]
                 return sum(part.reshape(-1, part.shape[-1]).sum(0) for part in parts)
 

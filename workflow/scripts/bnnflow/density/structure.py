@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
+from ..files.parameters import PRIOR
 from .pyro_private import stochastic_nodes
 
 RUNS = 100  # until one succeeds
@@ -35,6 +36,12 @@ def latent(trace: poutine.Trace) -> dict[str, dict]:
     return nodes
 
 
+def observed(trace: poutine.Trace) -> list[str]:
+    """Names of the sites that are data, and not what a prior knows."""
+    nodes = trace.nodes
+    return [name for name in trace.observation_nodes if role(nodes[name]) != PRIOR]
+
+
 def check_alike(nodes: dict[str, dict], again: dict[str, dict]) -> None:
     """That nothing about the latent sites depends on their values."""
     if list(nodes) != list(again):
@@ -49,7 +56,7 @@ def check_alike(nodes: dict[str, dict], again: dict[str, dict]) -> None:
 
 def check_observed(trace: poutine.Trace, again: poutine.Trace) -> None:
     """That data lie where they have a density, as far as that does not depend on other sites."""
-    for name in trace.observation_nodes:
+    for name in observed(trace):
         node, other = trace.nodes[name], again.nodes[name]
         with suppress(NotImplementedError):  # a support of which nothing is known
             support = node["fn"].support

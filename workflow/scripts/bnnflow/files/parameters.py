@@ -86,7 +86,7 @@ def write(parameters: Parameters, path: str | Path) -> None:
     tensors = {"mean": parameters.mean, "stddev": parameters.stddev}
     if parameters.covariance is not None:
         tensors["covariance"] = np.ascontiguousarray(parameters.covariance)
-    write_guide(tensors, parameters.sites, path, parameters.encoding)
+    write_tensors(tensors, parameters.sites, path, parameters.encoding)
 
 
 def read(path: str | Path) -> Parameters:
@@ -95,7 +95,7 @@ def read(path: str | Path) -> Parameters:
     Raises:
         FileError: if the file is damaged, foreign, or its parts contradict each other.
     """
-    tensors, sites, encoding = _read(path)
+    tensors, sites, encoding = read_tensors(path)
     count = sum(site.size for site in sites)
     _check(tensors, {"mean": (count,), "stddev": (count,)}, path)
     stddev, covariance = tensors["stddev"], tensors.get("covariance")
@@ -107,13 +107,13 @@ def read(path: str | Path) -> Parameters:
     return Parameters(sites, tensors["mean"], stddev, covariance, encoding)
 
 
-def write_guide(
+def write_tensors(
     tensors: dict[str, np.ndarray],
     sites: tuple[Site, ...],
     path: str | Path,
     encoding: Encoding | None = None,
 ) -> None:
-    """Write a fitted guide as Pyro stores it, with the sites that it covers as metadata."""
+    """Write tensors, as Pyro stores a fitted guide, with the sites that they cover as metadata."""
     metadata = {"sites": sites_as_text(sites)}
     if encoding:
         metadata["encoding"] = encoding.as_text()
@@ -123,12 +123,12 @@ def write_guide(
 
 
 def extracted(path: str | Path) -> Parameters:
-    """Moments of a normal guide that `write_guide` has written, with covariance where it has one.
+    """Moments of a normal guide that `write_tensors` has written, with covariance where it has one.
 
     Raises:
         FileError: if the file is damaged, foreign, or its parts contradict each other.
     """
-    tensors, sites, encoding = _read(path)
+    tensors, sites, encoding = read_tensors(path)
     guides = {name.partition(".")[0] for name in tensors}
     given = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
     count = sum(site.size for site in sites)
@@ -198,17 +198,25 @@ def _in_order(file: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + file[end:]
 
 
-def _read(
-    path: str | Path,
+def read_tensors(
+    path: str | Path, expected: str = EXPECTED
 ) -> tuple[dict[str, np.ndarray], tuple[Site, ...], Encoding | None]:
-    """The tensors of a file, and the sites and the encoding in its metadata."""
-    tensors, metadata = safe.safetensors(path, EXPECTED)
+    """The tensors of a file, and the sites and the encoding in its metadata.
+
+    Args:
+        path: of the file.
+        expected: what it should be, for the error.
+
+    Raises:
+        FileError: if the file is damaged or foreign.
+    """
+    tensors, metadata = safe.safetensors(path, expected)
     try:
         encoding = metadata.get("encoding")
         encoding = encodings.of_text(encoding) if encoding else None
         return tensors, sites_of_text(metadata.get("sites", "")), encoding
     except ValueError as error:
-        raise FileError(path, EXPECTED, error) from error
+        raise FileError(path, expected, error) from error
 
 
 def _check(

@@ -9,12 +9,17 @@ from torch import Tensor
 from ..data import table
 from ..files.columns import Column, widened
 from ..files.encodings import Encoding
+from ..files.memories import Memory
 from ..files.parameters import Parameters
 from .likelihood import Targets
+from .memory import Recalled
 from .model import Model, Response
 from .network import Network
 from .prior import PRIORS, learnt
 from .several import chosen, of_settings
+
+# What of another fit's posterior is carried into an update.
+Source = Parameters | Memory
 
 
 def observations(
@@ -22,7 +27,7 @@ def observations(
     about: Encoding,
     scaling: str,
     unscaled: Collection[str] = (),
-    source: Parameters | None = None,
+    source: Source | None = None,
 ) -> tuple[Encoding, Tensor, Tensor]:
     """What a fit learns from, encoded in double precision and then rounded to single.
 
@@ -31,7 +36,7 @@ def observations(
         about: what their columns are.
         scaling, unscaled: as of `data.table.fitted`; an update has the encoding of its source
             instead.
-        source: the parameters of the fit whose posterior is the prior, where it is one.
+        source: of the fit whose posterior is the prior, where it is one.
 
     Returns:
         The encoding; inputs (n, widths); targets (n,), or (n, targets) where there are several.
@@ -45,7 +50,7 @@ def observations(
     if source is None:
         encoding = table.fitted(rows, scaling, unscaled)
     elif source.encoding is None:
-        raise ValueError("the prior's parameters say nothing of how their data were encoded")
+        raise ValueError("the prior says nothing of how its data were encoded")
     else:
         encoding = source.encoding
     for own, columns in ((about.inputs, encoding.inputs), (about.targets, encoding.targets)):
@@ -64,7 +69,7 @@ def known(
     about: Encoding,
     scaling: str,
     settings: dict,
-    source: Parameters | None = None,
+    source: Source | None = None,
 ) -> tuple[Encoding, Tensor, Tensor, dict]:
     """What a fit learns from, and what `network` needs to be told of its model.
 
@@ -111,7 +116,7 @@ def response(model: dict, inputs: int, targets: Targets) -> Response:
 
 
 def network(
-    model: dict, prior: dict, inputs: int, targets: Targets, source: Parameters | None = None
+    model: dict, prior: dict, inputs: int, targets: Targets, source: Source | None = None
 ) -> Model:
     """The Pyro model of a fit.
 
@@ -120,12 +125,14 @@ def network(
             where there is no source.
         inputs: number of them.
         targets: levels of each.
-        source: the parameters of the fit whose posterior is the prior, where it is one.
+        source: of the fit whose posterior is the prior, where it is one: parameters in the place
+            of the prior, or a memory beside it.
 
     Raises:
         ValueError: if the source's parameters do not belong to this network.
     """
     observed = response(model, inputs, targets)
     shapes = observed.network.shapes
-    own = learnt(shapes, source) if source else PRIORS.made(prior).weights(shapes)
-    return Model(own, observed)
+    if isinstance(source, Parameters):
+        return Model(learnt(shapes, source), observed)
+    return Model(PRIORS.made(prior).weights(shapes), observed, source and Recalled(source))

@@ -10,6 +10,7 @@ from torch.func import functional_call, vmap
 from .components import Components
 from .correlation import Correlation
 from .likelihood import Likelihood, Targets
+from .memory import OfLikelihood, Recalled
 from .network import Network
 from .prior import Weights, sites_of, weights_of
 
@@ -74,10 +75,16 @@ class Response:
 
 
 class Model:
-    """A Pyro model: a prior of the network's weights, and the response."""
+    """A Pyro model: a prior of the network's weights, and the response.
 
-    def __init__(self, prior: Weights, response: Response):
-        self.prior, self.response = prior, response
+    Args:
+        prior: of the weights.
+        response: network and likelihood.
+        memory: of another fit's posterior, where that is a factor of the prior.
+    """
+
+    def __init__(self, prior: Weights, response: Response, memory: Recalled | None = None):
+        self.prior, self.response, self.memory = prior, response, memory
 
     def __call__(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Sample at encoded inputs (n, inputs), with targets (n,) or (n, targets) if observed.
@@ -85,6 +92,10 @@ class Model:
         Returns:
             The network's outputs (outputs, n).
         """
-        outputs = functional_call(self.response.network, self.prior.sample(), (x,))
-        self.response.likelihood.sample(outputs, self.response.targets, y)
+        weights = self.prior.sample()
+        outputs = functional_call(self.response.network, weights, (x,))
+        with OfLikelihood() as own:
+            self.response.likelihood.sample(outputs, self.response.targets, y)
+        if self.memory:
+            self.memory.sample(self.response.network, weights, own.values)
         return outputs

@@ -172,6 +172,23 @@ weight{also}:
    \prod_j \mathcal{{N}}(\theta_j \mid \mu_j, s_j^2) \; p(\sigma) ."""
 
 
+def remembered_account(source: str, first: str) -> str:
+    """What a prior is beside which another fit's function stands: reStructuredText.
+
+    Args:
+        source: name of that fit.
+        first: what the prior is with which the first fit began.
+    """
+    return rf"""{first.rstrip()}
+
+Beside it stands what *{source}* says of the outputs *f* at some inputs :math:`z_k`,
+and of the noise, since that prior:
+
+.. math:: p(\theta \mid \mathcal{{D}}') \propto p(\mathcal{{D}}' \mid \theta) \, p(\theta) \,
+   \mathcal{{N}}\left(L s(\theta) \mid m, 1\right), \qquad
+   s(\theta) = (f_\theta(z_1), \dots, f_\theta(z_K), \log \sigma) ."""
+
+
 def weights_of(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights by their names, from values of a prior's sites."""
     scales = {_scale_of(name) for name in values if name.endswith(DECENTERED)}

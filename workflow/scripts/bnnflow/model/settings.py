@@ -5,9 +5,17 @@ from itertools import pairwise, starmap
 from operator import eq
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from ..settings import Settings, Truth, fault, integer
+from ..settings import Few, Settings, Truth, fault, integer, number_only
 from .activations import ACTIVATIONS
 from .likelihood import LIKELIHOODS
 from .prior import PRIORS
@@ -107,22 +115,43 @@ class Model(Settings):
         return self
 
 
+# What of a posterior may be carried into an update.
+FUNCTION = "function"
+
+
 class Learnt(Settings):
     """Another fit's posterior."""
 
     posterior_of: str = Field(
-        description="A variational fit of the same network; its means and standard deviations are"
-        " the prior of this one. The prior of the noise stays the model's."
+        description="Another fit of the same network, whose posterior is the prior of this one."
     )
+    carry: Literal["diagonal", "function"] = Field(
+        "diagonal",
+        description="What of that posterior: `diagonal`, the means and standard deviations of the"
+        " weights of a variational fit, while the noise has the model's prior again; or `function`,"
+        " a normal distribution of what the network says at some of the data's inputs, and of the"
+        " noise, beside the prior with which the first fit began.",
+    )
+    inputs: Few | None = Field(
+        default_factory=lambda data: 100 if data.get("carry") == FUNCTION else None,
+        description="Inputs at which the function is carried, at most. Without it: 100. Only with"
+        " `carry: function`.",
+    )
+
+    @field_validator("inputs")
+    @classmethod
+    def _of_functions(cls, value: int | None, info: ValidationInfo) -> int | None:
+        carry = info.data.get("carry")
+        return number_only(value, carry == FUNCTION, f"with carry: {carry}")
 
 
 def _one(value: object) -> object:
     if not isinstance(value, Mapping):
         raise fault("allowed is a mapping")
-    if "posterior_of" in value and len(value) > 1:
+    if "posterior_of" in value and not value.keys() <= Learnt.model_fields.keys():
         raise fault(
-            "allowed is either a family with its keys, or posterior_of alone (a key is dropped by"
-            " setting it to null)"
+            "allowed is either a family with its keys, or posterior_of with carry and inputs (a key"
+            " is dropped by setting it to null)"
         )
     return value
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from ..config.relations import is_baseline, lineage, prior_source, target_names
+from ..config.relations import carries_function, is_baseline, lineage, prior_source, target_names
 from ..methods.running.method import METHODS
 from ..model.likelihood import LIKELIHOODS
-from ..model.prior import PRIORS, learnt_account
+from ..model.prior import PRIORS, learnt_account, remembered_account
 from ..model.several import given_of, is_one
 from .plan import Plan
 
@@ -19,13 +19,19 @@ def of_fit(plan: Plan, name: str) -> dict[str, str | int | bool | dict[str, str]
     fit = plan.fit(name)
     source, method = prior_source(fit), METHODS.made(fit["inference"])
     first = PRIORS.made(plan.fit(lineage(plan.fits, name)[0])["prior"])
+    prior = first.account()
+    if carries_function(fit):
+        prior = remembered_account(source, prior)
+    elif source:
+        prior = learnt_account(source, first.scaling == "learnt")
     return {
         "formulas": _formulas(plan.likelihood(name) or {}, target_names(plan.config)),
-        "prior": learnt_account(source, first.scaling == "learnt") if source else first.account(),
+        "prior": prior,
         "account": method.account(),
         "is_baseline": is_baseline(fit),
         "correlated": _correlated(plan.likelihood(name) or {}, target_names(plan.config)),
         "draws": method.kept,
+        "remembers": carries_function(fit),
         "stacked": method.weights == "stacking",
     }
 

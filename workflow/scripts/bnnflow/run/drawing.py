@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..config.relations import own_figure, prior_source, shows_prior
 from ..data import slices
-from . import resources
+from . import resources, updates
 from .plan import Plan
 
 # By the figure that a fit has by its method the file that it is drawn from, and the diagnostics
@@ -116,7 +116,7 @@ def entries_with(plan: Plan, figure: str | None, updated: bool) -> list[str]:
 
 def roles(plan: Plan, fit: str) -> dict[str, str]:
     """Fits by their role in the figures of one: `own`, or those of an update."""
-    return plan.update_roles(fit) if prior_source(plan.fit(fit)) else {"own": fit}
+    return updates.roles(plan, fit) if updates.is_update(plan, fit) else {"own": fit}
 
 
 def files(plan: Plan, fit: str) -> dict[str, str | list[str]]:

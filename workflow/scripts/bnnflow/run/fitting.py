@@ -1,5 +1,8 @@
 """Which files a fit leaves."""
 
+# What of another fit's posterior is a fit's prior.
+MEMORY = "memory.safetensors"
+
 # What lies beside a posterior, by what its method leaves: roles and names of files.
 FILES = {
     "guide": {

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ..config.agreement import FIGURES_OF_FIT
 from ..config.relations import (
+    carries_function,
     entries,
     figure_names,
     is_baseline,
     learns_scales,
     learnt_data,
     leaves,
-    prior_source,
+    lineage,
     relatives,
     target_names,
 )
@@ -143,11 +144,6 @@ class Plan:
 
     # Fits.
 
-    def prior(self, fit: str) -> dict[str, str]:
-        """The file that a fit's prior is read from, if it is another fit's posterior."""
-        source = prior_source(self.fit(fit))
-        return {"prior": f"results/fits/{source}/parameters.safetensors"} if source else {}
-
     def parts(self, fit: str) -> list[str]:
         """Files of the parts that make a fit's posterior."""
         folder = f"results/fits/{fit}/{self._method(fit).part}s"
@@ -166,11 +162,15 @@ class Plan:
         """What builds a fit's network; a prior that is another fit's posterior comes as a file."""
         own = self.fit(fit)
         model = self.config["models"][own["model"]]
-        return {"model": with_sorted_keys(model), "prior": with_sorted_keys(own["prior"])}
+        # A memory stands beside the prior with which its first fit began.
+        first = self.fits[lineage(self.fits, fit)[0]] if carries_function(own) else own
+        return {"model": with_sorted_keys(model), "prior": with_sorted_keys(first["prior"])}
 
     def fitted(self, fit: str) -> dict:
         """The settings by which a posterior is known: what the fit learns from, model, prior."""
-        return {"data": self.fit(fit)["data"], **self.network(fit)}
+        own = self.fit(fit)
+        prior = with_sorted_keys(own["prior"])
+        return {"data": own["data"], **self.network(fit), "prior": prior}
 
     def likelihood(self, fit: str) -> dict | None:
         """The settings of a fit's likelihood, if it has some: of all targets or by target."""
@@ -192,7 +192,8 @@ class Plan:
 
     def model_modules(self, fit: str) -> list[Path]:
         """Modules of the package that a fit's model loads by their names."""
-        prior = [] if self.prior(fit) else [PRIORS.file(self.network(fit)["prior"])]
+        prior = self.network(fit)["prior"]
+        prior = [] if "posterior_of" in prior else [PRIORS.file(prior)]
         return [*self.response_modules(fit), *prior]
 
     def method_modules(self, fit: str) -> list[Path]:
@@ -248,10 +249,15 @@ class Plan:
 
     # Prediction and judgement.
 
+    def relatives_of(self, fit: str) -> dict[str, str]:
+        """Fits beside which a fit is judged, by role."""
+        self.fit(fit)
+        return self.relatives[fit]
+
     def beside(self, fit: str) -> dict[str, str]:
         """What a fit is judged by besides its own evaluation: those of others by role, what has
         been found of those that serve as a yardstick, and its loss."""
-        others = self._relatives(fit)
+        others = self.relatives_of(fit)
         files = {role: f"results/evaluations/{other}.nc" for role, other in others.items()}
         files |= {
             f"{role}_diagnostics": f"results/fits/{other}/diagnostics.csv"
@@ -260,20 +266,6 @@ class Plan:
         }
         loss = self._own_files(fit).get("loss")
         return files | ({"loss": f"results/fits/{fit}/{loss}"} if loss else {})
-
-    def updating(self, fit: str) -> dict[str, list[str]] | None:
-        """Names of the old and the new data of an update; nothing for another fit."""
-        if not prior_source(self.fit(fit)):
-            return None
-        new = self.fits[fit]["data"]
-        old = [name for name in learnt_data(self.fits, fit) if name not in new]
-        return {"old": old, "new": new}
-
-    def update_roles(self, fit: str) -> dict[str, str]:
-        """By role the fit whose posterior is an update's prior, the update, and those beside it."""
-        others = self._relatives(fit)
-        beside = {role: others[role] for role in ("joint", "alone") if role in others}
-        return {"source": others["source"], "updated": fit, **beside}
 
     # Figures.
 
@@ -369,10 +361,6 @@ class Plan:
         return resources.prediction_needs(self.size(fit), kept, self.source.points)
 
     # What the rest is made of.
-
-    def _relatives(self, fit: str) -> dict[str, str]:
-        self.fit(fit)
-        return self.relatives[fit]
 
     def _method(self, fit: str) -> type[Method]:
         return METHODS[self.fit(fit)["inference"]["method"]]
