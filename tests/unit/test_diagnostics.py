@@ -522,12 +522,21 @@ def test_an_update_is_judged_by_what_it_forgets_and_learns():
         ("transfer new data", 10.0, "pass"),
         ("behind_joint old data", 1.0, "fail"),
         ("behind_joint new data", 0.01, "pass"),
-        ("behind_alone new data", 0.3, "warn"),
+        ("behind_alone new data", 0.01, "pass"),
     ]
     assert found["behind_joint old data"].reason == "beside svi_joint, verdict fail"
     assert found["behind_alone new data"].reason == "beside svi_new, verdict pass"
     worse = of_update(DENSITIES | {"source": np.full(4, 2.0)})
     assert worse["transfer new data"].verdict == "fail"
+
+
+def test_an_update_is_not_asked_for_more_than_the_joint_fit_has():
+    alone = {name: own for name, own in DENSITIES.items() if name != "joint"}
+    assert of_update(alone)["behind_alone new data"].value == pytest.approx(0.3)
+    worse = of_update(DENSITIES | {"joint": np.array([0.25, 0.25, 1.1, 1.1])})
+    assert worse["forgetting old data"].value == pytest.approx(0.25)
+    assert worse["behind_alone new data"].value == pytest.approx(0.1)
+    assert worse["transfer new data"].value == pytest.approx(10)
 
 
 def test_an_update_without_other_fits_beside_it_is_measured_in_part():

@@ -74,6 +74,7 @@ MORE_CHAINS = (
 )
 CORRELATED = Remedy("a guide with correlations: `AutoMultivariateNormal`", DIAGONAL)
 SAMPLE = Remedy("a sampled fit: `method: nuts`")
+REMEMBERED = Remedy("`carry: function`, or more `inputs` with it")
 TOGETHER = Remedy("one fit to all data together")
 
 
@@ -281,8 +282,9 @@ MEANINGS: dict[str, Meaning] = {
     "forgetting": Meaning(
         "forgetting",
         "the update has lost {value} nats per observation (limit {limit})",
-        "What has an update lost on the old data?",
-        (TOGETHER,),
+        "What has an update lost on the old data? What a fit to all data together loses too is no"
+        " fault of the update.",
+        (REMEMBERED, TOGETHER),
         SKILLED,
     ),
     "transfer": Meaning(
@@ -296,15 +298,16 @@ MEANINGS: dict[str, Meaning] = {
         "behind the joint fit",
         "the update is {value} nats per observation behind the joint fit (limit {limit})",
         "How far is an update behind a fit to all data together?",
-        (TOGETHER,),
+        (REMEMBERED, TOGETHER),
         SKILLED,
     ),
     "behind_alone": Meaning(
         "behind the fit to the new data alone",
         "the update is {value} nats per observation behind the fit to the new data alone"
         " (limit {limit})",
-        "How far is an update behind a fit to the new data alone?",
-        (TOGETHER,),
+        "How far is an update behind a fit to the new data alone, or behind one to all data if that"
+        " is worse?",
+        (REMEMBERED, TOGETHER),
         SKILLED,
     ),
 }

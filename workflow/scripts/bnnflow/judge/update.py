@@ -18,6 +18,9 @@ def of_update(
 ) -> Iterator[Finding]:
     """What an update has lost of the old data and won of the new, in nats per observation.
 
+    No update can be asked for more than the fit to all data together has: what that loses too, of
+    the old data or beside the fit to the new data alone, is no fault of the update.
+
     Args:
         densities: log predictive densities (points,) of the fit `updated`, of `source`, whose
             posterior was its prior, and where there are such fits of `joint`, to old and new data
@@ -34,7 +37,11 @@ def of_update(
         if places[place] is None:
             reason = "its prior has learnt from no other data than the fit itself"
         elif places[place].any():
-            less = float((densities[other] - densities["updated"])[places[place]].mean())
+            most = {other, *({"joint"} & densities.keys() if sign > 0 else ())}
+            less = min(
+                float((densities[each] - densities["updated"])[places[place]].mean())
+                for each in most
+            )
             return reaching(judged(name, sign * less, limits, place, reason), place)
         else:
             reason = f"no held-out point where the {place} are; widen data.held_out"
