@@ -95,6 +95,7 @@ def graph() -> str:
     plan = Plan(checked(yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))))
     kinds = {plan.posterior_rule(entry): "combine" for entry in plan.entries}
     kinds |= {f"{entry}_{plan.method(entry).part}": "infer" for entry in plan.entries}
+    kinds |= {f"{entry}_memory": "remember" for entry in plan.entries}
     of = {key: kinds.get(name) or re.sub(KINDS, r"\1\2", name) for key, name in names.items()}
     found = sorted({(of[a], of[b]) for a, b in edges if of[a] != of[b]})
     ends = ("all", "manifest")

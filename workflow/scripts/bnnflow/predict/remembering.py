@@ -31,7 +31,7 @@ INDEPENDENT = 0.1
 
 # Of the variance that a direction has before there are data: if more than so much is left, nothing
 # has been learnt of that direction.
-LEARNT = 0.5
+LEARNT = 0.95
 
 
 def spread_inputs(inputs: np.ndarray, count: int) -> np.ndarray:
