@@ -77,7 +77,7 @@ def test_a_fit_that_leaves_neither_trajectories_nor_a_loss_has_no_figure_of_them
     assert not [name for name in names if name.endswith("_loss")]
     assert drawing.entries_with(plan, "loss", False) == []
     assert "svi_deep" in drawing.entries_with(plan, None, False)
-    assert drawing.entries_with(plan, None, True) == ["svi_updated"]
+    assert drawing.entries_with(plan, None, True) == ["svi_updated", "ensemble_updated"]
     assert [*drawing.figures(plan, None, updated=False)] == ["own", "calibration"]
     assert not {"loss", "posterior"} & {*drawing.files(plan, "svi_deep")}
     assert drawing.told(plan, "svi_deep")["shown"] == []
@@ -101,7 +101,12 @@ def test_captions_say_whether_draws_have_weights_by_stacking(config):
 def test_the_prior_of_every_fit_is_drawn_but_of_an_update_and_of_a_study(config):
     config["fits"]["study"] = config["fits"]["svi_new"] | {"replicates": 2}
     plan = Plan(checked(config))
-    assert {*drawing.priors(plan)} == {*plan.fits} - {"svi_updated", "study-0", "study-1"}
+    assert {*drawing.priors(plan)} == {*plan.fits} - {
+        "svi_updated",
+        "ensemble_updated",
+        "study-0",
+        "study-1",
+    }
     told = drawing.before(plan)
     assert told["svi_joint"]["observations"] == ["old", "new"]
     assert len({about["seed"] for about in told.values()}) == len(told)

@@ -137,9 +137,9 @@ def test_a_whole_run_is_told(results):
         run.picture(name, f"<p>the caption of {name}</p>")
     page = run.page()
     assert_sound(page)
-    assert "10 of 11 fits pass: mcmc_shallow, svi_deep, svi_shallow, svi_updated," in page.text
+    assert "13 of 14 fits pass: mcmc_shallow, svi_deep, svi_shallow, svi_updated," in page.text
     assert page.text.count("the caption of") == 5
-    assert page.names.count("img") == 11 + 11 + 5
+    assert page.names.count("img") == 14 + 14 + 5
     for place in ("fits", "diagnostics", "theory", "data", "fit-svi_new", "comparisons", "run"):
         assert f"#{place}" in page.links
         assert place in page.ids
@@ -272,7 +272,7 @@ def test_a_fit_that_failed_is_named_with_the_last_words_of_its_log(results):
     assert_sound(page)
     assert "svi_deep failed: 12:01 svi_deep: FloatingPointError: all <b>diverged</b>" in page.text
     assert "another" not in page.text
-    assert "All 10 fits pass." in page.text
+    assert "All 13 fits pass." in page.text
 
 
 def test_what_a_user_can_mend_is_a_last_word(tmp_path, config):
@@ -593,7 +593,7 @@ def test_a_run_that_failed_leaves_tables_of_the_fits_that_are_whole(results, mon
                 path.touch()
     said = there.tables(plan)
     assert said == (
-        f"results/partial has the tables of 2 of 11 fits, which are whole. {there.MORE}"
+        f"results/partial has the tables of 2 of 14 fits, which are whole. {there.MORE}"
     )
     table = verdicts.read_summary(run.folder / "partial/verdicts.csv")
     assert table["fit"].tolist() == ["mcmc_deep", "svi_new"]

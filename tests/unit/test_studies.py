@@ -135,7 +135,7 @@ def test_a_fit_of_a_group_is_judged_beside_the_fits_of_its_kind():
         ),
         (
             {"grid": {"inference.steps": list(range(1, 1001))}, "replicates": 11},
-            "fits: are 11011 with their grids and replicates; at most 10000",
+            "fits: are 11014 with their grids and replicates; at most 10000",
         ),
     ],
 )

@@ -24,6 +24,7 @@ SVI = ("svi_deep", "svi_shallow", "svi_updated", "svi_joint", "svi_new")
 FITS = NUTS + SVI
 # Of the default config alone.
 MENDED = ("ensemble_shallow", "ensemble_deep", "ensemble_noise", "svi_mixture")
+MENDED += ("ensemble_updated", "ensemble_joint", "ensemble_new")
 OLD, NEW = Counter(generate_data_old=1), Counter(generate_data_new=1)
 DATA = OLD + NEW
 # All figures of a fit are one job.

@@ -27,7 +27,7 @@ from ..model.prior import PRIORS
 from ..model.several import possible
 from ..model.size import Size, of_model
 from . import resources, rounds
-from .fitting import FILES
+from .fitting import FILES, MEMORY
 from .names import dataset, shortened, with_sorted_keys
 from .sources import Source
 
@@ -327,6 +327,8 @@ class Plan:
             names = ("posterior.nc", *own, "scores.csv", "diagnostics.csv")
             files += [*self.parts(fit), *(f"results/fits/{fit}/{name}" for name in names)]
             files += rounds.answers(fit, self.rounds(fit))
+            remembers = carries_function(self.fits[fit])
+            files += [f"results/fits/{fit}/{MEMORY}"] if remembers else []
             files += [f"results/evaluations/{fit}.nc", f"results/predictions/{fit}.nc"]
             files += [f"results/predictions/{fit}/{name}.csv" for name in self.source.new]
         files += self.source.rows_beside
