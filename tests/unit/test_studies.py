@@ -12,6 +12,8 @@ from bnnflow.config import studies
 from bnnflow.config.checks import ConfigError, checked
 from bnnflow.config.relations import entries, figure_names, relatives, rule_names
 from bnnflow.config.seeds import derived
+from bnnflow.run import updates
+from bnnflow.run.plan import Plan
 
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 GRID = {"prior.stddev": [1.0, 2.5], "model": ["shallow", "deep"]}
@@ -135,7 +137,7 @@ def test_a_fit_of_a_group_is_judged_beside_the_fits_of_its_kind():
         ),
         (
             {"grid": {"inference.steps": list(range(1, 1001))}, "replicates": 11},
-            "fits: are 11014 with their grids and replicates; at most 10000",
+            "fits: are 11014 with their grids, replicates and updates; at most 10000",
         ),
     ],
 )
@@ -213,3 +215,63 @@ def test_the_spread_is_that_of_a_groups_own_fits():
     assert table.loc[("a", "all", "", "fail"), "mean"] == 5 / 8
     assert table.loc[("a", "all", "gap", "pass"), "mean"] == 1
     assert "points" not in table.index.get_level_values("metric")
+
+
+UPDATES = {
+    "first": {"data": "old", "model": "shallow", "inference": {"method": "mclmc"}},
+    "stream": {
+        "model": "shallow",
+        "prior": {"posterior_of": "first", "carry": "function"},
+        "inference": {"method": "mclmc"},
+        "updates": ["new", "later"],
+    },
+}
+THREE = [
+    {"name": name, "intervals": [[place, place + 0.1, 5]]}
+    for place, name in enumerate(("old", "new", "later"))
+]
+
+
+def test_updates_are_a_chain_of_fits_each_with_the_posterior_of_the_one_before(config):
+    config |= {"fits": UPDATES, "figures": {}}
+    config["data"]["observations"] = THREE
+    made = checked(config)
+    assert {*made["fits"]} == {"first", "stream-new", "stream-later"}
+    assert made["groups"]["stream"]["cells"] == {"new": ["stream-new"], "later": ["stream-later"]}
+    second = made["fits"]["stream-later"]
+    assert (second["data"], second["title"]) == (["later"], "Stream: later")
+    assert second["prior"] == {"posterior_of": "stream-new", "carry": "function", "inputs": 100}
+    plan = Plan(made)
+    assert updates.learning(plan, "stream-later") == {"old": ["old", "new"], "new": ["later"]}
+    assert updates.remembered(plan, "stream-later") == {
+        "posterior": "results/fits/stream-new/posterior.nc",
+        "data": ["results/data/new.csv"],
+        "memory": "results/fits/stream-new/memory.safetensors",
+    }
+
+
+def test_every_replicate_of_updates_is_a_chain_of_its_own(config):
+    config |= {"fits": UPDATES | {"stream": UPDATES["stream"] | {"replicates": 2}}, "figures": {}}
+    config["data"]["observations"] = THREE
+    made = checked(config)
+    assert made["groups"]["stream"]["cells"]["later"] == ["stream-0-later", "stream-1-later"]
+    assert made["fits"]["stream-1-later"]["prior"]["posterior_of"] == "stream-1-new"
+    assert made["fits"]["stream-1-new"]["prior"]["posterior_of"] == "first"
+    assert made["fits"]["stream-1-new"]["title"] == "Stream (replicate 1): new"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prior": {}}, "fits.stream: has updates without prior.posterior_of, the fit with which"),
+        ({"data": "new"}, "fits.stream: has data beside updates, which say what each learns from"),
+        ({"updates": ["new", "new"]}, "fits.stream.updates"),
+        ({"updates": ["newer"]}, "is 'newer', which is not among the observations"),
+    ],
+)
+def test_faults_of_updates_are_told(config, changes, message):
+    config |= {"fits": UPDATES | {"stream": UPDATES["stream"] | changes}, "figures": {}}
+    config["data"]["observations"] = THREE
+    with pytest.raises(ConfigError) as told:
+        checked(config)
+    assert message in str(told.value)

@@ -21,7 +21,7 @@ def faults(entries: Mapping[str, dict], splits: int) -> Iterator[str]:
     if (number := splits * sum(map(studies.count, entries.values()))) > studies.MOST_FITS:
         over = f" over {splits} splits of the table" if splits > 1 else ""
         most = studies.MOST_FITS
-        yield f"fits: are {number} with their grids and replicates{over}; at most {most}"
+        yield f"fits: are {number} with their grids, replicates and updates{over}; at most {most}"
         return
     for name, entry in entries.items():
         if not any(key in entry for key in studies.SPREAD):

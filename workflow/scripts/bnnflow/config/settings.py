@@ -1,14 +1,14 @@
 """The whole config as classes, from which its schema and the table of its keys are made."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ..data.settings import Condition, Data, Simulated
 from ..judge.settings import Diagnostics
 from ..methods.running.method import METHODS
 from ..model.prior import PRIORS
-from ..model.settings import Model, Prior
+from ..model.settings import Learnt, Model, Prior
 from ..settings import (
     Count,
     Distinct,
@@ -21,6 +21,7 @@ from ..settings import (
     Settings,
     Text,
     Truth,
+    fault,
     number,
     one_or_more,
 )
@@ -77,6 +78,20 @@ class Entry(Fit):
         description="Makes the entry a fit for every combination of values, by settings of the fit"
         " such as `model` or `prior.stddev`, each with a list of values.",
     )
+    updates: Annotated[list[str], Field(min_length=1, max_length=1000), Distinct] | None = Field(
+        None,
+        description="Makes the entry as many updates, one after another: each learns from one of"
+        " these observations alone, the first with the prior `prior.posterior_of`, and each of the"
+        " others with the posterior of the one before.",
+    )
+
+    @model_validator(mode="after")
+    def _from_a_fit(self) -> Self:
+        if self.updates and not isinstance(self.prior, Learnt):
+            raise fault("has updates without prior.posterior_of, the fit with which they begin")
+        if self.updates and self.data:
+            raise fault("has data beside updates, which say what each learns from; leave data out")
+        return self
 
 
 class Predictions(Settings):

@@ -1,4 +1,4 @@
-"""Many fits from one entry of the config: over a grid of settings, and over seeds."""
+"""Many fits from one entry of the config: over settings, over seeds, and update after update."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from .seeds import derived
 MOST_FITS = 10_000
 
 # What makes an entry stand for many fits.
-SPREAD = ("grid", "replicates")
+SPREAD = ("grid", "replicates", "updates")
 
 # What a reader is told of an entry, of all its fits at once.
 SHARED = ("title", "note")
@@ -37,14 +37,15 @@ Cells = Mapping[str, list[str]]
 
 def count(fit: dict) -> int:
     """Number of fits that an entry stands for."""
-    return prod(map(len, fit.get("grid", {}).values())) * fit.get("replicates", 1)
+    each = fit.get("replicates", 1) * len(fit.get("updates", [""]))
+    return prod(map(len, fit.get("grid", {}).values())) * each
 
 
 def variants(fit: dict) -> Iterator[tuple[str, dict]]:
     """An entry at its grid's first values, then with one of the others at a time, to be checked.
 
     Yields:
-        The setting that was changed, in words, and the fit without grid and replicates.
+        The setting that was changed, in words, and the fit without what makes it many.
     """
     grid = fit.get("grid", {})
     first = {key: values[0] for key, values in grid.items()}
@@ -59,7 +60,8 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
 
     A fit of a grid is called `<entry>-<setting>_<value>-…`, one of several replicates has its
     number besides, from 0. Replicates differ in their seeds alone; a seed that the entry gives is
-    that of the first.
+    that of the first. An update of several has its data set's name in the end, and the one before
+    for the source of its prior.
 
     Args:
         fits: the config's entries, checked.
@@ -67,7 +69,7 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
     Returns:
         The fits by name, and the groups by the name of their entry: `title` and `note` as the
         entry has them, and `cells`, for every combination of settings, in words, the names of its
-        replicates. An entry without grid and replicates is a fit and no group.
+        replicates. An entry that stands for one fit is a fit and no group.
     """
     made, groups = {}, {}
     for entry, fit in fits.items():
@@ -82,7 +84,6 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
             at = dict(zip(fit.get("grid", {}), values, strict=True))
             words = " ".join(f"{labels[key]}={text_of(value)}" for key, value in at.items())
             combination = _combination(entry, labels, at)
-            cell = cells[words] = []
             for replicate in range(fit.get("replicates", 1)):
                 member = _at(fit, at)
                 name, told = combination, [words] if words else []
@@ -90,10 +91,24 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
                     name += f"-{replicate}"
                     told.append(f"replicate {replicate}")
                     _reseed(member, replicate)
-                member["title"] = f"{fit['title']} ({', '.join(told)})"
-                made[name] = member
-                cell.append(name)
+                member["title"] = f"{fit['title']} ({', '.join(told)})" if told else fit["title"]
+                for update, own in _chain(name, member, fit.get("updates")):
+                    made[f"{name}-{update}" if update else name] = own
+                    cell = cells.setdefault(f"{words} {update}".strip(), [])
+                    cell.append(f"{name}-{update}" if update else name)
     return made, groups
+
+
+def _chain(name: str, fit: dict, updates: Sequence[str] | None) -> Iterator[tuple[str, dict]]:
+    """A fit, or its updates on one data set after another, by the names of these."""
+    if not updates:
+        yield "", fit
+        return
+    for update in updates:
+        own = deepcopy(fit) | {"data": [update], "title": f"{fit['title']}: {update}"}
+        yield update, own
+        fit = deepcopy(fit)
+        fit["prior"]["posterior_of"] = f"{name}-{update}"
 
 
 def at_splits(
