@@ -19,7 +19,7 @@ class Memory:
 
     A statistic s has the network's outputs at the inputs, of one output after another, and then
     the likelihood's own sites, without constraints, in the order of their names. The memory is that
-    loading s - target is standard normal.
+    loading s - target is standard normal. Arrays are in single precision.
 
     Attributes:
         sites: of the model, in its order.
@@ -37,9 +37,9 @@ class Memory:
 
 
 def write(memory: Memory, path: str | Path) -> None:
-    """Write in single precision; sites and encoding as metadata."""
+    """Write; sites and encoding as metadata."""
     names = ("inputs", "loading", "target")
-    tensors = {name: np.ascontiguousarray(getattr(memory, name), np.float32) for name in names}
+    tensors = {name: np.ascontiguousarray(getattr(memory, name)) for name in names}
     parameters.write_tensors(tensors, memory.sites, path, memory.encoding)
 
 

@@ -91,7 +91,8 @@ def memory_of(
         raise ValueError("one draw of a chain says nothing of how sure the fit is; keep more")
     now, prior = said(tree).reshape(chains, draws, -1), said(before)
     loading, target = learnt_since(now, posterior.weights(tree), prior)
-    return Memory(density.sites, inputs, loading, target, posterior.encoding(tree))
+    single = [array.astype(np.float32) for array in (inputs, loading, target)]
+    return Memory(density.sites, *single, posterior.encoding(tree))
 
 
 def learnt_since(
