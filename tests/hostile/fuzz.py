@@ -84,7 +84,7 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
 
     def over(variables: dict) -> xr.Dataset:
         sizes = {"point": 5, "quantile": 2, "sample": 2, "replicate": 2, "level": 2, "probe": 3}
-        sizes |= {"chain": 1, "draw": 4, "probability": 3}
+        sizes |= {"chain": 1, "left": 1, "draw": 4, "probability": 3}
         sizes |= {"region": 2, "target": 2, "input": 1, "set": 2, "simulation": 3, "below": 2}
         return xr.Dataset(
             {
