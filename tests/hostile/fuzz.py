@@ -40,7 +40,17 @@ import xarray as xr
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow" / "scripts"))
 
 from bnnflow.data import tutorial
-from bnnflow.files import arrays, losses, netcdf, parameters, posterior, predictions, safe, starts
+from bnnflow.files import (
+    arrays,
+    losses,
+    memories,
+    netcdf,
+    parameters,
+    posterior,
+    predictions,
+    safe,
+    starts,
+)
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
 from bnnflow.files.errors import FileError
@@ -154,6 +164,12 @@ def _written(folder: Path) -> dict[str, tuple[Path, Callable]]:
                 parameters.Parameters(SITES, guide["loc"], guide["scale"], encoding=encoding), p
             ),
             parameters.read,
+        ),
+        "memory.safetensors": (
+            lambda p: memories.write(
+                memories.Memory(SITES, normal(3, 1), normal(2, 3), normal(2), encoding), p
+            ),
+            memories.read,
         ),
         "data.csv": (
             lambda p: safe.write_table(table, p),

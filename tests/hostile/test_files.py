@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         import numpy as np, pandas as pd, xarray as xr
         from bnnflow.data import tutorial
         from bnnflow.figures import canvas
-        from bnnflow.files import arrays, parameters, posterior, predictions, safe
+        from bnnflow.files import arrays, memories, parameters, posterior, predictions, safe
         from bnnflow.judge import scores
 
         numbers = np.zeros(1000, np.float32)
@@ -121,6 +121,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
             "guide.safetensors": lambda p: parameters.write_tensors({"loc": numbers}, sites, p),
             "parameters.safetensors": lambda p: parameters.write(
                 parameters.Parameters(sites, numbers, numbers), p
+            ),
+            "memory.safetensors": lambda p: memories.write(
+                memories.Memory(sites, numbers[:, None], numbers[None], numbers[:1]), p
             ),
             "data.csv": lambda p: safe.write_table(table, p),
             "scores.csv": lambda p: scores.write(table, p),
@@ -140,7 +143,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
     """
     done = python(full, tmp_path)
     failed = done.stdout.split()
-    assert (done.returncode, len(failed)) == (0, 9), done.stderr
+    assert (done.returncode, len(failed)) == (0, 10), done.stderr
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
         failed, "old"
     )

@@ -58,7 +58,7 @@ def refusal(path, read=None) -> str:
 
 def test_random_mutations_are_read_or_refused(tmp_path):
     mutations = fuzz.Mutations(tmp_path, seed=0)
-    found = list(fuzz.campaign(mutations, 2800, workers=2))
+    found = list(fuzz.campaign(mutations, 3000, workers=2))
     assert [fault for _, _, faults, _ in found for fault in faults] == []
     assert {kind for kind, *_ in found} == set(mutations.whole)
     for kind, counts, *_ in found:
@@ -70,7 +70,7 @@ def test_random_mutations_are_read_or_refused(tmp_path):
 
 def test_random_mutations_are_read_or_refused_as_jobs_read_them(tmp_path):
     mutations = fuzz.Mutations(tmp_path, seed=1)
-    found = fuzz.campaign(mutations, 14 * 25, workers=2, as_jobs=True)
+    found = fuzz.campaign(mutations, 15 * 25, workers=2, as_jobs=True)
     assert [fault for _, _, faults, _ in found for fault in faults] == []
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from bnnflow.files import encodings, parameters, posterior, starts
+from bnnflow.files import encodings, memories, parameters, posterior, starts
 from bnnflow.files.columns import Column
 from bnnflow.files.encodings import Encoding
 from bnnflow.files.errors import FileError
@@ -221,3 +221,84 @@ def test_parameters_with_a_hostile_encoding_are_refused(tmp_path, text):
     save_file(tensors, path, {"sites": parameters.sites_as_text(SITES), "encoding": text})
     with pytest.raises(FileError, match="its encoding cannot be read"):
         parameters.read(path)
+
+
+OF_MODEL = (*SITES, parameters.Site("scale", (2,), "log", parameters.LIKELIHOOD))
+
+
+def a_memory(**changed):
+    """Of three numbers, two outputs at an input and two scales."""
+    random = np.random.default_rng(0)
+    tensors = {"inputs": (1, 3), "loading": (3, 4), "target": (3,)}
+    tensors = {
+        name: random.normal(size=shape).astype(np.float32) for name, shape in tensors.items()
+    }
+    own = {"sites": OF_MODEL, "encoding": ENCODING} | tensors | changed
+    return memories.Memory(**own)
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_memory_comes_back(tmp_path, rank):
+    """One of nothing, too."""
+    path, memory = tmp_path / "memory.safetensors", a_memory()
+    memory = a_memory(loading=memory.loading[:rank], target=memory.target[:rank])
+    memories.write(memory, path)
+    found = memories.read(path)
+    assert (found.sites, found.encoding) == (OF_MODEL, ENCODING)
+    for name in ("inputs", "loading", "target"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(memory, name))
+    memories.write(found, tmp_path / "again")
+    assert path.read_bytes() == (tmp_path / "again").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"inputs": np.ones(3, np.float32)}, "it has no inputs of 2 dimensions"),
+        ({"loading": np.ones(4, np.float32)}, "it has no loading of 2 dimensions"),
+        ({"target": np.ones((3, 1), np.float32)}, "it has no target of 1 dimensions"),
+        ({"target": np.float32([0, np.nan, 0])}, "target is not finite"),
+        ({"loading": np.full((3, 4), -np.inf, np.float32)}, "loading is not finite"),
+        ({"inputs": np.ones((1, 3), np.int32)}, "inputs is of the type I32"),
+        ({"target": np.ones(3)}, "target is not of single precision"),
+        ({"target": np.ones(2, np.float32)}, "target has 2 entries, loading 3 rows"),
+        ({"inputs": np.ones((0, 3), np.float32)}, "inputs has no rows"),
+        (
+            {"inputs": np.ones((3, 3), np.float32)},
+            r"loading has 4 columns, of which 2 are the likelihood's; 2 are not as many for each of"
+            " 3 inputs",
+        ),
+        (
+            {"loading": np.ones((3, 2), np.float32)},
+            r"loading has 2 columns, of which 2 are the likelihood's; 0 are not as many",
+        ),
+        ({"loading": np.ones((3, 1), np.float32)}, "-1 are not as many"),
+        ({"inputs": np.ones((1, 2), np.float32)}, "inputs has 2 columns, the encoding 3"),
+    ],
+)
+def test_a_memory_that_contradicts_itself_is_refused(tmp_path, changed, reason):
+    path = tmp_path / "memory.safetensors"
+    memories.write(a_memory(**changed), path)
+    with pytest.raises(
+        FileError, match=rf"memory\.safetensors cannot be read as the memory of a p.*{reason}"
+    ):
+        memories.read(path)
+
+
+def test_a_file_that_is_no_memory_is_refused(tmp_path):
+    path, own = tmp_path / "memory.safetensors", parameters.sites_as_text(OF_MODEL)
+    parameters.write(parameters.Parameters(SITES, np.zeros(2), np.ones(2)), path)
+    with pytest.raises(FileError, match=r"memory of a posterior: it has \['mean', 'stddev'\]"):
+        memories.read(path)
+    save_file({"inputs": np.ones((1, 3), np.float32)}, path, {"sites": own})
+    with pytest.raises(FileError, match="it has no loading of 2 dimensions"):
+        memories.read(path)
+    memories.write(a_memory(), path)
+    with pytest.raises(FileError, match="it has no tensor mean"):
+        parameters.read(path)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(FileError, match="memory of a posterior"):
+        memories.read(path)
+    save_file({"inputs": np.ones((1, 3), np.float32)}, path, {"made by": "somebody else"})
+    with pytest.raises(FileError, match="its sites cannot be read"):
+        memories.read(path)

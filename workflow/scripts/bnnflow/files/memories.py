@@ -12,6 +12,9 @@ from .parameters import LIKELIHOOD, Site
 
 EXPECTED = "the memory of a posterior"
 
+# Of its tensors.
+DIMENSIONS = {"inputs": 2, "loading": 2, "target": 1}
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -38,8 +41,7 @@ class Memory:
 
 def write(memory: Memory, path: str | Path) -> None:
     """Write; sites and encoding as metadata."""
-    names = ("inputs", "loading", "target")
-    tensors = {name: np.ascontiguousarray(getattr(memory, name)) for name in names}
+    tensors = {name: np.ascontiguousarray(getattr(memory, name)) for name in DIMENSIONS}
     parameters.write_tensors(tensors, memory.sites, path, memory.encoding)
 
 
@@ -51,16 +53,38 @@ def read(path: str | Path) -> Memory:
     """
     tensors, sites, encoding = parameters.read_tensors(path, EXPECTED)
     own = sum(site.size for site in sites if site.role == LIKELIHOOD)
-    for name, dims in {"inputs": 2, "loading": 2, "target": 1}.items():
+    if foreign := tensors.keys() - DIMENSIONS:
+        raise FileError(path, EXPECTED, f"it has {sorted(foreign)}")
+    for name, dims in DIMENSIONS.items():
         if name not in tensors or tensors[name].ndim != dims:
             raise FileError(path, EXPECTED, f"it has no {name} of {dims} dimensions")
-        if tensors[name].dtype != np.float32 or not np.isfinite(tensors[name]).all():
+        if tensors[name].dtype != np.float32:
+            raise FileError(path, EXPECTED, f"{name} is not of single precision")
+        if not np.isfinite(tensors[name]).all():
             raise FileError(path, EXPECTED, f"{name} is not finite")
-    (k, width), (r, d) = tensors["inputs"].shape, tensors["loading"].shape
-    if not k or (d - own) % k or d <= own or tensors["target"].shape != (r,):
-        raise FileError(path, EXPECTED, "its tensors contradict each other")
-    if encoding and width != encoding.width:
-        raise FileError(
-            path, EXPECTED, f"its inputs are {width}, its encoding has {encoding.width}"
-        )
+    if reason := _contradiction(**tensors, own=own, encoding=encoding):
+        raise FileError(path, EXPECTED, reason)
     return Memory(sites, **tensors, encoding=encoding)
+
+
+def _contradiction(
+    inputs: np.ndarray,
+    loading: np.ndarray,
+    target: np.ndarray,
+    own: int,
+    encoding: Encoding | None,
+) -> str:
+    """Which shapes do not fit each other, in a sentence; empty where all do."""
+    (k, width), (r, d) = inputs.shape, loading.shape
+    if len(target) != r:
+        return f"target has {len(target)} entries, loading {r} rows"
+    if not k:
+        return "inputs has no rows"
+    if d <= own or (d - own) % k:
+        return (
+            f"loading has {d} columns, of which {own} are the likelihood's; {d - own} are not as"
+            f" many for each of {k} inputs"
+        )
+    if encoding and width != encoding.width:
+        return f"inputs has {width} columns, the encoding {encoding.width}"
+    return ""
