@@ -150,15 +150,15 @@ def test_the_default_is_valid_and_loses_only_its_nulls():
         ("fits.svi_updated.prior.posterior_of", "nobody", "allowed are svi_shallow"),
         ("fits.svi_shallow", None, "not among the fits; allowed are svi_joint, svi_new"),
         ("fits.svi_updated.prior.posterior_of", "svi_updated", "circle: svi_updated <- svi_upda"),
-        ("fits.svi_updated.prior.posterior_of", "mcmc_shallow", "whose method is nuts; allowed"),
+        ("fits.svi_updated.prior.posterior_of", "mcmc_shallow", "is nuts; allowed is carry: f"),
         ("fits.svi_updated.model", "deep", "whose network does not fit: its hidden is [5]"),
         ("fits.svi_shallow.prior", {"posterior_of": "svi_updated"}, "priors go in a circle"),
         (
             "fits.svi_shallow.inference.combine",
             "mixture",
             "fits.svi_updated.prior.posterior_of: is 'svi_shallow', a mixture of many normal"
-            " distributions, which has no mean and standard deviation to extract; allowed is a fit"
-            " with combine: best",
+            " distributions, which has no mean and standard deviation to extract; allowed is carry:"
+            " function, or a fit with combine: best",
         ),
         (
             "fits.svi_deep.inference.method",
@@ -307,6 +307,95 @@ def test_updates_chain():
     assert lineage(fits, "again") == ["svi_shallow", "svi_updated", "again"]
     assert {"again", "again_start"} <= set(rule_names(checked(config)))
     assert "again_beside_prior" in figure_names(checked(config))
+
+
+CARRIED = {"posterior_of": "svi_shallow", "carry": "function"}
+
+
+def carrying(**changed) -> dict:
+    """A config whose update carries a function."""
+    config = copy.deepcopy(DEFAULT)
+    config["fits"]["svi_updated"]["prior"] = CARRIED | changed
+    return config
+
+
+@pytest.mark.parametrize("source", ["svi_shallow", "mcmc_shallow", "ensemble_shallow"])
+def test_a_function_is_carried_from_fits_of_any_method(source):
+    whole = checked(carrying(posterior_of=source))
+    assert whole["fits"]["svi_updated"]["prior"]["inputs"] == 100
+    assert "svi_updated_memory" in rule_names(whole)
+    assert "svi_updated_memory" not in rule_names(checked(DEFAULT))
+    mixture = carrying(posterior_of=source, inputs=20)
+    mixture["fits"]["svi_shallow"]["inference"]["combine"] = "mixture"
+    assert checked(mixture)["fits"]["svi_updated"]["prior"]["inputs"] == 20
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (CARRIED | {"inputs": 0}, "svi_updated.prior.inputs: is 0; allowed is 1 or more"),
+        (CARRIED | {"inputs": 1001}, "prior.inputs: is 1001; allowed is 1000 or less"),
+        (
+            CARRIED | {"inputs": 20, "carry": "diagonal"},
+            "prior.inputs: is 20; allowed with carry: diagonal is none",
+        ),
+        ({"posterior_of": "svi_shallow", "inputs": 20}, "allowed with carry: diagonal is none"),
+        (CARRIED | {"carry": "all"}, "carry: is 'all'; allowed are diagonal, function"),
+        (CARRIED | {"stddev": 1.0}, "a family with its keys, or posterior_of with carry and inpu"),
+        ({"carry": "function"}, "prior: has carry or inputs, which are of another fit's posterior"),
+        ({"inputs": 20, "stddev": 1.0}, "has carry or inputs, which are of another fit's post"),
+        (CARRIED | {"posterior_of": "svi_deep"}, "whose network does not fit: its hidden is [10,"),
+        (CARRIED | {"posterior_of": "svi_updated"}, "go in a circle: svi_updated <- svi_updated"),
+        (CARRIED | {"posterior_of": "nobody"}, "allowed are mcmc_shallow, svi_shallow,"),
+        (CARRIED | {"posterior_of": "svi_mixture", "carry": "diagonal"}, "allowed is carry: func"),
+        (
+            CARRIED | {"posterior_of": "cheap"},
+            "is 'cheap', a baseline, which has no posterior; allowed is a fit of a network",
+        ),
+        (
+            CARRIED | {"posterior_of": "optima"},
+            "is 'optima', of which each member is one draw (inference.method: ensemble, draws: 1),"
+            " which does not say how sure the fit is of the function; allowed is a fit with more",
+        ),
+        (CARRIED | {"posterior_of": "short"}, "each chain is one draw (inference.method: mclmc,"),
+    ],
+)
+def test_a_source_that_cannot_be_carried_is_told(prior, message):
+    config = copy.deepcopy(DEFAULT)
+    config["fits"]["svi_updated"]["prior"] = prior
+    own = {"data": "old", "model": "shallow", "prior": {"stddev": 10.0}}
+    config["fits"] |= {
+        "cheap": {"data": "old", "inference": {"method": "baseline"}},
+        "optima": own | {"inference": {"method": "ensemble"}},
+        "short": own | {"inference": {"method": "mclmc", "draws": 1}},
+    }
+    with pytest.raises(ConfigError) as error:
+        checked(config)
+    assert message in str(error.value)
+
+
+def test_a_function_is_carried_with_its_likelihood():
+    """What is said of the noise is of the source's noise."""
+    config = carrying()
+    heavy = config["models"]["shallow"] | {"likelihood": {"family": "student_t"}}
+    config["models"]["heavy"] = heavy
+    config["fits"]["svi_updated"]["model"] = "heavy"
+    told = "is 'svi_shallow', whose likelihood is another: models.shallow.likelihood is {'family'"
+    with pytest.raises(ConfigError, match=told):
+        checked(config)
+    config["fits"]["svi_updated"]["prior"] = {"posterior_of": "svi_shallow"}
+    checked(config)
+
+
+def test_fits_with_and_without_a_memory_are_entries_of_their_own():
+    config = carrying(carry="diagonal")
+    update = config["fits"]["svi_updated"]
+    update["grid"] = {"prior.carry": ["diagonal", "function"]}
+    with pytest.raises(ConfigError, match=r"svi_updated\.grid: has fits with carry: function besi"):
+        checked(config)
+    update["prior"]["carry"], update["grid"] = "function", {"prior.inputs": [10, 20]}
+    names = rule_names(checked(config))
+    assert names.count("svi_updated_memory") == 1
 
 
 def test_what_no_memory_holds_is_refused():

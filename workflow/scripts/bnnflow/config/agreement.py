@@ -95,6 +95,11 @@ def _of_groups(config: dict) -> Iterator[str]:
                     " different files; write an entry for each"
                 )
                 break
+        if len({carries_function(fits[fit]) for fit in members}) > 1:
+            yield (
+                f"fits.{name}.grid: has fits with carry: function beside others, which have"
+                " different files; write an entry for each"
+            )
 
 
 def clashes(config: dict, reserved: frozenset[str]) -> Iterator[str]:
@@ -240,25 +245,41 @@ def _source_faults(name: str, source: str, models: dict, fits: dict, groups: dic
         circle.append(following)
 
     if carries_function(fits[name]):
-        if is_baseline(fits[source]):
-            yield f"{key}: is {source!r}, a baseline, which has no posterior"
+        yield from _of_functions(key, fits[source], source)
         yield from _of_networks(key, source, models, fits, name)
+        yield from _of_noise(key, source, models, fits, name)
         return
     inference = fits[source]["inference"]
     if inference.get("combine") == "mixture":
         yield (
             f"{key}: is {source!r}, a mixture of many normal distributions, which has no mean and"
-            " standard deviation to extract; allowed is a fit with combine: best, or carry:"
-            " function"
+            " standard deviation to extract; allowed is carry: function, or a fit with combine:"
+            " best"
         )
     elif "guide" not in leaves(fits[source]):
         extracting = [name for name in METHODS if "guide" in METHODS.made({"method": name}).leaves]
         yield (
-            f"{key}: is {source!r}, whose method is {inference['method']}; allowed is a fit with"
-            f" method {' or '.join(extracting)}, which has means and standard deviations to extract"
-            ", or carry: function"
+            f"{key}: is {source!r}, whose method is {inference['method']}; allowed is carry:"
+            f" function, or a fit with method {' or '.join(extracting)}, which has means and"
+            " standard deviations to extract"
         )
     yield from _of_networks(key, source, models, fits, name)
+
+
+def _of_functions(key: str, fit: dict, source: str) -> Iterator[str]:
+    """Fits whose posterior says nothing of how sure they are of the function."""
+    inference = fit["inference"]
+    if is_baseline(fit):
+        yield (
+            f"{key}: is {source!r}, a baseline, which has no posterior; allowed is a fit of a"
+            " network"
+        )
+    elif inference["draws"] == 1:
+        yield (
+            f"{key}: is {source!r}, of which each {METHODS[inference['method']].part} is one draw"
+            f" (inference.method: {inference['method']}, draws: 1), which does not say how sure"
+            " the fit is of the function; allowed is a fit with more draws"
+        )
 
 
 def _of_networks(key: str, source: str, models: dict, fits: dict, name: str) -> Iterator[str]:
@@ -270,6 +291,18 @@ def _of_networks(key: str, source: str, models: dict, fits: dict, name: str) -> 
                     f"{key}: is {source!r}, whose network does not fit: its {part} is"
                     f" {theirs[part]}, this fit's is {mine[part]}"
                 )
+
+
+def _of_noise(key: str, source: str, models: dict, fits: dict, name: str) -> Iterator[str]:
+    """What a fit says of its noise goes into an update of the same likelihood."""
+    own, other = fits[name]["model"], fits[source]["model"]
+    mine, theirs = (models.get(model, {}).get("likelihood") for model in (own, other))
+    if mine != theirs:
+        yield (
+            f"{key}: is {source!r}, whose likelihood is another: models.{other}.likelihood is"
+            f" {theirs}, models.{own}.likelihood is {mine}; allowed with carry: function is a fit"
+            " of the same likelihood"
+        )
 
 
 def _same_network(a: dict | None, b: dict | None) -> bool:

@@ -153,6 +153,11 @@ def _one(value: object) -> object:
             "allowed is either a family with its keys, or posterior_of with carry and inputs (a key"
             " is dropped by setting it to null)"
         )
+    if "posterior_of" not in value and value.keys() & Learnt.model_fields.keys():
+        raise fault(
+            "has carry or inputs, which are of another fit's posterior; write posterior_of with the"
+            " name of that fit, too"
+        )
     return value
 
 
