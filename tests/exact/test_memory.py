@@ -13,7 +13,7 @@ from bnnflow.density.pointwise import log_likelihoods
 from bnnflow.files import encodings, posterior
 from bnnflow.files.memories import Memory
 from bnnflow.files.parameters import LIKELIHOOD
-from bnnflow.methods import nuts
+from bnnflow.methods import nuts, svi
 from bnnflow.model import build
 from bnnflow.model.settings import Model
 from bnnflow.predict import remembering
@@ -339,6 +339,21 @@ def test_a_memory_counts_once_over_any_rows(monkeypatch):
             own.log_prob(at[0], *own.sampled(numbers)).detach() for own in (density, bare)
         )
         assert with_it - without == pytest.approx(factor[0].item(), abs=1e-2)
+
+
+def test_a_guide_is_fitted_to_a_memory_by_either_engine():
+    """Pyro replays the guide's sites in the model, the noise among them."""
+    model, _, x, y = remembering_network(rows=7)
+    known = {"observations": 7, "guide": "AutoDiagonalNormal", "steps": 20}
+    losses = []
+    for engine in ("compiled", "pyro"):
+        density = LogDensity(model, x, y, engine=engine, by_rows=True)
+        streams = [torch.Generator().manual_seed(1)]
+        settings = {"learning_rate": 0.02, "schedule": "cosine"} | known
+        ((_, own),) = svi.fit(density, streams, **settings)
+        losses.append(own)
+    # Steps of Adam carry the rounding of single precision on.
+    np.testing.assert_allclose(*losses, rtol=2e-3)
 
 
 def test_a_memory_is_no_row_of_the_log_likelihoods():

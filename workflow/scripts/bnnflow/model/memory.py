@@ -1,6 +1,6 @@
 """The memory of a posterior within a model: another factor of its prior."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pyro
 import pyro.distributions as dist
@@ -11,19 +11,24 @@ from torch.distributions import biject_to
 from torch.func import functional_call
 
 from ..files.memories import Memory
-from ..files.parameters import LIKELIHOOD, PRIOR
+from ..files.parameters import PRIOR
 from .network import Network
 
 
 class OfLikelihood(Messenger):
-    """Keeps the likelihood's own sites, without constraints, in `values`."""
+    """Keeps the likelihood's own sites, without constraints, in `values`.
 
-    def __init__(self):
+    Args:
+        names: of the sites. Their role is not there where Pyro replays a guide.
+    """
+
+    def __init__(self, names: Collection[str]):
         super().__init__()
+        self.names = names
         self.values: dict[str, Tensor] = {}
 
     def _pyro_post_sample(self, message: dict) -> None:
-        if message["infer"].get("role") == LIKELIHOOD:
+        if message["name"] in self.names:
             to = biject_to(message["fn"].support)
             self.values[message["name"]] = to.inv(message["value"])
 

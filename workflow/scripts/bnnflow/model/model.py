@@ -94,7 +94,7 @@ class Model:
         """
         weights = self.prior.sample()
         outputs = functional_call(self.response.network, weights, (x,))
-        with OfLikelihood() as own:
+        with OfLikelihood(self.response.own) as own:
             self.response.likelihood.sample(outputs, self.response.targets, y)
         if self.memory:
             self.memory.sample(self.response.network, weights, own.values)
