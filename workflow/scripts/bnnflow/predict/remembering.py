@@ -113,7 +113,9 @@ def learnt_since(
     """
     mean = weight @ now.mean(1)
     within = now - now.mean(1, keepdims=True)
-    covariance = np.einsum("c,cdi,cdj->ij", weight / (now.shape[1] - 1), within, within)
+    rows = within * np.sqrt(weight / (now.shape[1] - 1))[:, None, None]
+    rows = rows.reshape(-1, now.shape[2])
+    covariance = rows.T @ rows
     diagonal = np.diag(covariance.diagonal())
     covariance = (1 - INDEPENDENT) * covariance + INDEPENDENT * diagonal
     wide, centre = np.cov(prior.T), prior.mean(0)
