@@ -25,8 +25,9 @@ from ..model.prior import weights_of
 # Draws from the prior.
 PRIOR_DRAWS = 2000
 
-# Share of every variance that counts as independent of the others: what is not learnt of
-# correlations between numbers that are nearly the same.
+# Share of every variance that is added to it, independently of the others: what is not learnt of
+# correlations between numbers that are nearly the same. What many numbers have in common is hardly
+# less sure for it, and no update is surer than its source, however many there are.
 INDEPENDENT = 0.1
 
 # Of the variance that a direction has before there are data: if more than so much is left, nothing
@@ -116,8 +117,7 @@ def learnt_since(
     rows = within * np.sqrt(weight / (now.shape[1] - 1))[:, None, None]
     rows = rows.reshape(-1, now.shape[2])
     covariance = rows.T @ rows
-    diagonal = np.diag(covariance.diagonal())
-    covariance = (1 - INDEPENDENT) * covariance + INDEPENDENT * diagonal
+    covariance = covariance + INDEPENDENT * np.diag(covariance.diagonal())
     wide, centre = np.cov(prior.T), prior.mean(0)
     # So that both have factors, where numbers are the same at all draws too.
     wide = wide + 1e-6 * np.diag(wide.diagonal()) + 1e-12 * np.eye(len(wide))
