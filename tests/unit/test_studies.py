@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from bnnflow.config import studies
+from bnnflow.config import sizes, studies
 from bnnflow.config.checks import ConfigError, checked
 from bnnflow.config.relations import entries, figure_names, relatives, rule_names
 from bnnflow.config.seeds import derived
@@ -258,6 +258,18 @@ def test_every_replicate_of_updates_is_a_chain_of_its_own(config):
     assert made["fits"]["stream-1-later"]["prior"]["posterior_of"] == "stream-1-new"
     assert made["fits"]["stream-1-new"]["prior"]["posterior_of"] == "first"
     assert made["fits"]["stream-1-new"]["title"] == "Stream (replicate 1): new"
+
+
+def test_a_memory_that_no_matrix_holds_is_refused(config, monkeypatch):
+    config |= {"fits": copy.deepcopy(UPDATES), "figures": {}}
+    config["data"]["observations"] = THREE
+    config["models"]["shallow"] |= {"likelihood": {"family": "heteroscedastic_normal"}}
+    config["fits"]["stream"]["prior"]["inputs"] = 1000
+    checked(config)
+    monkeypatch.setattr(sizes, "REMEMBERED", 1999)
+    message = "fits.stream-new.prior.inputs: asks to remember 2000 outputs; allowed are 1999"
+    with pytest.raises(ConfigError, match=message):
+        checked(config)
 
 
 @pytest.mark.parametrize(

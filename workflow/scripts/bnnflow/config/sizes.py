@@ -14,6 +14,9 @@ from .relations import is_simulated, learns_scales, target_names
 # point; numbers of a covariance, and of the losses of a job.
 NUMBERS, FEWER = 2_000_000_000, 500_000_000
 
+# Outputs of a network that an update remembers, each beside all others.
+REMEMBERED = 5000
+
 # Letters of a fit's name, which stands in names of files.
 NAME_LETTERS = 180
 
@@ -38,7 +41,13 @@ def faults(config: dict) -> Iterator[str]:
         inference, model = fit["inference"], config["models"][fit["model"]]
         draws = METHODS.made(inference).kept
         scaled = learns_scales(config["fits"], name)
-        parameters = size.of_model(model, scaled, inputs, targets).numbers
+        of_model = size.of_model(model, scaled, inputs, targets)
+        parameters = of_model.numbers
+        if (remembered := fit["prior"].get("inputs", 0) * of_model.outputs) > REMEMBERED:
+            yield (
+                f"fits.{name}.prior.inputs: asks to remember {remembered} outputs; allowed are"
+                f" {REMEMBERED} or fewer, inputs times outputs of the network"
+            )
         for what, count in (
             ("parameters", parameters),
             ("points of predictions.grid", grid),
