@@ -236,7 +236,8 @@ def test_the_summary_counts_fits():
     # A fit is named with the first part of its verdict that fails, in the parts' order.
     told = (
         f"1 of 5 fits passes: a. To be used with care: e. {again}: c."
-        " Held-out observations do not fall as foretold: b. Something simpler predicts as well: d."
+        " Held-out observations do not fall as foretold: b."
+        " Something simpler predicts as well or better: d."
     )
     wrong, needless = ("pass", "fail", "fail"), ("warn", "pass", "fail")
     careful = ("pass", "warn", "not measurable")

@@ -37,7 +37,7 @@ OTHERWISE = {
     "": "To be used with care",
     COMPUTED: "Not computed well",
     CALIBRATED: "Held-out observations do not fall as foretold",
-    SKILLED: "Something simpler predicts as well",
+    SKILLED: "Something simpler predicts as well or better",
 }
 
 # Diagnostics of a part that a sentence names, and fits.
