@@ -162,7 +162,7 @@ def memory_of(mean, covariance, inputs):
     density = LogDensity(model, x, x[:, 0], engine="pyro")
     before = lines(np.zeros(2), PRIOR**2 * np.eye(2), 0.4, seed=1)
     at = inputs[:, None].astype(np.float32)
-    return remembering.memory_of(model, density, lines(mean, covariance, 0.04, seed=2), before, at)
+    return remembering.memory_of(density, lines(mean, covariance, 0.04, seed=2), before, at)
 
 
 def density_of(memory, x, y, engine="pyro", **by_rows):

@@ -19,15 +19,13 @@ import torch
 
 from bnnflow.data import table
 from bnnflow.density.log_density import LogDensity
-from bnnflow.files import memories, parameters
 from bnnflow.methods.running import checkpoints, left_out
 from bnnflow.methods.running.method import METHODS
 from bnnflow.model import build, several
 
 torch.set_num_threads(snakemake.params.torch_threads)
 
-source = snakemake.input.get("prior") and parameters.read(snakemake.input.prior)
-source = memories.read(snakemake.input.memory) if snakemake.input.get("memory") else source
+source = build.source_of(snakemake.input)
 about, seeds = table.columns_of(snakemake.input.get("columns")), snakemake.params.seeds
 given = snakemake.input.data, about, snakemake.params.scaling, snakemake.params.network
 encoding, *data, network = build.known(*given, source=source)

@@ -92,23 +92,23 @@ def expanded(fits: Mapping[str, dict]) -> tuple[dict[str, dict], dict[str, dict]
                     told.append(f"replicate {replicate}")
                     _reseed(member, replicate)
                 member["title"] = f"{fit['title']} ({', '.join(told)})" if told else fit["title"]
-                for update, own in _chain(name, member, fit.get("updates")):
-                    made[f"{name}-{update}" if update else name] = own
-                    cell = cells.setdefault(f"{words} {update}".strip(), [])
-                    cell.append(f"{name}-{update}" if update else name)
+                for update, own_name, own in _chain(name, member, fit.get("updates")):
+                    made[own_name] = own
+                    cells.setdefault(f"{words} {update}".strip(), []).append(own_name)
     return made, groups
 
 
-def _chain(name: str, fit: dict, updates: Sequence[str] | None) -> Iterator[tuple[str, dict]]:
-    """A fit, or its updates on one data set after another, by the names of these."""
+def _chain(name: str, fit: dict, updates: Sequence[str] | None) -> Iterator[tuple[str, str, dict]]:
+    """A fit by its name, or its updates, each after the name of its data set."""
     if not updates:
-        yield "", fit
+        yield "", name, fit
         return
+    source = fit["prior"]["posterior_of"]
     for update in updates:
         own = deepcopy(fit) | {"data": [update], "title": f"{fit['title']}: {update}"}
-        yield update, own
-        fit = deepcopy(fit)
-        fit["prior"]["posterior_of"] = f"{name}-{update}"
+        own["prior"]["posterior_of"] = source
+        source = f"{name}-{update}"
+        yield update, source, own
 
 
 def at_splits(

@@ -264,10 +264,9 @@ def _check_weights(given: xr.Dataset, posterior: xr.Dataset) -> None:
     Raises:
         ValueError: if not.
     """
-    for name, dims in {"weight": ("chain",), "without": WITHOUT}.items():
+    dimensions = {"weight": ("chain",)} | ({"without": WITHOUT} if "without" in given else {})
+    for name, dims in dimensions.items():
         weight = given.get(name, xr.DataArray())
-        if name == "without" and name not in given:
-            continue
         if weight.dims != dims or weight.sizes["chain"] != posterior.sizes.get("chain"):
             raise ValueError("its weights are not one for every chain")
         values = weight.to_numpy()

@@ -6,6 +6,7 @@ import xarray as xr
 
 from . import arrays
 from .errors import FileError
+from .posterior import WITHOUT
 
 # On the grid.
 GRID = {
@@ -50,7 +51,7 @@ PROBED = {
     "probe_quantiles": ("probability", "target", "probe"),
     "shares": ("region", "target", "simulation", "below"),
     "weight": ("chain",),
-    "without": ("left", "chain"),
+    "without": WITHOUT,
 }
 
 # Which of them are yes or no, and which dimensions have names.

@@ -1,12 +1,13 @@
 """What every fit begins with: its data and its network as tensors."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..data import table
+from ..files import memories, parameters
 from ..files.columns import Column, widened
 from ..files.encodings import Encoding
 from ..files.memories import Memory
@@ -20,6 +21,18 @@ from .several import chosen, of_settings
 
 # What of another fit's posterior is carried into an update.
 Source = Parameters | Memory
+
+
+def source_of(files: Mapping[str, str]) -> Source | None:
+    """What a fit's prior is read from, of the files of a job by role, where there is some.
+
+    Raises:
+        FileError: if the file is not what it should be.
+    """
+    if path := files.get("memory"):
+        return memories.read(path)
+    path = files.get("prior")
+    return parameters.read(path) if path else None
 
 
 def observations(

@@ -19,7 +19,7 @@ from ..density.log_density import LogDensity
 from ..files import posterior
 from ..files.memories import Memory
 from ..model.memory import statistic
-from ..model.model import Model
+from ..model.model import Response
 from ..model.prior import weights_of
 
 # Draws from the prior.
@@ -56,13 +56,12 @@ def spread_inputs(inputs: np.ndarray, count: int) -> np.ndarray:
 
 
 def memory_of(
-    model: Model, density: LogDensity, tree: xr.DataTree, before: xr.DataTree, inputs: np.ndarray
+    density: LogDensity, tree: xr.DataTree, before: xr.DataTree, inputs: np.ndarray
 ) -> Memory:
     """What a posterior has learnt since its prior, as `Memory` has it.
 
     Args:
-        model: with the prior with which the first fit began.
-        density: of the model.
+        density: of a `Model` with the prior with which the first fit began.
         tree: the posterior.
         before: draws from that prior, as a posterior has them.
         inputs: encoded, at which the function is remembered, (k, width).
@@ -70,7 +69,8 @@ def memory_of(
     Raises:
         ValueError: if every chain has one draw.
     """
-    own = model.response.own
+    response: Response = density.model.response
+    own = response.own
     at = torch.from_numpy(inputs)
 
     def said(draws: xr.DataTree) -> np.ndarray:
@@ -80,9 +80,7 @@ def memory_of(
         def of_one(value: Mapping[str, Tensor]) -> Tensor:
             free = density.unconstrained(value)
             weights = weights_of({name: own_ for name, own_ in value.items() if name not in own})
-            return statistic(
-                model.response.network, weights, {name: free[name] for name in own}, at
-            )
+            return statistic(response.network, weights, {name: free[name] for name in own}, at)
 
         with torch.no_grad():
             return torch.vmap(of_one, chunk_size=1000)(values).double().numpy()
